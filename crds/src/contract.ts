@@ -1,0 +1,269 @@
+/**
+ * The contract between the operator and the gateway: names that both sides must agree on. Nothing here does
+ * anything; a change here is a change of the interface.
+ */
+
+/** API group of all our kinds. */
+export const API_GROUP = 'causeway.dev';
+/** API version of all our kinds. */
+export const API_VERSION = 'v1alpha1';
+/** `apiVersion` of a MessagePlatform. */
+export const API_GROUP_VERSION = `${API_GROUP}/${API_VERSION}`;
+/** Field manager of every server-side apply. */
+export const FIELD_MANAGER = 'causeway';
+
+/** Labels on everything that a platform owns. */
+export const LABEL = {
+  /** Name of the MessagePlatform. */
+  platform: `${API_GROUP}/platform`,
+  /** Zone of the part, a value of topology.kubernetes.io/zone. */
+  zone: `${API_GROUP}/zone`,
+  /** One of {@link COMPONENT}. */
+  component: `${API_GROUP}/component`,
+  /** "true" on gateway pods that the front Service may send clients to. */
+  serving: `${API_GROUP}/serving`,
+  /** On a user's pod: the name of the platform whose etcd it reads; opens the NetworkPolicy for it. */
+  etcdClient: `${API_GROUP}/etcd-client`,
+} as const;
+
+/** Well-known label of nodes. */
+export const ZONE_TOPOLOGY_LABEL = 'topology.kubernetes.io/zone';
+
+/** Values of {@link LABEL}.component. */
+export const COMPONENT = {
+  gateway: 'gateway',
+  redis: 'redis',
+  etcd: 'etcd',
+  replicator: 'replicator',
+} as const;
+
+/** Annotations. */
+export const ANNOTATION = {
+  /** "true" on a MessagePlatform: leave it alone. */
+  paused: `${API_GROUP}/paused`,
+  /** Any new value on a MessagePlatform asks for a certificate rotation. */
+  rotate: `${API_GROUP}/rotate`,
+  /** "true" on a MessagePlatform that is being deleted: give up on topics that cannot be deleted. */
+  abandonTopics: `${API_GROUP}/abandon-topics`,
+  /** On a gateway pod: number of the certificate version that it serves. */
+  certificate: `${API_GROUP}/certificate`,
+  /** On pod templates: hash of the configuration that a pod reads only at its start. */
+  configHash: `${API_GROUP}/config-hash`,
+} as const;
+
+/** Finalizer that holds a MessagePlatform until the topics that it made are deleted. */
+export const TOPICS_FINALIZER = `${API_GROUP}/topics`;
+
+/** Ports of the containers. */
+export const PORT = {
+  /** Gateway: TLS 1.3, WebSocket. */
+  gateway: 8443,
+  /** Gateway and replicator: plain HTTP for probes, metrics and state; see {@link ADMIN_PATH}. */
+  admin: 8081,
+  /** Redis, TLS. */
+  redis: 6379,
+  /** etcd clients, TLS. */
+  etcd: 2379,
+  /** etcd health and metrics, plain HTTP. */
+  etcdMetrics: 2381,
+} as const;
+
+/** Paths of the admin endpoint. */
+export const ADMIN_PATH = {
+  /** 200 while the process works. */
+  healthz: '/healthz',
+  /** 200 while it should get traffic; otherwise 503 and what is missing, as text. */
+  readyz: '/readyz',
+  /** Prometheus text format. */
+  metrics: '/metrics',
+  /** JSON, {@link CertificateState}. */
+  certificate: '/certificate',
+} as const;
+
+/** Path that WebSocket clients connect to, as in Centrifugo. */
+export const WEBSOCKET_PATH = '/connection/websocket';
+
+/** What `/certificate` of a gateway answers. */
+export interface CertificateState {
+  /** Version that is served now, the `<n>` of `tls-<n>.crt`. */
+  version: number;
+  /** SHA-256 of the leaf certificate's DER form, lower-case hex without colons. */
+  fingerprint: string;
+  /** Versions found in the Secret. */
+  available: number[];
+  /** SHA-256 of each certificate in the trust bundle. */
+  bundle: string[];
+}
+
+/** Names of the keys in our Secrets. */
+export const SECRET_KEY = {
+  /** Trust bundle, PEM. */
+  ca: 'ca.crt',
+  /** The authority's private key, PEM (PKCS #8); only in `<platform>-ca`. */
+  caKey: 'ca.key',
+  /** Leaf certificate, PEM, leaf first; in the inner and client Secrets. */
+  cert: 'tls.crt',
+  /** Private key, PEM (PKCS #8). */
+  key: 'tls.key',
+  /** 48 random bytes: the TLS session-ticket key that all gateway pods share. */
+  ticketKey: 'ticket.key',
+  /** Number of the version that a pod without {@link ANNOTATION}.certificate serves. */
+  current: 'current',
+  /** Shared secret for HMAC tokens, in the JWT Secret. */
+  hmac: 'hmac',
+  /** JSON Web Key Set, in the JWT Secret. */
+  jwks: 'jwks.json',
+  username: 'username',
+  password: 'password',
+} as const;
+
+/** Key of the certificate of version `n` in `<platform>-tls`. */
+export function certificateKey(n: number): string {
+  return `tls-${n}.crt`;
+}
+
+/** Key of the private key of version `n` in `<platform>-tls`. */
+export function privateKeyKey(n: number): string {
+  return `tls-${n}.key`;
+}
+
+/** Where things are mounted in gateway and replicator pods. */
+export const MOUNT = {
+  /** ConfigMap with gateway.json or replicator.json. */
+  config: '/etc/causeway/config',
+  /** Secret `<platform>-tls`. */
+  tls: '/etc/causeway/tls',
+  /** Secret `<platform>-internal`: mutual TLS to Redis and etcd. */
+  internal: '/etc/causeway/internal',
+  /** The user's JWT Secret. */
+  jwt: '/etc/causeway/jwt',
+  /** The user's Secret for TLS to Kafka. */
+  kafkaTls: '/etc/causeway/kafka-tls',
+  /** The user's Secret for SASL. */
+  kafkaSasl: '/etc/causeway/kafka-sasl',
+  /** The user's Secret for an external Redis. */
+  redis: '/etc/causeway/redis',
+  /** The user's Secret for an external etcd. */
+  etcd: '/etc/causeway/etcd',
+  /** Downward API: the file `annotations`. */
+  podinfo: '/etc/causeway/podinfo',
+} as const;
+
+/** Names of a platform's objects. All are in the platform's namespace. */
+export const objectName = {
+  /** Secret with the platform's own authority. */
+  authority: (platform: string): string => `${platform}-ca`,
+  /** Secret that the gateways serve from. */
+  tls: (platform: string): string => `${platform}-tls`,
+  /** Secret for mutual TLS between gateways, Redis, etcd, replicators and the operator. */
+  internal: (platform: string): string => `${platform}-internal`,
+  /** Secret with a client certificate for applications that read etcd. */
+  client: (platform: string): string => `${platform}-client`,
+  /** Front Service, ConfigMap, ServiceAccount and NetworkPolicy of the gateways. */
+  gateway: (platform: string): string => `${platform}-gateway`,
+  /** Deployment, PodDisruptionBudget and Service of one zone's gateways. */
+  zoneGateway: (platform: string, zone: string): string => `${platform}-gateway-${zone}`,
+  /** Service that points at the Redis primary. */
+  redis: (platform: string): string => `${platform}-redis`,
+  /** StatefulSet and headless Service of one zone's Redis. */
+  zoneRedis: (platform: string, zone: string): string => `${platform}-redis-${zone}`,
+  /** Service that points at the home zone's etcd. */
+  etcd: (platform: string): string => `${platform}-etcd`,
+  /** StatefulSet and headless Service of one zone's etcd. */
+  zoneEtcd: (platform: string, zone: string): string => `${platform}-etcd-${zone}`,
+  /** ServiceAccount, ConfigMap and NetworkPolicy of the replicators. */
+  replicator: (platform: string): string => `${platform}-replicator`,
+  /** Deployment of one zone's replicator. */
+  zoneReplicator: (platform: string, zone: string): string => `${platform}-replicator-${zone}`,
+} as const;
+
+/** Name in Kafka of a platform's topic. */
+export function kafkaTopic(platform: string, topic: string): string {
+  return `${platform}.${topic}`;
+}
+
+/** Consumer group in which a platform's gateways carry records from Kafka to Redis. */
+export function kafkaGroup(platform: string): string {
+  return `${platform}.causeway-delivery`;
+}
+
+/** Keys that Causeway keeps in each zone's etcd. No replicated prefix may begin with {@link ETCD_PREFIX}. */
+export const ETCD_PREFIX = '/causeway.dev/';
+export const ETCD_KEY = {
+  /** In a target: JSON {@link ReplicationCheckpoint}, written in the transaction that it is about. */
+  checkpoint: `${ETCD_PREFIX}replication/checkpoint`,
+  /** In every zone: decimal epoch. A writer whose epoch is lower is fenced. */
+  epoch: `${ETCD_PREFIX}epoch`,
+} as const;
+
+/** How far a replicator has come. */
+export interface ReplicationCheckpoint {
+  /** Cluster id of the source, decimal (64 bits, so a string). */
+  sourceClusterId: string;
+  /** Last revision of the source that is whole in the target, decimal. */
+  revision: string;
+  /** Epoch under which it was written. */
+  epoch: number;
+}
+
+/** How to reach Kafka. Directories hold files with the names in {@link SECRET_KEY}. */
+export interface KafkaConnectionConfig {
+  /** host:port each. */
+  brokers: string[];
+  /** Present: TLS. `dir`: mounted Secret with ca.crt and, for client authentication, tls.crt and tls.key. */
+  tls?: { dir?: string };
+  /** `dir`: mounted Secret with username and password. */
+  sasl?: { mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; dir: string };
+}
+
+/** How to reach an etcd. */
+export interface EtcdConnectionConfig {
+  /** Client URLs. */
+  endpoints: string[];
+  /** Mounted Secret with ca.crt, tls.crt and tls.key, or ca.crt, username and password. */
+  dir?: string;
+}
+
+/** `gateway.json`: all that `causeway-gateway serve` needs besides POD_NAME, POD_NAMESPACE and ZONE. */
+export interface GatewayConfig {
+  platform: string;
+  namespace: string;
+  listen: { port: number; adminPort: number };
+  /** `dir`: mounted `<platform>-tls`. `annotationsFile`: downward API file with the pod's annotations. */
+  tls: { dir: string; annotationsFile: string };
+  /** Mounted JWT Secret: `hmac` or `jwks.json`. */
+  auth: { jwt: { dir: string; issuer?: string; audience?: string } };
+  allowedOrigins: string[];
+  /** Server ping interval and the time a client has to answer, milliseconds. */
+  heartbeat: { intervalMs: number; timeoutMs: number };
+  /** Time for TLS and a valid connect, milliseconds. */
+  connectTimeoutMs: number;
+  limits: {
+    connections: number;
+    messagesPerSecond: number;
+    burst: number;
+    tiers: { name: string; messagesPerSecond: number; burst: number }[];
+  };
+  kafka: KafkaConnectionConfig & {
+    group: string;
+    /** `name`: channel namespace; `topic`: name in Kafka. */
+    topics: { name: string; topic: string }[];
+  };
+  /** `tlsDir`: mutual TLS to a managed Redis. `dir`: the user's Secret for an external one (any of username, password, ca.crt, tls.crt, tls.key). */
+  redis: { url: string; tlsDir?: string; dir?: string };
+  drain: { perSecond: number; timeoutMs: number };
+}
+
+/** `replicator.json`: all that `causeway-gateway replicate` needs. */
+export interface ReplicatorConfig {
+  platform: string;
+  namespace: string;
+  listen: { adminPort: number };
+  homeZone: string;
+  zone: string;
+  /** Epoch of the present home. */
+  epoch: number;
+  source: EtcdConnectionConfig;
+  target: EtcdConnectionConfig;
+  prefixes: string[];
+}

@@ -1,0 +1,4 @@
+/** The API and the contract, for both sides. Imports nothing of ours. */
+export * from './contract.ts';
+export * from './duration.ts';
+export type * from './messageplatform.ts';

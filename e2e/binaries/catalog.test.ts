@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { binaryNames, catalog, linkFlags, reportsVersion, versions } from './catalog.ts';
 
+const pin = (file: string): string => readFileSync(join(import.meta.dirname, 'modules', file), 'utf8');
+
 test('a version is found in what each program prints, and no other is taken for it', () => {
   assert.ok(reportsVersion('Kubernetes v1.36.3\n', '1.36.3'));
   assert.ok(reportsVersion('Client Version: v1.36.3\nKustomize Version: v5.8.1\n', '1.36.3'));
@@ -15,7 +17,6 @@ test('a version is found in what each program prints, and no other is taken for 
 });
 
 test('the Go modules and the POM pin the versions that the catalog names', () => {
-  const pin = (file: string): string => readFileSync(join(import.meta.dirname, 'modules', file), 'utf8');
   assert.match(pin('kubernetes/go.mod'), new RegExp(`k8s.io/kubernetes v${versions.kubernetes}\n`));
   assert.match(pin('etcd/go.mod'), new RegExp(`go.etcd.io/etcd/server/v3 v${versions.etcd}`));
   assert.match(pin('coredns/go.mod'), new RegExp(`github.com/coredns/coredns v${versions.coredns}\n`));

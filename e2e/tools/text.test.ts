@@ -4,6 +4,10 @@ import { formatElapsed } from './progress.ts';
 import { CommandError, run } from './run.ts';
 import { waitFor } from './wait.ts';
 
+function refuse(): boolean {
+  throw new Error('connection refused');
+}
+
 test('elapsed times read as a person says them', () => {
   assert.equal(formatElapsed(420), '0.4 s');
   assert.equal(formatElapsed(12_400), '12 s');
@@ -28,9 +32,6 @@ test('waiting ends with the value, or with what the condition last said', async 
     await waitFor('a third time', () => (asked++ === 2 ? 'yes' : false), { intervalMs: 1 }),
     'yes',
   );
-  const refuse = (): boolean => {
-    throw new Error('connection refused');
-  };
   await assert.rejects(
     waitFor('the server', refuse, { timeoutMs: 20, intervalMs: 5 }),
     /the server.*connection refused/,

@@ -78,6 +78,8 @@ export const ADMIN_PATH = {
   metrics: '/metrics',
   /** JSON, {@link CertificateState}. */
   certificate: '/certificate',
+  /** Replicator only: JSON, {@link ReplicationState}. */
+  replication: '/replication',
 } as const;
 
 /** Path that WebSocket clients connect to, as in Centrifugo. */
@@ -204,6 +206,26 @@ export interface ReplicationCheckpoint {
   revision: string;
   /** Epoch under which it was written. */
   epoch: number;
+  /** The replicated prefixes that are whole at `revision`, sorted. */
+  prefixes: string[];
+  /** Present while a snapshot of the source is being written: `revision` is "0" then, since the target is at none. */
+  snapshot?: { revision: string };
+  /** Present while a revision too large for one transaction is being written: how many of its changes are there. */
+  partial?: { revision: string; changes: number };
+}
+
+/** What `/replication` of a replicator answers. */
+export interface ReplicationState {
+  phase: 'Connecting' | 'Snapshot' | 'Following' | 'Fenced' | 'Blocked' | 'Stopped';
+  /** Why it isn't ready, for a person; empty when it is. */
+  reason: string;
+  epoch: number;
+  /** Last revision that the target is known to hold whole, and last seen at the source; decimal, absent while unknown. */
+  revision?: string;
+  sourceRevision?: string;
+  /** Absent while unknown. */
+  lagRevisions?: number;
+  lagSeconds: number;
 }
 
 /** How to reach Kafka. Directories hold files with the names in {@link SECRET_KEY}. */

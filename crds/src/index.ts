@@ -2,3 +2,4 @@
 export * from './contract.ts';
 export * from './duration.ts';
 export type * from './messageplatform.ts';
+export type * from './resource.ts';

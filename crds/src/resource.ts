@@ -1,0 +1,40 @@
+import type { MessagePlatformSpec, MessagePlatformStatus } from './messageplatform.ts';
+
+/** Points from an object to its owner, as in metav1.OwnerReference. */
+export interface OwnerReference {
+  apiVersion: string;
+  kind: string;
+  name: string;
+  uid: string;
+  controller?: boolean;
+  blockOwnerDeletion?: boolean;
+}
+
+/** Metadata of an object that the apiserver has stored, as in metav1.ObjectMeta, as far as we read it. */
+export interface StoredObjectMeta {
+  name: string;
+  namespace: string;
+  uid: string;
+  /** Opaque; only ever compared for equality. */
+  resourceVersion: string;
+  /** Grows with each change of the spec. */
+  generation: number;
+  /** RFC 3339. */
+  creationTimestamp: string;
+  /** RFC 3339; there once the object is being deleted. */
+  deletionTimestamp?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  finalizers?: string[];
+  ownerReferences?: OwnerReference[];
+}
+
+/** A MessagePlatform as the apiserver gives it: all defaults are filled in. */
+export interface MessagePlatform {
+  apiVersion: 'causeway.dev/v1alpha1';
+  kind: 'MessagePlatform';
+  metadata: StoredObjectMeta;
+  spec: MessagePlatformSpec;
+  /** Left out until the operator has seen the platform once. */
+  status?: MessagePlatformStatus;
+}

@@ -1,0 +1,16 @@
+/**
+ * Certificates of a platform: what is due, who issues it, what the Secrets hold.
+ * May import `controller` and `@causeway/crds`; knows no MessagePlatform.
+ */
+export { inspectCertificate, keyMatches, splitBundle, type CertificateFacts } from './inspect.ts';
+export { x509Issuer, type CertificateIssuer, type KeyPair, type LeafRequest } from './issuer.ts';
+export {
+  planCertificates,
+  type CertificatePlan,
+  type CertificateStep,
+  type CertificateWish,
+  type HeldSecrets,
+} from './plan.ts';
+export { checkSuppliedCertificate } from './supplied.ts';
+export { decodeSecret, encodeSecret, type SecretData } from './secret-data.ts';
+export { issueDue, type IssuedSecrets } from './issue-due.ts';

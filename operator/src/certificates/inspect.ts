@@ -1,0 +1,66 @@
+import { X509Certificate, createPrivateKey } from 'node:crypto';
+
+/** What we need to know of a certificate. */
+export interface CertificateFacts {
+  /** SHA-256 of the DER form, lower-case hex without colons. */
+  fingerprint: string;
+  /** Milliseconds since the epoch. */
+  notBefore: number;
+  /** Milliseconds since the epoch. */
+  notAfter: number;
+  /** DNS names of subjectAltName, sorted. */
+  dnsNames: string[];
+  /** Whether the certificate may sign others. */
+  isAuthority: boolean;
+}
+
+/** Facts of the first certificate in `pem`; undefined when it is none. */
+export function inspectCertificate(pem: string | undefined): CertificateFacts | undefined {
+  const certificate = parse(pem);
+  if (certificate === undefined) return undefined;
+  return {
+    fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    notBefore: certificate.validFromDate.getTime(),
+    notAfter: certificate.validToDate.getTime(),
+    dnsNames: (certificate.subjectAltName ?? '')
+      .split(', ')
+      .flatMap((name) => (name.startsWith('DNS:') ? [name.slice(4)] : []))
+      .sort(),
+    isAuthority: certificate.ca,
+  };
+}
+
+/** True when `keyPem` is the private key of the first certificate in `certificatePem`. */
+export function keyMatches(certificatePem: string | undefined, keyPem: string | undefined): boolean {
+  const certificate = parse(certificatePem);
+  if (certificate === undefined || keyPem === undefined) return false;
+  try {
+    return certificate.checkPrivateKey(createPrivateKey(keyPem));
+  } catch {
+    return false; // Not a private key at all: it does not match.
+  }
+}
+
+/** True when the first certificate in `pem` was signed by one of those in `bundle`. */
+export function signedByOne(pem: string | undefined, bundle: string): boolean {
+  const certificate = parse(pem);
+  if (certificate === undefined) return false;
+  return splitBundle(bundle).some((authority) => {
+    const issuer = parse(authority);
+    return issuer !== undefined && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+  });
+}
+
+/** The certificates of a PEM bundle, one text each. */
+export function splitBundle(pem: string | undefined): string[] {
+  return pem?.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----\n?/g) ?? [];
+}
+
+function parse(pem: string | undefined): X509Certificate | undefined {
+  if (pem === undefined) return undefined;
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined; // Not a certificate: the caller treats it like a missing one.
+  }
+}

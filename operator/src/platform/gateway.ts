@@ -1,0 +1,296 @@
+/** The gateways: for each zone a Deployment, a PodDisruptionBudget and a Service; over all a front Service. */
+import {
+  ADMIN_PATH,
+  ANNOTATION,
+  COMPONENT,
+  LABEL,
+  MOUNT,
+  PORT,
+  kafkaGroup,
+  kafkaTopic,
+  objectName,
+  parseDuration,
+  type GatewayConfig,
+} from '@causeway/crds';
+import type { KubeObject } from '../controller/kube-api.ts';
+import { KIND } from './kinds.ts';
+import {
+  configHash,
+  containerSecurity,
+  inZone,
+  mount,
+  owned,
+  podSecurity,
+  rightlessServiceAccount,
+  secretVolume,
+  selector,
+  spreadOverNodes,
+} from './objects.ts';
+import { identity, type Images, type MessagePlatform } from './types.ts';
+
+/** Time that a pod has to send its clients away before it is killed, seconds. */
+const TERMINATION_GRACE_SECONDS = 60;
+
+/** `gateway.json` of a platform. */
+export function gatewayConfig(platform: MessagePlatform): GatewayConfig {
+  const { namespace, name } = identity(platform);
+  const { gateway, kafka, failover } = platform.spec;
+  const { jwt } = gateway.auth;
+  return {
+    platform: name,
+    namespace,
+    listen: { port: PORT.gateway, adminPort: PORT.admin },
+    tls: { dir: MOUNT.tls, annotationsFile: `${MOUNT.podinfo}/annotations` },
+    auth: {
+      jwt: {
+        dir: MOUNT.jwt,
+        ...(jwt.issuer === undefined ? {} : { issuer: jwt.issuer }),
+        ...(jwt.audience === undefined ? {} : { audience: jwt.audience }),
+      },
+    },
+    allowedOrigins: gateway.allowedOrigins ?? [],
+    heartbeat: {
+      intervalMs: parseDuration(gateway.heartbeat.interval),
+      timeoutMs: parseDuration(gateway.heartbeat.timeout),
+    },
+    connectTimeoutMs: parseDuration(gateway.connectTimeout),
+    limits: {
+      connections: gateway.limits.connectionsPerReplica,
+      messagesPerSecond: gateway.limits.messagesPerSecond,
+      burst: gateway.limits.burst,
+      tiers: (gateway.limits.tiers ?? []).map((tier) => ({
+        ...tier,
+        burst: tier.burst ?? 2 * tier.messagesPerSecond,
+      })),
+    },
+    kafka: {
+      brokers: kafka.bootstrapServers.split(','),
+      ...(kafka.tls === undefined
+        ? {}
+        : { tls: kafka.tls.secretRef === undefined ? {} : { dir: MOUNT.kafkaTls } }),
+      ...(kafka.sasl === undefined
+        ? {}
+        : { sasl: { mechanism: kafka.sasl.mechanism, dir: MOUNT.kafkaSasl } }),
+      group: kafkaGroup(name),
+      topics: kafka.topics.map((topic) => ({ name: topic.name, topic: kafkaTopic(name, topic.name) })),
+    },
+    redis: redisConnection(platform),
+    drain: { perSecond: failover.drainPerSecond, timeoutMs: (TERMINATION_GRACE_SECONDS - 10) * 1000 },
+  };
+}
+
+function redisConnection(platform: MessagePlatform): GatewayConfig['redis'] {
+  const { namespace, name } = identity(platform);
+  const { external } = platform.spec.redis;
+  if (external === undefined) {
+    return {
+      url: `rediss://${objectName.redis(name)}.${namespace}.svc:${PORT.redis}`,
+      tlsDir: MOUNT.internal,
+    };
+  }
+  return { url: external.url, ...(external.secretRef === undefined ? {} : { dir: MOUNT.redis }) };
+}
+
+/** The Secrets of the user that gateway pods mount: mount name, mount path, Secret. */
+export function gatewayUserSecrets(
+  platform: MessagePlatform,
+): { name: string; path: string; secret: string }[] {
+  const { gateway, kafka, redis } = platform.spec;
+  const all = [
+    { name: 'jwt', path: MOUNT.jwt, secret: gateway.auth.jwt.secretRef.name },
+    { name: 'kafka-tls', path: MOUNT.kafkaTls, secret: kafka.tls?.secretRef?.name },
+    { name: 'kafka-sasl', path: MOUNT.kafkaSasl, secret: kafka.sasl?.secretRef.name },
+    { name: 'redis', path: MOUNT.redis, secret: redis.external?.secretRef?.name },
+  ];
+  return all.flatMap(({ name, path, secret }) => (secret === undefined ? [] : [{ name, path, secret }]));
+}
+
+/** All objects of the gateways. */
+export function desiredGateways(platform: MessagePlatform, images: Images): KubeObject[] {
+  const config = gatewayConfig(platform);
+  const name = objectName.gateway(platform.metadata.name);
+  const meta = { name, component: COMPONENT.gateway };
+  return [
+    rightlessServiceAccount(platform, KIND.serviceAccount, meta),
+    owned(platform, KIND.configMap, meta, {
+      data: { 'gateway.json': `${JSON.stringify(config, null, 2)}\n` },
+    }),
+    frontService(platform),
+    gatewayNetworkPolicy(platform),
+    ...platform.spec.zones.flatMap((zone) => [
+      zoneService(platform, zone.name),
+      disruptionBudget(platform, zone.name),
+      gatewayDeployment(platform, zone.name, images, config),
+    ]),
+  ];
+}
+
+function frontService(platform: MessagePlatform): KubeObject {
+  const { service } = platform.spec.gateway;
+  const meta = {
+    name: objectName.gateway(platform.metadata.name),
+    component: COMPONENT.gateway,
+    ...(service.annotations === undefined ? {} : { annotations: service.annotations }),
+  };
+  return owned(platform, KIND.service, meta, {
+    spec: {
+      type: service.type,
+      selector: { ...selector(platform, COMPONENT.gateway), [LABEL.serving]: 'true' },
+      ports: [{ name: 'https', protocol: 'TCP', port: service.port, targetPort: PORT.gateway }],
+    },
+  });
+}
+
+function zoneService(platform: MessagePlatform, zone: string): KubeObject {
+  const meta = {
+    name: objectName.zoneGateway(platform.metadata.name, zone),
+    component: COMPONENT.gateway,
+    zone,
+  };
+  return owned(platform, KIND.service, meta, {
+    spec: {
+      type: 'ClusterIP',
+      selector: selector(platform, COMPONENT.gateway, zone),
+      ports: [
+        {
+          name: 'https',
+          protocol: 'TCP',
+          port: platform.spec.gateway.service.port,
+          targetPort: PORT.gateway,
+        },
+      ],
+    },
+  });
+}
+
+function disruptionBudget(platform: MessagePlatform, zone: string): KubeObject {
+  const meta = {
+    name: objectName.zoneGateway(platform.metadata.name, zone),
+    component: COMPONENT.gateway,
+    zone,
+  };
+  return owned(platform, KIND.podDisruptionBudget, meta, {
+    spec: {
+      maxUnavailable: 1,
+      selector: { matchLabels: selector(platform, COMPONENT.gateway, zone) },
+      unhealthyPodEvictionPolicy: 'AlwaysAllow',
+    },
+  });
+}
+
+function gatewayDeployment(
+  platform: MessagePlatform,
+  zone: string,
+  images: Images,
+  config: GatewayConfig,
+): KubeObject {
+  const name = platform.metadata.name;
+  const matchLabels = selector(platform, COMPONENT.gateway, zone);
+  const meta = { name: objectName.zoneGateway(name, zone), component: COMPONENT.gateway, zone };
+  const { replicasPerZone } = platform.spec.gateway;
+  const deployment = owned(platform, KIND.deployment, meta, {});
+  return {
+    ...deployment,
+    spec: {
+      ...(replicasPerZone === undefined ? {} : { replicas: replicasPerZone }),
+      selector: { matchLabels },
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+      template: {
+        metadata: {
+          labels: { ...deployment.metadata.labels, [LABEL.serving]: 'true' },
+          annotations: { [ANNOTATION.configHash]: configHash(config) },
+        },
+        spec: gatewayPod(platform, zone, images, matchLabels),
+      },
+    },
+  } as KubeObject;
+}
+
+function gatewayPod(
+  platform: MessagePlatform,
+  zone: string,
+  images: Images,
+  matchLabels: Record<string, string>,
+): object {
+  const name = platform.metadata.name;
+  const { runtime, resources, tolerations } = platform.spec.gateway;
+  const userSecrets = gatewayUserSecrets(platform);
+  const managedRedis = platform.spec.redis.external === undefined;
+  return {
+    serviceAccountName: objectName.gateway(name),
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: TERMINATION_GRACE_SECONDS,
+    ...(images.pullSecrets === undefined
+      ? {}
+      : { imagePullSecrets: images.pullSecrets.map((secret) => ({ name: secret })) }),
+    securityContext: podSecurity,
+    affinity: inZone(zone),
+    topologySpreadConstraints: spreadOverNodes(matchLabels),
+    ...(tolerations === undefined ? {} : { tolerations }),
+    containers: [
+      {
+        name: 'gateway',
+        image: runtime === 'Node' ? images.gatewayNode : images.gatewayBun,
+        args: ['serve', '--config', `${MOUNT.config}/gateway.json`],
+        env: [
+          { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+          { name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
+          { name: 'ZONE', value: zone },
+        ],
+        ports: [
+          { name: 'https', containerPort: PORT.gateway, protocol: 'TCP' },
+          { name: 'admin', containerPort: PORT.admin, protocol: 'TCP' },
+        ],
+        ...(resources === undefined ? {} : { resources }),
+        startupProbe: {
+          httpGet: { path: ADMIN_PATH.healthz, port: 'admin' },
+          periodSeconds: 1,
+          failureThreshold: 60,
+        },
+        livenessProbe: {
+          httpGet: { path: ADMIN_PATH.healthz, port: 'admin' },
+          periodSeconds: 10,
+          timeoutSeconds: 5,
+        },
+        readinessProbe: {
+          httpGet: { path: ADMIN_PATH.readyz, port: 'admin' },
+          periodSeconds: 2,
+          timeoutSeconds: 2,
+        },
+        securityContext: containerSecurity,
+        volumeMounts: [
+          mount('config', MOUNT.config),
+          mount('tls', MOUNT.tls),
+          mount('podinfo', MOUNT.podinfo),
+          ...(managedRedis ? [mount('internal', MOUNT.internal)] : []),
+          ...userSecrets.map((secret) => mount(secret.name, secret.path)),
+        ],
+      },
+    ],
+    volumes: [
+      { name: 'config', configMap: { name: objectName.gateway(name) } },
+      secretVolume('tls', objectName.tls(name)),
+      {
+        name: 'podinfo',
+        downwardAPI: { items: [{ path: 'annotations', fieldRef: { fieldPath: 'metadata.annotations' } }] },
+      },
+      ...(managedRedis ? [secretVolume('internal', objectName.internal(name))] : []),
+      ...userSecrets.map((secret) => secretVolume(secret.name, secret.secret)),
+    ],
+  };
+}
+
+function gatewayNetworkPolicy(platform: MessagePlatform): KubeObject {
+  const meta = { name: objectName.gateway(platform.metadata.name), component: COMPONENT.gateway };
+  return owned(platform, KIND.networkPolicy, meta, {
+    spec: {
+      podSelector: { matchLabels: selector(platform, COMPONENT.gateway) },
+      policyTypes: ['Ingress'],
+      ingress: [
+        { ports: [{ protocol: 'TCP', port: PORT.gateway }] },
+        { ports: [{ protocol: 'TCP', port: PORT.admin }], from: [{ namespaceSelector: {} }] },
+      ],
+    },
+  });
+}

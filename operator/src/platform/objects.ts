@@ -1,0 +1,124 @@
+/** Pieces that the objects of every part share: metadata, labels, the pods' security, affinity to a zone. */
+import { createHash } from 'node:crypto';
+import { API_GROUP_VERSION, LABEL, ZONE_TOPOLOGY_LABEL } from '@causeway/crds';
+import type { KubeObject, ObjectMeta, ResourceKind } from '../controller/kube-api.ts';
+import { identity, type MessagePlatform } from './types.ts';
+
+/** Labels that find a part's pods: all that is given must match. */
+export function selector(
+  platform: MessagePlatform,
+  component: string,
+  zone?: string,
+): Record<string, string> {
+  return {
+    [LABEL.platform]: platform.metadata.name,
+    [LABEL.component]: component,
+    ...(zone === undefined ? {} : { [LABEL.zone]: zone }),
+  };
+}
+
+/** Labels of an object: the selector's, and the recommended ones of Kubernetes. */
+export function labels(platform: MessagePlatform, component: string, zone?: string): Record<string, string> {
+  return {
+    'app.kubernetes.io/name': component,
+    'app.kubernetes.io/instance': platform.metadata.name,
+    'app.kubernetes.io/part-of': platform.metadata.name,
+    'app.kubernetes.io/managed-by': 'causeway',
+    ...selector(platform, component, zone),
+  };
+}
+
+/** An object that the platform owns. `body` is all besides apiVersion, kind and metadata. */
+export function owned(
+  platform: MessagePlatform,
+  kind: ResourceKind,
+  meta: { name: string; component: string; zone?: string; annotations?: Record<string, string> },
+  body: object,
+): KubeObject {
+  const { namespace, name, uid } = identity(platform);
+  const metadata: ObjectMeta = {
+    name: meta.name,
+    namespace,
+    labels: labels(platform, meta.component, meta.zone),
+    ...(meta.annotations === undefined ? {} : { annotations: meta.annotations }),
+    ownerReferences: [
+      {
+        apiVersion: API_GROUP_VERSION,
+        kind: 'MessagePlatform',
+        name,
+        uid,
+        controller: true,
+        blockOwnerDeletion: true,
+      },
+    ],
+  };
+  return { apiVersion: kind.apiVersion, kind: kind.kind, metadata, ...body };
+}
+
+/** User and group of all our containers. */
+export const RUN_AS = 65532;
+
+/** Pod security that meets the `restricted` Pod Security Standard. */
+export const podSecurity = {
+  runAsNonRoot: true,
+  runAsUser: RUN_AS,
+  runAsGroup: RUN_AS,
+  fsGroup: RUN_AS,
+  seccompProfile: { type: 'RuntimeDefault' },
+} as const;
+
+/** Container security that meets the `restricted` standard, with a read-only root file system. */
+export const containerSecurity = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+} as const;
+
+/** Keeps a pod in its zone. */
+export function inZone(zone: string): object {
+  return {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: [
+          { matchExpressions: [{ key: ZONE_TOPOLOGY_LABEL, operator: 'In', values: [zone] }] },
+        ],
+      },
+    },
+  };
+}
+
+/** Prefers another node of the zone for each pod of the same part. */
+export function spreadOverNodes(matchLabels: Record<string, string>): object[] {
+  return [
+    {
+      maxSkew: 1,
+      topologyKey: 'kubernetes.io/hostname',
+      whenUnsatisfiable: 'ScheduleAnyway',
+      labelSelector: { matchLabels },
+    },
+  ];
+}
+
+/** A volume with a Secret's content, read-only for our group. */
+export function secretVolume(name: string, secretName: string): object {
+  return { name, secret: { secretName, defaultMode: 0o440 } };
+}
+
+/** A read-only mount. */
+export function mount(name: string, mountPath: string): object {
+  return { name, mountPath, readOnly: true };
+}
+
+/** Short stable hash of what a pod reads only at its start, for its template's annotation. */
+export function configHash(...parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+}
+
+/** A ServiceAccount for pods that never speak to Kubernetes: it has no rights and mounts no token. */
+export function rightlessServiceAccount(
+  platform: MessagePlatform,
+  kind: ResourceKind,
+  meta: { name: string; component: string },
+): KubeObject {
+  return owned(platform, kind, meta, { automountServiceAccountToken: false });
+}

@@ -1,0 +1,165 @@
+/** Replicators: for each zone but home, one that carries the home zone's etcd changes there. */
+import {
+  ADMIN_PATH,
+  ANNOTATION,
+  COMPONENT,
+  MOUNT,
+  PORT,
+  objectName,
+  type EtcdConnectionConfig,
+  type ReplicatorConfig,
+} from '@causeway/crds';
+import type { KubeObject } from '../controller/kube-api.ts';
+import { etcdEndpoints, managesEtcd } from './etcd.ts';
+import { KIND } from './kinds.ts';
+import {
+  configHash,
+  containerSecurity,
+  inZone,
+  mount,
+  owned,
+  podSecurity,
+  rightlessServiceAccount,
+  secretVolume,
+  selector,
+} from './objects.ts';
+import { epochOf, homeOf, identity, type Images, type MessagePlatform } from './types.ts';
+
+/** Zones that have a replicator: all but home, when there is anything to replicate. */
+export function replicatedZones(platform: MessagePlatform): string[] {
+  if ((platform.spec.etcd.prefixes ?? []).length === 0) return [];
+  const home = homeOf(platform);
+  return platform.spec.zones.map((zone) => zone.name).filter((zone) => zone !== home);
+}
+
+function connection(platform: MessagePlatform, zone: string): EtcdConnectionConfig {
+  const endpoints = etcdEndpoints(platform, zone);
+  if (managesEtcd(platform)) return { endpoints, dir: MOUNT.internal };
+  return { endpoints, ...(platform.spec.etcd.external?.secretRef === undefined ? {} : { dir: MOUNT.etcd }) };
+}
+
+/** `replicator.json` of one zone. */
+export function replicatorConfig(platform: MessagePlatform, zone: string): ReplicatorConfig {
+  const { namespace, name } = identity(platform);
+  const homeZone = homeOf(platform);
+  return {
+    platform: name,
+    namespace,
+    listen: { adminPort: PORT.admin },
+    homeZone,
+    zone,
+    epoch: epochOf(platform),
+    source: connection(platform, homeZone),
+    target: connection(platform, zone),
+    prefixes: [...(platform.spec.etcd.prefixes ?? [])].sort(),
+  };
+}
+
+/** The Secret of the user that replicators of an external etcd mount. */
+export function replicatorUserSecret(platform: MessagePlatform): string | undefined {
+  return platform.spec.etcd.external?.secretRef?.name;
+}
+
+/** All objects of the replicators. */
+export function desiredReplicators(platform: MessagePlatform, images: Images): KubeObject[] {
+  const zones = replicatedZones(platform);
+  if (zones.length === 0) return [];
+  const meta = { name: objectName.replicator(platform.metadata.name), component: COMPONENT.replicator };
+  return [
+    rightlessServiceAccount(platform, KIND.serviceAccount, meta),
+    owned(platform, KIND.networkPolicy, meta, {
+      spec: {
+        podSelector: { matchLabels: selector(platform, COMPONENT.replicator) },
+        policyTypes: ['Ingress'],
+        ingress: [{ ports: [{ protocol: 'TCP', port: PORT.admin }], from: [{ namespaceSelector: {} }] }],
+      },
+    }),
+    ...zones.flatMap((zone) => zoneReplicator(platform, zone, images)),
+  ];
+}
+
+function zoneReplicator(platform: MessagePlatform, zone: string, images: Images): KubeObject[] {
+  const config = replicatorConfig(platform, zone);
+  const name = objectName.zoneReplicator(platform.metadata.name, zone);
+  const meta = { name, component: COMPONENT.replicator, zone };
+  const deployment = owned(platform, KIND.deployment, meta, {});
+  return [
+    owned(platform, KIND.configMap, meta, {
+      data: { 'replicator.json': `${JSON.stringify(config, null, 2)}\n` },
+    }),
+    {
+      ...deployment,
+      spec: {
+        replicas: 1,
+        // Two at once would be safe (each transaction is guarded by the checkpoint) but would fight.
+        strategy: { type: 'Recreate' },
+        selector: { matchLabels: selector(platform, COMPONENT.replicator, zone) },
+        template: {
+          metadata: {
+            labels: deployment.metadata.labels,
+            annotations: { [ANNOTATION.configHash]: configHash(config) },
+          },
+          spec: replicatorPod(platform, zone, images),
+        },
+      },
+    } as KubeObject,
+  ];
+}
+
+function replicatorPod(platform: MessagePlatform, zone: string, images: Images): object {
+  const name = platform.metadata.name;
+  const userSecret = replicatorUserSecret(platform);
+  const volumes = [
+    { name: 'config', configMap: { name: objectName.zoneReplicator(name, zone) } },
+    ...(managesEtcd(platform) ? [secretVolume('internal', objectName.internal(name))] : []),
+    ...(userSecret === undefined ? [] : [secretVolume('etcd', userSecret)]),
+  ];
+  const mounts = [
+    mount('config', MOUNT.config),
+    ...(managesEtcd(platform) ? [mount('internal', MOUNT.internal)] : []),
+    ...(userSecret === undefined ? [] : [mount('etcd', MOUNT.etcd)]),
+  ];
+  return {
+    serviceAccountName: objectName.replicator(name),
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: 10,
+    ...(images.pullSecrets === undefined
+      ? {}
+      : { imagePullSecrets: images.pullSecrets.map((secret) => ({ name: secret })) }),
+    securityContext: podSecurity,
+    affinity: inZone(zone),
+    containers: [
+      {
+        name: 'replicator',
+        // Always Node: gRPC rests on node:http2, which is the more proven there.
+        image: images.gatewayNode,
+        args: ['replicate', '--config', `${MOUNT.config}/replicator.json`],
+        env: [
+          { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+          { name: 'ZONE', value: zone },
+        ],
+        ports: [{ name: 'admin', containerPort: PORT.admin, protocol: 'TCP' }],
+        resources: { requests: { cpu: '50m', memory: '64Mi' } },
+        startupProbe: {
+          httpGet: { path: ADMIN_PATH.healthz, port: 'admin' },
+          periodSeconds: 1,
+          failureThreshold: 60,
+        },
+        livenessProbe: {
+          httpGet: { path: ADMIN_PATH.healthz, port: 'admin' },
+          periodSeconds: 10,
+          timeoutSeconds: 5,
+        },
+        readinessProbe: {
+          httpGet: { path: ADMIN_PATH.readyz, port: 'admin' },
+          periodSeconds: 2,
+          timeoutSeconds: 2,
+        },
+        securityContext: containerSecurity,
+        volumeMounts: mounts,
+      },
+    ],
+    volumes,
+  };
+}

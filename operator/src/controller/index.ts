@@ -1,0 +1,47 @@
+/** operator/src/controller: the engine (caches, work queue, leader election, apply, events, health). Knows no MessagePlatform; imports nothing of ours but itself. */
+export { systemClock } from './clock.ts';
+export type { Clock } from './clock.ts';
+export { isConflict, isExpired, isNotFound, KubeError } from './kube-api.ts';
+export type {
+  DeleteOptions,
+  KubeApi,
+  KubeList,
+  KubeObject,
+  ListOptions,
+  ManagedFieldsEntry,
+  ObjectMeta,
+  ObjectRef,
+  OwnerReference,
+  ResourceKind,
+  WatchEvent,
+} from './kube-api.ts';
+export { compareResourceVersions, keyOf, kindKey, objectKey, parseKey, refOf } from './keys.ts';
+export {
+  findCondition,
+  isConditionTrue,
+  removeCondition,
+  setCondition,
+  toMicroTime,
+  toRfc3339,
+} from './conditions.ts';
+export type { Condition, ConditionInput, ConditionStatus } from './conditions.ts';
+export { addFinalizer, hasFinalizer, removeFinalizer } from './finalizers.ts';
+export { createLogger, describeError, logLevels, silentLogger } from './log.ts';
+export type { LogFields, Logger, LoggerOptions, LogLevel } from './log.ts';
+export { createMetrics, EngineMetrics } from './metrics.ts';
+export { byLabel, byNamespacedLabel, byOwner, ObjectCache } from './object-cache.ts';
+export type { Indexer } from './object-cache.ts';
+export { Informer } from './informer.ts';
+export type { ChangeHandlers, InformerOptions } from './informer.ts';
+export { InformerSet } from './informer-set.ts';
+export type { ObjectReader } from './informer-set.ts';
+export { WorkQueue } from './work-queue.ts';
+export type { WorkQueueOptions } from './work-queue.ts';
+export { Controller, namedByLabel, ownerOfKind } from './controller.ts';
+export type {
+  ControllerOptions,
+  KeyMapper,
+  ReconcileContext,
+  Reconciler,
+  ReconcileResult,
+} from './controller.ts';

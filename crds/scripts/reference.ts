@@ -1,10 +1,25 @@
 import { propertiesOf } from './crd.ts';
 import type { Crd, Rule, Schema } from './crd.ts';
 
+/** The rule that makes text a duration; the page explains it once. */
+const DURATION = /^a duration is /;
+
+function isDuration(schema: Schema): boolean {
+  return schema['x-kubernetes-validations']?.some((rule) => DURATION.test(rule.message)) ?? false;
+}
+
+/** `{ name }`, which the page explains once. */
+function isSecretReference(schema: Schema): boolean {
+  const names = Object.keys(schema.properties ?? {});
+  return names.length === 1 && names[0] === 'name' && (schema.description ?? '').startsWith('A Secret ');
+}
+
 /** A type as a reader thinks of it, such as `integer, 1 to 200` or `list of text, 1 to 9`. */
 function typeOf(schema: Schema): string {
   if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(', ');
-  if (schema['x-kubernetes-int-or-string']) return 'quantity';
+  if (isSecretReference(schema)) return '[Secret](#types)';
+  if (isDuration(schema)) return '[duration](#types)';
+  if (schema['x-kubernetes-int-or-string']) return '[quantity](#types)';
   if (schema.type === 'array') return `list of ${listItem(schema)}${range(schema.minItems, schema.maxItems)}`;
   if (schema.additionalProperties) return `map of text to ${typeOf({ ...schema.additionalProperties })}`;
   if (schema.type === 'string') {
@@ -33,8 +48,9 @@ function cell(text: string): string {
 
 /** A default of `{}` only lets the fields inside have theirs, which says nothing to a reader. */
 function defaultOf(schema: Schema): string {
-  if (schema.default === undefined || typeof schema.default === 'object') return '';
-  return `\`${String(schema.default)}\``;
+  const value = schema.default;
+  if (value === undefined || typeof value === 'object') return '';
+  return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
 }
 
 function anchor(path: string): string {
@@ -43,7 +59,7 @@ function anchor(path: string): string {
 
 /** Sections are the objects and the lists of objects. */
 function isSection(schema: Schema): boolean {
-  return propertiesOf(schema).length > 0;
+  return propertiesOf(schema).length > 0 && !isSecretReference(schema);
 }
 
 function table(schema: Schema, path: string, kind: 'spec' | 'status'): string {
@@ -58,19 +74,36 @@ function table(schema: Schema, path: string, kind: 'spec' | 'status'): string {
   return [head, head.replaceAll(/[^|]+/g, ' --- '), ...rows].join('\n');
 }
 
+/** A rule with the field that it is about. */
+interface FieldRule {
+  field: string;
+  message: string;
+}
+
+function ownRules(field: string, schema: Schema | undefined): FieldRule[] {
+  return (schema?.['x-kubernetes-validations'] ?? []).map((rule: Rule) => ({
+    field: field || (rule.fieldPath ?? '').replace(/^\./, ''),
+    message: rule.message,
+  }));
+}
+
 /** The rules of an object itself, its items, and its fields that have no section of their own. */
-function rulesOf(schema: Schema): { field: string; message: string }[] {
-  const own = (field: string, node: Schema | undefined): { field: string; message: string }[] =>
-    (node?.['x-kubernetes-validations'] ?? []).map((rule: Rule) => ({
-      field: field || (rule.fieldPath ?? '').replace(/^\./, ''),
-      message: rule.message,
-    }));
-  const lists = [...own('', schema), ...own('', schema.items)];
-  for (const [name, child] of propertiesOf(schema)) {
-    if (isSection(child)) continue;
-    lists.push(...own(name, child), ...own(name, child.items), ...own(name, child.additionalProperties));
-  }
-  return lists;
+function rulesOf(schema: Schema): FieldRule[] {
+  const fields = propertiesOf(schema).filter(([, child]) => !isSection(child));
+  return [
+    ...ownRules('', schema),
+    ...ownRules('', schema.items),
+    ...fields.flatMap(([name, child]) =>
+      [child, child.items, child.additionalProperties].flatMap((node) => ownRules(name, node)),
+    ),
+  ];
+}
+
+/** A rule as a line: its message, after the field where the message does not name that. */
+function line({ field, message }: FieldRule): string {
+  const last = field.split('.').at(-1) ?? '';
+  const named = new RegExp(`\\b${last}\\b`).test(message.split(':')[0] ?? '');
+  return `- ${named ? '' : `\`${field}\`: `}${cell(message)}.`;
 }
 
 function keysOf(schema: Schema): string[] {
@@ -79,9 +112,9 @@ function keysOf(schema: Schema): string[] {
 }
 
 function rules(schema: Schema): string {
-  const lines = rulesOf(schema).map(
-    ({ field, message }) => `- ${field ? `\`${field}\`: ` : ''}${cell(message)}.`,
-  );
+  const lines = rulesOf(schema)
+    .filter(({ message }) => !DURATION.test(message))
+    .map(line);
   const all = [...keysOf(schema), ...new Set(lines)];
   return all.length === 0 ? '' : `\n\nRules:\n\n${all.join('\n')}`;
 }
@@ -94,20 +127,26 @@ function* sections(schema: Schema, path: string, kind: 'spec' | 'status'): Gener
   }
 }
 
+const TYPES = `- **duration**: whole numbers of at most six digits with the units ms, s, m or h, such as \`500ms\`, \`25s\` or \`1h30m\`.
+- **quantity**: as in a Pod, such as \`100m\` for cpu and \`128Mi\` for memory. A fraction needs quotes: \`"0.5"\`.
+- **Secret**: \`{ name: … }\`, the name of a Secret in the platform's namespace.
+- **text** that looks like a number or a boolean needs quotes, as ever in YAML.`;
+
 /** The reference of a CRD as Markdown: a table of fields and a list of rules for each object. */
 export function renderReference(crd: Crd): string {
   const { spec, status } = crd.schema.properties;
   const whole = rulesOf({ ...crd.schema, properties: {} })
-    .map(({ field, message }) => `- \`${field}\`: ${message}.`)
+    .map(line)
     .join('\n');
   return [
     `# The ${crd.kind} API`,
     `\`${crd.group}/${crd.version}\`, kind \`${crd.kind}\`, short name \`${crd.shortNames.join('`, `')}\`, namespaced. ` +
-      `${crd.schema.description ?? ''}`,
+      (crd.schema.description ?? ''),
     'Whole platforms to start from are in [examples/](../examples/). On a cluster, `kubectl explain mp.spec.kafka` says ' +
       'the same as this page, and `kubectl apply --dry-run=server -f FILE` tries a platform against all rules.',
     'The API server refuses a platform that breaks a rule, and says which field and what to do. What only the world ' +
       'can tell, such as a Secret that is not there or a broker that does not answer, becomes a condition in the status.',
+    `## Types\n\n${TYPES}`,
     `## Rules for the whole object\n\n${whole}`,
     [...sections(spec, 'spec', 'spec')].join('\n\n'),
     [...sections(status, 'status', 'status')].join('\n\n'),

@@ -1,0 +1,73 @@
+/** Redis as the operator needs it: its role, and the word to change it. */
+import { createClient } from 'redis';
+import { PORT } from '@causeway/crds';
+import type { RedisAction, RedisState } from './redis.ts';
+
+/** How to reach one Redis, with mutual TLS; PEM texts. */
+export interface RedisAddress {
+  host: string;
+  port?: number;
+  tls?: { ca: string; cert: string; key: string };
+}
+
+/** The operator's view of a Redis. Both throw when it cannot be reached. */
+export interface RedisAdmin {
+  look(address: RedisAddress): Promise<RedisState>;
+  act(address: RedisAddress, action: RedisAction): Promise<void>;
+}
+
+/** Time for a connection and for a command, milliseconds. */
+const TIMEOUT = 3_000;
+
+/** Real Redis. A connection for each look: looks are seconds apart, and an idle one may hang after a partition. */
+export const redisAdmin: RedisAdmin = {
+  look: (address) =>
+    withClient(address, async (send) => parseReplicationInfo(await send(['INFO', 'replication']))),
+  act: (address, action) =>
+    withClient(address, async (send) => {
+      const target = action.act === 'promote' ? ['NO', 'ONE'] : [action.host, String(action.port)];
+      await send(['REPLICAOF', ...target]);
+    }),
+};
+
+async function withClient<T>(
+  address: RedisAddress,
+  work: (send: (command: string[]) => Promise<string>) => Promise<T>,
+): Promise<T> {
+  const base = {
+    host: address.host,
+    port: address.port ?? PORT.redis,
+    connectTimeout: TIMEOUT,
+    reconnectStrategy: false,
+  } as const;
+  const socket =
+    address.tls === undefined
+      ? base
+      : { ...base, tls: true as const, servername: address.host, ...address.tls };
+  const client = createClient({ socket, commandOptions: { timeout: TIMEOUT } });
+  // Each failure is also thrown to whoever waits; without a listener the event alone would end the process.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await work(async (command) => String(await client.sendCommand(command)));
+  } finally {
+    if (client.isOpen) client.destroy();
+  }
+}
+
+/** Reads the answer of `INFO replication`. */
+export function parseReplicationInfo(text: string): RedisState {
+  const fields = new Map(
+    text.split(/\r?\n/).flatMap((line) => {
+      const at = line.indexOf(':');
+      return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 1)] as const];
+    }),
+  );
+  if (fields.get('role') === 'master') return { role: 'primary' };
+  const primaryHost = fields.get('master_host');
+  return {
+    role: 'replica',
+    ...(primaryHost === undefined ? {} : { primaryHost }),
+    inSync: fields.get('master_link_status') === 'up' && fields.get('master_sync_in_progress') === '0',
+  };
+}

@@ -10,4 +10,4 @@ export { freePort, freePorts } from './ports.ts';
 export { waitFor } from './wait.ts';
 export type { WaitOptions } from './wait.ts';
 export { cacheDir } from './cache-dir.ts';
-export { tailOf } from './text.ts';
+export { flags, tailOf } from './text.ts';

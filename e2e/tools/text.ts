@@ -15,3 +15,10 @@ export function tailOf(file: string, lines = 20): string {
     .map((line) => `    ${line}`)
     .join('\n');
 }
+
+/** Command-line flags from a record: `{ 'data-dir': '/x', v: 2 }` → `--data-dir=/x --v=2`. `undefined` is left out. */
+export function flags(values: Readonly<Record<string, string | number | boolean | undefined>>): string[] {
+  return Object.entries(values)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `--${name}=${value}`);
+}

@@ -45,3 +45,22 @@ export type {
   Reconciler,
   ReconcileResult,
 } from './controller.ts';
+export { Applier, ApplyMemory } from './applier.ts';
+export type {
+  Applied,
+  ApplierOptions,
+  ApplyFailure,
+  ApplyItem,
+  ApplyOptions,
+  ApplyOutcome,
+  ApplyReport,
+} from './applier.ts';
+export { FIELD_MANAGER, needsApply, normalizeDesired, whyApply } from './needs-apply.ts';
+export type { NeedsApplyOptions, Remembered } from './needs-apply.ts';
+export { recordWrites, WriteLedger } from './write-ledger.ts';
+export { ApiEventRecorder, EVENT_KIND, noEvents } from './events.ts';
+export type { ApiEventRecorderOptions, EventInput, EventRecorder, KubeEvent } from './events.ts';
+export { startHealthServer } from './health.ts';
+export type { HealthCheck, HealthServer, HealthServerOptions } from './health.ts';
+export { stopOnSignals } from './stop.ts';
+export type { StopOptions } from './stop.ts';

@@ -6,7 +6,11 @@ import type { EngineMetrics } from './metrics.ts';
 
 /** What a decision reads of the cache; a test's Map will do. */
 export interface ObjectReader {
+  /** Whether objects of this kind are in it at all. */
+  follows(kind: ResourceKind): boolean;
   get(kind: ResourceKind, ref: ObjectRef): KubeObject | undefined;
+  /** The newest resource version that the cache is known to contain, see {@link Informer.observedResourceVersion}. */
+  observedResourceVersion(kind: ResourceKind, namespace?: string): string | undefined;
 }
 
 export class InformerSet implements ObjectReader {
@@ -25,11 +29,19 @@ export class InformerSet implements ObjectReader {
     return this.#informers.get(kindKey(kind));
   }
 
+  follows(kind: ResourceKind): boolean {
+    return this.#informers.has(kindKey(kind));
+  }
+
   /** What the cache has. Throws for a kind that nothing follows. */
   get(kind: ResourceKind, ref: ObjectRef): KubeObject | undefined {
     const informer = this.find(kind);
     if (informer === undefined) throw new Error(`nothing follows ${kindKey(kind)}: add an informer for it`);
     return informer.get(ref);
+  }
+
+  observedResourceVersion(kind: ResourceKind, namespace?: string): string | undefined {
+    return this.find(kind)?.observedResourceVersion(namespace);
   }
 
   get hasSynced(): boolean {

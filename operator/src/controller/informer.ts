@@ -151,7 +151,7 @@ export class Informer<T extends KubeObject = KubeObject> {
       relistMs: options.relistMs ?? 30 * 60_000,
       sink: {
         listing: (reason) => {
-          if (reason === 'periodic') scope.deleted.clear();
+          if (reason === 'periodic') scope.deleted = new Map();
         },
         listed: (list, reason) => this.#listed(scope, list, reason),
         changed: (event) => this.#changed(scope, event),
@@ -163,7 +163,7 @@ export class Informer<T extends KubeObject = KubeObject> {
       audit: new RelistAudit(),
       observed: undefined,
       floor: undefined,
-      deleted: new Map(),
+      deleted: undefined,
     };
     return scope;
   }
@@ -174,8 +174,12 @@ export class Informer<T extends KubeObject = KubeObject> {
     scope.floor = list.resourceVersion;
     scope.observed = newerResourceVersion(scope.observed, list.resourceVersion);
     const changed = this.#replace(scope, list);
-    if (reason === 'periodic') this.#missed(scope.audit.begin(changed, list.resourceVersion));
-    else scope.audit.cancel();
+    if (reason === 'periodic') {
+      scope.deleted = undefined;
+      this.#missed(scope.audit.begin(changed, list.resourceVersion));
+    } else {
+      scope.audit.cancel();
+    }
     if (this.hasSynced) for (const waiter of this.#waiters) waiter();
   }
 
@@ -187,7 +191,7 @@ export class Informer<T extends KubeObject = KubeObject> {
       const key = keyOf(refOf(object));
       listed.add(key);
       // The watch may be ahead of the list: what it has told to be gone must not come back.
-      const deletedAt = scope.deleted.get(key);
+      const deletedAt = scope.deleted?.get(key);
       if (deletedAt !== undefined && compareResourceVersions(deletedAt, list.resourceVersion) > 0) continue;
       if (this.#put(object)) changed.push(key);
     }
@@ -217,10 +221,10 @@ export class Informer<T extends KubeObject = KubeObject> {
   #apply(scope: Scope<T>, event: Exclude<WatchEvent<T>, { type: 'BOOKMARK' }>): void {
     const key = keyOf(refOf(event.object));
     if (event.type === 'DELETED') {
-      scope.deleted.set(key, event.object.metadata.resourceVersion ?? '0');
+      scope.deleted?.set(key, event.object.metadata.resourceVersion ?? '0');
       this.#remove(event.object);
     } else {
-      scope.deleted.delete(key);
+      scope.deleted?.delete(key);
       this.#put(event.object);
     }
   }
@@ -283,8 +287,8 @@ interface Scope<T extends KubeObject> {
   observed: string | undefined;
   /** Of the last list: events up to here are in the cache. */
   floor: string | undefined;
-  /** Key → version of what the watch told to be deleted since the last periodic list began. */
-  deleted: Map<string, string>;
+  /** While a periodic list runs: key → version of what the watch told to be deleted meanwhile. */
+  deleted: Map<string, string> | undefined;
 }
 
 function scopesOf(options: {

@@ -6,6 +6,7 @@ export { inspectCertificate, keyMatches, splitBundle, type CertificateFacts } fr
 export { x509Issuer, type CertificateIssuer, type KeyPair, type LeafRequest } from './issuer.ts';
 export {
   planCertificates,
+  servedVersion,
   type CertificatePlan,
   type CertificateStep,
   type CertificateWish,

@@ -177,36 +177,33 @@ async function describeTopics(admin: Admin, topics: readonly string[]): Promise<
 }
 
 async function performAction(admin: Admin, action: TopicAction): Promise<'done' | 'existed'> {
-  switch (action.act) {
-    case 'create': {
-      const { topic, partitions, replicationFactor, config } = action;
-      const configEntries = entries(config);
-      const created = await admin.createTopics({
-        topics: [{ topic, numPartitions: partitions, replicationFactor, configEntries }],
-        waitForLeaders: false,
-        timeout: REQUEST_TIMEOUT,
-      });
-      return created ? 'done' : 'existed';
-    }
-    case 'grow':
-      await admin.createPartitions({
-        topicPartitions: [{ topic: action.topic, count: action.partitions }],
-        timeout: REQUEST_TIMEOUT,
-      });
-      return 'done';
-    case 'alter': {
-      const resource = {
-        type: ConfigResourceTypes.TOPIC,
-        name: action.topic,
-        configEntries: entries(action.config),
-      };
-      await admin.alterConfigs({ validateOnly: false, resources: [resource] });
-      return 'done';
-    }
-    case 'delete':
-      await deleteTopic(admin, action.topic);
-      return 'done';
+  if (action.act === 'create') return createTopic(admin, action);
+  if (action.act === 'grow') {
+    const topicPartitions = [{ topic: action.topic, count: action.partitions }];
+    await admin.createPartitions({ topicPartitions, timeout: REQUEST_TIMEOUT });
+  } else if (action.act === 'alter') {
+    const resource = {
+      type: ConfigResourceTypes.TOPIC,
+      name: action.topic,
+      configEntries: entries(action.config),
+    };
+    await admin.alterConfigs({ validateOnly: false, resources: [resource] });
+  } else {
+    await deleteTopic(admin, action.topic);
   }
+  return 'done';
+}
+
+async function createTopic(
+  admin: Admin,
+  { topic, partitions, replicationFactor, config }: Extract<TopicAction, { act: 'create' }>,
+): Promise<'done' | 'existed'> {
+  const created = await admin.createTopics({
+    topics: [{ topic, numPartitions: partitions, replicationFactor, configEntries: entries(config) }],
+    waitForLeaders: false,
+    timeout: REQUEST_TIMEOUT,
+  });
+  return created ? 'done' : 'existed';
 }
 
 async function deleteTopic(admin: Admin, topic: string): Promise<void> {

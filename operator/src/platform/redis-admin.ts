@@ -49,7 +49,7 @@ async function withClient<T>(
   client.on('error', () => undefined);
   try {
     await client.connect();
-    return await work(async (command) => String(await client.sendCommand(command)));
+    return await work((command) => client.sendCommand<string>(command));
   } finally {
     if (client.isOpen) client.destroy();
   }

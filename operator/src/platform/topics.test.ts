@@ -159,17 +159,18 @@ describe('a topic that is there', () => {
   });
 });
 
+function gone(deletionPolicy: 'Retain' | 'Delete', known: TopicStatus[]): TopicPlan {
+  return planTopicDeletion({
+    platform: 'orders',
+    deletionPolicy,
+    known,
+    kafka: question({ existing: [topic()] }).kafka,
+  });
+}
+
 describe('a topic that nobody asks for any more', () => {
   const ours: TopicStatus[] = [{ name: 'orders.chat', state: 'Ready', owned: true }];
   const theirs: TopicStatus[] = [{ name: 'orders.chat', state: 'Ready', owned: false }];
-  const gone = (deletionPolicy: 'Retain' | 'Delete', known: TopicStatus[]): TopicPlan =>
-    planTopicDeletion({
-      platform: 'orders',
-      deletionPolicy,
-      known,
-      kafka: question({ existing: [topic()] }).kafka,
-    });
-
   it('is deleted only when that was asked for and we made it', () => {
     assert.deepEqual(acts(gone('Delete', ours)), ['delete']);
     assert.deepEqual(acts(gone('Retain', ours)), []);

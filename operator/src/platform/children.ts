@@ -1,0 +1,128 @@
+/** Applies a platform's objects and deletes those that it no longer wants. */
+import { COMPONENT, LABEL } from '@causeway/crds';
+import { KubeError, type KubeObject, type ResourceKind } from '../controller/kube-api.ts';
+import { CHILD_KINDS } from './kinds.ts';
+import { identity, type MessagePlatform, type Part, type Problem } from './types.ts';
+import type { PlatformWorld } from './world.ts';
+
+const PART_OF: Readonly<Record<string, Part>> = {
+  [COMPONENT.gateway]: 'Gateways',
+  [COMPONENT.redis]: 'Redis',
+  [COMPONENT.etcd]: 'Etcd',
+  [COMPONENT.replicator]: 'Replication',
+  certificates: 'Certificates',
+};
+
+function partOf(object: KubeObject): Part {
+  return PART_OF[object.metadata.labels?.[LABEL.component] ?? ''] ?? 'Gateways';
+}
+
+function kindOf(object: KubeObject): ResourceKind {
+  const kind = CHILD_KINDS.find((one) => one.kind === object.kind && one.apiVersion === object.apiVersion);
+  if (kind === undefined)
+    throw new Error(`${object.apiVersion} ${object.kind} is not a kind that a platform owns`);
+  return kind;
+}
+
+/**
+ * Applies each object that differs, in order. What the API server refuses (a quota, an admission policy) becomes a
+ * problem of that part; what fails otherwise is returned as an error. The others go on either way.
+ */
+export async function applyObjects(
+  world: PlatformWorld,
+  platform: MessagePlatform,
+  {
+    objects,
+    blocked,
+    signal,
+  }: { objects: readonly KubeObject[]; blocked: ReadonlySet<Part>; signal: AbortSignal },
+): Promise<{ problems: Problem[]; errors: unknown[] }> {
+  const problems: Problem[] = [];
+  const errors: unknown[] = [];
+  for (const object of objects) {
+    signal.throwIfAborted();
+    const kind = kindOf(object);
+    const live = world.cache.get(kind, object.metadata);
+    if (live === undefined && startsPods(object) && isBlocked(object, blocked)) continue;
+    if (live !== undefined && !isOurs(live, platform)) {
+      problems.push(foreignObject(object));
+      continue;
+    }
+    try {
+      await world.applier.apply(kind, object, { regarding: platform });
+    } catch (error) {
+      if (isRefusal(error)) problems.push(refusedObject(object, error));
+      else errors.push(error);
+    }
+  }
+  return { problems, errors };
+}
+
+function startsPods(object: KubeObject): boolean {
+  return object.kind === 'Deployment' || object.kind === 'StatefulSet';
+}
+
+/** Pods that mount a missing Secret would hang; they are made once it is there. What already runs is left to run. */
+function isBlocked(object: KubeObject, blocked: ReadonlySet<Part>): boolean {
+  const part = partOf(object);
+  if (part === 'Gateways') return blocked.has('Gateways') || blocked.has('Topics') || blocked.has('Redis');
+  return part === 'Replication' && blocked.has('Etcd');
+}
+
+function isOurs(object: KubeObject, platform: MessagePlatform): boolean {
+  const owners = object.metadata.ownerReferences ?? [];
+  const controller = owners.find((owner) => owner.controller === true);
+  return controller === undefined ? hasOurLabel(object, platform) : controller.uid === platform.metadata.uid;
+}
+
+/** An object of ours whose ownerReferences somebody took away still has our label: it is repaired. */
+function hasOurLabel(object: KubeObject, platform: MessagePlatform): boolean {
+  return object.metadata.labels?.[LABEL.platform] === platform.metadata.name;
+}
+
+function foreignObject(object: KubeObject): Problem {
+  const message = `${object.kind} ${object.metadata.name} exists and belongs to somebody else. Rename the platform, or remove that object.`;
+  return { part: partOf(object), reason: 'NameTaken', message, needsPerson: true };
+}
+
+/** 4xx that another try does not change; conflicts, throttling and time-outs do pass. */
+function isRefusal(error: unknown): error is KubeError {
+  return (
+    error instanceof KubeError &&
+    error.code >= 400 &&
+    error.code < 500 &&
+    ![408, 409, 410, 429].includes(error.code)
+  );
+}
+
+function refusedObject(object: KubeObject, error: KubeError): Problem {
+  const message = `${object.kind} ${object.metadata.name} was refused by the API server: ${error.message}`;
+  return {
+    part: partOf(object),
+    reason: error.reason === '' ? 'Refused' : error.reason,
+    message,
+    needsPerson: true,
+  };
+}
+
+/** Deletes the platform's own objects that are no longer desired, such as those of a zone that was taken out. */
+export async function pruneObjects(
+  world: PlatformWorld,
+  platform: MessagePlatform,
+  desired: readonly KubeObject[],
+): Promise<void> {
+  const { namespace, name, uid } = identity(platform);
+  const wanted = new Set(desired.map((object) => `${object.kind}/${object.metadata.name}`));
+  for (const kind of CHILD_KINDS) {
+    for (const object of world.cache.ofPlatform(kind, { namespace, name })) {
+      const isChild = object.metadata.ownerReferences?.some(
+        (owner) => owner.uid === uid && owner.controller === true,
+      );
+      if (isChild !== true || wanted.has(`${kind.kind}/${object.metadata.name}`)) continue;
+      await world.applier.remove(kind, object.metadata, {
+        propagationPolicy: 'Background',
+        regarding: platform,
+      });
+    }
+  }
+}

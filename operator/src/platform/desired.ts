@@ -1,0 +1,85 @@
+/** All objects of a platform: `desired(platform, observed) → objects`, pure. */
+import { COMPONENT, SECRET_KEY, objectName, parseDuration } from '@causeway/crds';
+import {
+  encodeSecret,
+  type CertificateWish,
+  type IssuedSecrets,
+  type SecretData,
+} from '../certificates/index.ts';
+import type { KubeObject } from '../controller/kube-api.ts';
+import { desiredEtcd } from './etcd.ts';
+import { desiredGateways } from './gateway.ts';
+import { KIND } from './kinds.ts';
+import { owned } from './objects.ts';
+import { desiredRedis } from './redis.ts';
+import { desiredReplicators } from './replication.ts';
+import { identity, type Images, type MessagePlatform } from './types.ts';
+
+/** Every object of the platform but its Secrets, in the order in which they are made. */
+export function desiredObjects(platform: MessagePlatform, images: Images): KubeObject[] {
+  const objects = [
+    ...desiredRedis(platform, images),
+    ...desiredEtcd(platform, images),
+    ...desiredReplicators(platform, images),
+    ...desiredGateways(platform, images),
+  ];
+  // What pods refer to goes before the pods.
+  const late = new Set(['Deployment', 'StatefulSet']);
+  return [
+    ...objects.filter((object) => !late.has(object.kind)),
+    ...objects.filter((object) => late.has(object.kind)),
+  ];
+}
+
+/** The platform's Secrets. The authority goes first: what it signs is worth nothing without it. */
+export function desiredSecrets(platform: MessagePlatform, issued: IssuedSecrets): KubeObject[] {
+  const name = platform.metadata.name;
+  const secret = (secretName: string, component: string, data: SecretData): KubeObject =>
+    owned(
+      platform,
+      KIND.secret,
+      { name: secretName, component },
+      { type: 'Opaque', data: encodeSecret(data) },
+    );
+  return [
+    secret(objectName.authority(name), 'certificates', issued.authority),
+    secret(objectName.internal(name), 'certificates', issued.inner),
+    secret(objectName.client(name), 'certificates', issued.client),
+    ...(issued.served === undefined ? [] : [secret(objectName.tls(name), COMPONENT.gateway, issued.served)]),
+  ];
+}
+
+/** What the platform wants of its certificates. `supplied`: the Secret of tls.issuer?.secretRef, once it is good. */
+export function certificateWish(
+  platform: MessagePlatform,
+  supplied: SecretData | undefined,
+): CertificateWish {
+  const { namespace, name } = identity(platform);
+  const { tls, zones } = platform.spec;
+  const service = (serviceName: string): string[] => [
+    `${serviceName}.${namespace}.svc`,
+    `${serviceName}.${namespace}.svc.cluster.local`,
+    `${serviceName}.${namespace}`,
+    serviceName,
+  ];
+  const each = (of: (platformName: string, zone: string) => string): string[] =>
+    zones.flatMap((zone) => service(of(name, zone.name)));
+  return {
+    servedNames: [
+      ...service(objectName.gateway(name)),
+      ...each(objectName.zoneGateway),
+      ...(tls.dnsNames ?? []),
+    ],
+    innerNames: [
+      ...service(objectName.redis(name)),
+      ...service(objectName.etcd(name)),
+      ...each(objectName.zoneRedis),
+      ...each(objectName.zoneEtcd),
+      'localhost',
+    ],
+    duration: parseDuration(tls.duration),
+    renewBefore: parseDuration(tls.renewBefore),
+    isSupplied: tls.issuer?.secretRef !== undefined,
+    ...(supplied?.[SECRET_KEY.cert] === undefined ? {} : { supplied }),
+  };
+}

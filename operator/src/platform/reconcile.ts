@@ -1,0 +1,255 @@
+/** Makes the world as a MessagePlatform wants it: read, decide, act, say so in status. Level-triggered. */
+import { isDeepStrictEqual } from 'node:util';
+import {
+  ANNOTATION,
+  SECRET_KEY,
+  TOPICS_FINALIZER,
+  certificateKey,
+  objectName,
+  type MessagePlatformStatus,
+} from '@causeway/crds';
+import {
+  inspectCertificate,
+  issueDue,
+  planCertificates,
+  servedVersion,
+  type CertificatePlan,
+  type IssuedSecrets,
+} from '../certificates/index.ts';
+import type { ReconcileContext, Reconciler, ReconcileResult } from '../controller/controller.ts';
+import { toRfc3339 } from '../controller/conditions.ts';
+import { addFinalizer, hasFinalizer, removeFinalizer } from '../controller/finalizers.ts';
+import type { ObjectRef } from '../controller/kube-api.ts';
+import { applyObjects, pruneObjects } from './children.ts';
+import { certificateWish, desiredObjects, desiredSecrets } from './desired.ts';
+import { finalize } from './finalize.ts';
+import { KIND } from './kinds.ts';
+import {
+  claimedTopics,
+  heldSecrets,
+  lookAtRedis,
+  redisAddress,
+  redisProblem,
+  userSecrets,
+  workloads,
+} from './observe.ts';
+import { planRedisRoles, type RedisState } from './redis.ts';
+import { changedConditions, platformStatus } from './status.ts';
+import { writeStatus } from './status-effects.ts';
+import { reconcileTopics } from './topic-effects.ts';
+import type { TopicStatus } from './topics.ts';
+import type { MessagePlatform, Problem } from './types.ts';
+import { kafkaAccess, userSecretProblems, type UserSecrets } from './user-secrets.ts';
+import { podProblems, zoneFacts, zoneProblems } from './workloads.ts';
+import type { PlatformWorld } from './world.ts';
+
+/** While the cache is behind our own writes, how soon to look again; milliseconds. */
+const CATCH_UP_MS = 100;
+/** While a platform is not ready, how soon to look again at what sends no events (Kafka, Redis); milliseconds. */
+const UNSETTLED_MS = 2_000;
+
+/** The reconciler of MessagePlatforms. */
+export function platformReconciler(world: PlatformWorld): Reconciler {
+  return async (ref, context) => {
+    const platform = world.cache.get(KIND.platform, ref) as MessagePlatform | undefined;
+    if (platform === undefined) return {};
+    if (!cacheIsCurrent(world, ref)) return { requeueAfterMs: CATCH_UP_MS };
+    if (platform.metadata.deletionTimestamp !== undefined) return finalize(world, platform, context);
+    return reconcilePlatform(world, platform, context);
+  };
+}
+
+/** Decisions on an old state of our own doing would repeat it: a second certificate, a topic taken for foreign. */
+function cacheIsCurrent(world: PlatformWorld, ref: ObjectRef): boolean {
+  const secrets = [objectName.authority, objectName.tls, objectName.internal, objectName.client].map((of) =>
+    of(ref.name),
+  );
+  return (
+    world.cache.hasSeenOurWrites(KIND.platform, ref) &&
+    secrets.every((name) => world.cache.hasSeenOurWrites(KIND.secret, { ...ref, name }))
+  );
+}
+
+/** True when a person asked to leave the platform alone. */
+export function isPaused(platform: MessagePlatform): boolean {
+  return platform.metadata.annotations?.[ANNOTATION.paused] === 'true';
+}
+
+interface Outcome {
+  problems: Problem[];
+  /** Errors that nothing explains; the reconcile fails with them after status is written. */
+  errors: unknown[];
+}
+
+async function reconcilePlatform(
+  world: PlatformWorld,
+  stored: MessagePlatform,
+  context: ReconcileContext,
+): Promise<ReconcileResult> {
+  const paused = isPaused(stored);
+  const platform = paused ? stored : await ensureFinalizer(world, stored);
+  const outcome: Outcome = { problems: [], errors: [] };
+  const secrets = await userSecrets(world, platform);
+  outcome.problems.push(...userSecretProblems(platform, secrets, world.clock.now()));
+
+  const certificates = await certificatesOf(world, platform, { secrets, problems: outcome.problems });
+  if (!paused) await makeObjects(world, platform, { certificates, outcome, context });
+
+  const access = kafkaAccess(platform, secrets);
+  const topics = await reconcileTopics(world, platform, {
+    access,
+    paused,
+    claimed: claimedTopics(world, platform),
+  });
+  outcome.problems.push(...topics.problems);
+
+  const redis = await reconcileRedis(world, platform, { inner: certificates.issued.inner, paused });
+  outcome.problems.push(...redis.problems);
+
+  const status = await saveStatus(world, topics.stored, {
+    topics: topics.topics,
+    redis: redis.states,
+    certificates: certificateStatus(certificates),
+    problems: outcome.problems,
+    paused,
+  });
+  if (outcome.errors.length > 0) throw new AggregateError(outcome.errors, describeErrors(outcome.errors));
+  return { requeueAfterMs: isReady(status) ? jittered(world) : UNSETTLED_MS };
+}
+
+function describeErrors(errors: readonly unknown[]): string {
+  return errors.map((error) => (error instanceof Error ? error.message : String(error))).join('; ');
+}
+
+function isReady(status: MessagePlatformStatus): boolean {
+  return status.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false;
+}
+
+/** ±20 %, so that platforms do not look at Kafka all at once. */
+function jittered(world: PlatformWorld): number {
+  return world.resyncMs * (0.8 + 0.4 * world.clock.random());
+}
+
+/** The finalizer holds the platform for the topics that live outside; it must be there before the first topic. */
+async function ensureFinalizer(world: PlatformWorld, platform: MessagePlatform): Promise<MessagePlatform> {
+  if (platform.spec.kafka.deletionPolicy === 'Delete') {
+    return addFinalizer(world.kube, KIND.platform, platform, TOPICS_FINALIZER);
+  }
+  if (!hasFinalizer(platform, TOPICS_FINALIZER)) return platform;
+  return (await removeFinalizer(world.kube, KIND.platform, platform, TOPICS_FINALIZER)) ?? platform;
+}
+
+interface Certificates {
+  plan: CertificatePlan;
+  issued: IssuedSecrets;
+}
+
+/** Issues what is due, in memory; the Secrets are written with the other objects. */
+async function certificatesOf(
+  world: PlatformWorld,
+  platform: MessagePlatform,
+  seen: { secrets: UserSecrets; problems: readonly Problem[] },
+): Promise<Certificates> {
+  const now = world.clock.now();
+  const source = platform.spec.tls.issuer?.secretRef?.name;
+  const refused = seen.problems.some((problem) => problem.part === 'Certificates');
+  const supplied = source === undefined || refused ? undefined : seen.secrets.get(source);
+  const wish = certificateWish(platform, supplied);
+  const held = await heldSecrets(world, platform);
+  const plan = planCertificates(wish, held, now);
+  const issued = await issueDue(plan, { platform: platform.metadata.name, wish, held, now }, world.issuer);
+  return { plan, issued };
+}
+
+function certificateStatus({ issued }: Certificates): MessagePlatformStatus['certificates'] {
+  const version = servedVersion(issued.served);
+  const facts = inspectCertificate(issued.served?.[certificateKey(version)]);
+  const authority = inspectCertificate(issued.authority[SECRET_KEY.ca]);
+  if (facts === undefined || authority === undefined) return undefined;
+  return {
+    version,
+    fingerprint: facts.fingerprint,
+    notAfter: toRfc3339(facts.notAfter),
+    authorityNotAfter: toRfc3339(authority.notAfter),
+  };
+}
+
+/** Applies what differs and deletes what is left over. One object's failure does not stop the others. */
+async function makeObjects(
+  world: PlatformWorld,
+  platform: MessagePlatform,
+  {
+    certificates,
+    outcome,
+    context,
+  }: { certificates: Certificates; outcome: Outcome; context: ReconcileContext },
+): Promise<void> {
+  const objects = [
+    ...desiredSecrets(platform, certificates.issued),
+    ...desiredObjects(platform, world.images),
+  ];
+  for (const step of certificates.plan.steps) {
+    context.log.info('certificate issued', { what: step.issue, reason: step.reason });
+  }
+  const blocked = new Set(
+    outcome.problems.filter((problem) => problem.reason.startsWith('Secret')).map(({ part }) => part),
+  );
+  const applied = await applyObjects(world, platform, { objects, blocked, signal: context.signal });
+  outcome.problems.push(...applied.problems);
+  outcome.errors.push(...applied.errors);
+  if (applied.errors.length === 0) await pruneObjects(world, platform, objects);
+}
+
+/** Says to each Redis what it should be, where that differs. */
+async function reconcileRedis(
+  world: PlatformWorld,
+  platform: MessagePlatform,
+  { inner, paused }: { inner: IssuedSecrets['inner']; paused: boolean },
+): Promise<{ states: Map<string, RedisState>; problems: Problem[] }> {
+  const { pods } = workloads(world, platform.metadata);
+  const { states, problems } = await lookAtRedis(world, platform, { pods, inner });
+  if (paused) return { states, problems };
+  for (const action of planRedisRoles(platform, states)) {
+    const address = redisAddress(platform, action.zone, inner);
+    try {
+      await world.redis.act(address, action);
+      states.set(action.zone, await world.redis.look(address));
+    } catch (error) {
+      problems.push(redisProblem(address.host, error));
+    }
+  }
+  return { states, problems };
+}
+
+/** Works out the status, writes it when it differs, and tells people what changed. */
+async function saveStatus(
+  world: PlatformWorld,
+  platform: MessagePlatform,
+  seen: {
+    topics: readonly TopicStatus[];
+    redis: ReadonlyMap<string, RedisState>;
+    certificates: MessagePlatformStatus['certificates'];
+    problems: readonly Problem[];
+    paused: boolean;
+  },
+): Promise<MessagePlatformStatus> {
+  const { workloads: own, pods, nodes } = workloads(world, platform.metadata);
+  const status = platformStatus({
+    ...seen,
+    platform,
+    zones: zoneFacts(platform, own, nodes),
+    problems: [...seen.problems, ...zoneProblems(platform, nodes), ...podProblems(pods)],
+    now: world.clock.now(),
+  });
+  if (isDeepStrictEqual(status, platform.status)) return status;
+  await writeStatus(world, platform, status);
+  for (const { type, reason, message, warning } of changedConditions(platform.status, status)) {
+    world.events.event(platform, {
+      type: warning ? 'Warning' : 'Normal',
+      reason,
+      action: type,
+      note: message,
+    });
+  }
+  return status;
+}

@@ -39,6 +39,8 @@ export async function applyObjects(
 ): Promise<{ problems: Problem[]; errors: unknown[] }> {
   const problems: Problem[] = [];
   const errors: unknown[] = [];
+  // At first all is made, and forty events would drown the one that matters; from then on each repair is told.
+  const regarding = platform.status?.observedGeneration === undefined ? {} : { regarding: platform };
   for (const object of objects) {
     signal.throwIfAborted();
     const kind = kindOf(object);
@@ -49,7 +51,7 @@ export async function applyObjects(
       continue;
     }
     try {
-      await world.applier.apply(kind, object, { regarding: platform });
+      await world.applier.apply(kind, object, regarding);
     } catch (error) {
       if (isRefusal(error)) problems.push(refusedObject(object, error));
       else errors.push(error);

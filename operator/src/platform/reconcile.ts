@@ -34,7 +34,7 @@ import {
   workloads,
 } from './observe.ts';
 import { planRedisRoles, type RedisState } from './redis.ts';
-import { changedConditions, platformStatus } from './status.ts';
+import { announcements, platformStatus } from './status.ts';
 import { writeStatus } from './status-effects.ts';
 import { reconcileTopics } from './topic-effects.ts';
 import type { TopicStatus } from './topics.ts';
@@ -243,7 +243,7 @@ async function saveStatus(
   });
   if (isDeepStrictEqual(status, platform.status)) return status;
   await writeStatus(world, platform, status);
-  for (const { type, reason, message, warning } of changedConditions(platform.status, status)) {
+  for (const { type, reason, message, warning } of announcements(platform.status, status)) {
     world.events.event(platform, {
       type: warning ? 'Warning' : 'Normal',
       reason,

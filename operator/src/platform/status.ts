@@ -267,25 +267,41 @@ function pausedCondition(
   return setCondition(list, condition, input.now);
 }
 
-/** Conditions whose status or reason changed: each becomes an event. */
-export function changedConditions(
-  before: MessagePlatformStatus | undefined,
-  after: MessagePlatformStatus,
-): { type: string; status: string; reason: string; message: string; warning: boolean }[] {
-  const old = (before?.conditions ?? []) as readonly Condition[];
-  return (after.conditions ?? [])
-    .filter((condition) => {
-      const was = findCondition(old, condition.type);
-      return was?.status !== condition.status || was.reason !== condition.reason;
-    })
-    .map((condition) => ({ ...condition, warning: isWarning(condition) }));
+/** A change that people should hear of. */
+export interface Announcement {
+  type: string;
+  reason: string;
+  message: string;
+  warning: boolean;
 }
 
-/** Waiting is a state, not a warning. */
-function isWarning({ type, status, reason }: { type: string; status: string; reason: string }): boolean {
-  if (type === 'Stalled') return status === 'True';
-  if (type === 'Reconciling' || type === 'Paused') return false;
-  return status === 'False' && reason !== 'Progressing';
+/**
+ * What to tell people after a change of status: each change of Ready, each trouble, and each end of a trouble.
+ * Parts that only come up say nothing.
+ */
+export function announcements(
+  before: MessagePlatformStatus | undefined,
+  after: MessagePlatformStatus,
+): Announcement[] {
+  const old = (before?.conditions ?? []) as readonly Condition[];
+  return ((after.conditions ?? []) as readonly Condition[]).flatMap((condition) => {
+    const was = findCondition(old, condition.type);
+    if (was?.status === condition.status && was.reason === condition.reason) return [];
+    const warning = isTrouble(condition);
+    const tells =
+      warning ||
+      condition.type === 'Paused' ||
+      (was !== undefined && (condition.type === 'Ready' || isTrouble(was)));
+    const { type, reason, message } = condition;
+    return tells ? [{ type, reason, message, warning }] : [];
+  });
+}
+
+/** Waiting is a state, not a trouble. Ready and Reconciling repeat what the parts say. */
+function isTrouble({ type, status, reason }: Condition): boolean {
+  return (
+    status === 'False' && reason !== 'Progressing' && !['Ready', 'Reconciling', 'Stalled'].includes(type)
+  );
 }
 
 function sum(all: readonly Readiness[]): { ready: number; desired: number } {

@@ -1,0 +1,28 @@
+/** operator/build.ts: makes operator/dist/main.js, one file for Node. Imports only esbuild and Node. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+const outDir = join(import.meta.dirname, 'dist');
+
+/** The CommonJS packages in the bundle call require() for Node's own modules. */
+const banner = `#!/usr/bin/env node
+import { createRequire as causewayCreateRequire } from 'node:module';
+const require = causewayCreateRequire(import.meta.url);
+const __filename = import.meta.filename;
+const __dirname = import.meta.dirname;`;
+
+await mkdir(outDir, { recursive: true });
+await writeFile(join(outDir, 'package.json'), '{ "type": "module" }\n');
+await build({
+  entryPoints: [join(import.meta.dirname, 'src', 'main.ts')],
+  outfile: join(outDir, 'main.js'),
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node26',
+  keepNames: true,
+  legalComments: 'none',
+  banner: { js: banner },
+  logLevel: 'warning',
+});

@@ -1,0 +1,261 @@
+/** `causeway run`: the operator itself. Reads its settings, puts the parts together, runs until it is stopped. */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { x509Issuer } from '../certificates/index.ts';
+import {
+  ApiEventRecorder,
+  Applier,
+  Controller,
+  createLogger,
+  createMetrics,
+  HttpKubeApi,
+  LeaderElector,
+  loadKubeConfig,
+  logLevels,
+  recordWrites,
+  startHealthServer,
+  stopOnSignals,
+  systemClock,
+  WriteLedger,
+  type EngineMetrics,
+  type InformerSet,
+  type Logger,
+  type LogLevel,
+} from '../controller/index.ts';
+import {
+  fencedKafka,
+  fencedRedis,
+  KafkaJsAdmin,
+  platformCache,
+  platformInformers,
+  platformReconciler,
+  redisAdmin,
+  watchPlatforms,
+  type Images,
+} from '../platform/index.ts';
+
+/** The settings of `causeway run`, as commander gives them. */
+interface RunOptions {
+  kubeconfig?: string;
+  context?: string;
+  watchNamespaces: string[];
+  leaderElect: boolean;
+  leaseNamespace: string;
+  leaseName: string;
+  healthPort: number;
+  concurrency: number;
+  resync: number;
+  logLevel: LogLevel;
+  logFormat: 'json' | 'human' | 'auto';
+  gatewayBunImage: string;
+  gatewayNodeImage: string;
+  redisImage: string;
+  etcdImage: string;
+  imagePullSecrets: string[];
+}
+
+/** The API server has said nothing of a kind for so long: something is stuck, and a restart may help; milliseconds. */
+const STALE_AFTER_MS = 5 * 60_000;
+
+const EXAMPLES = `
+Examples:
+  # In the cluster the chart runs it like this
+  causeway run --lease-namespace causeway-system
+
+  # On your machine, against the cluster of your kubeconfig, for one namespace
+  causeway run --watch-namespaces messaging --no-leader-elect --log-format human
+
+Exit codes: 0 stopped as asked · 1 failed, or lost the leadership · 2 wrong settings`;
+
+function env(flags: string, description: string, variable: string, fallback: string): Option {
+  return new Option(flags, description).env(variable).default(fallback);
+}
+
+/** Adds the command `run`. */
+export function registerRun(program: Command): void {
+  program
+    .command('run')
+    .description('run the operator until it is stopped')
+    .option(
+      '--kubeconfig <file>',
+      'kubeconfig; default: KUBECONFIG, ~/.kube/config, or the pod’s service account',
+    )
+    .option('--context <name>', 'context of the kubeconfig')
+    .addOption(
+      new Option('--watch-namespaces <names>', 'namespaces to work in, separated by commas; default: all')
+        .env('WATCH_NAMESPACES')
+        .argParser(parseList)
+        .default([], 'all'),
+    )
+    .option('--no-leader-elect', 'do not wait for the lease; only when nobody else runs')
+    .addOption(env('--lease-namespace <name>', 'namespace of the lease', 'POD_NAMESPACE', 'default'))
+    .option('--lease-name <name>', 'name of the lease', 'causeway-operator')
+    .option('--health-port <port>', 'port of /healthz, /readyz and /metrics', parseWhole, 8081)
+    .option('--concurrency <n>', 'platforms that are reconciled at the same time', parseWhole, 8)
+    .option('--resync <seconds>', 'time between two looks at Kafka and Redis', parseWhole, 10)
+    .addOption(new Option('--log-level <level>', 'what to log').choices(logLevels).default('info'))
+    .addOption(
+      new Option('--log-format <format>', 'how to log').choices(['json', 'human', 'auto']).default('auto'),
+    )
+    .addOption(
+      env(
+        '--gateway-bun-image <ref>',
+        'image of gateways on Bun',
+        'RELATED_IMAGE_GATEWAY_BUN',
+        'causeway/gateway:0.1.0-bun',
+      ),
+    )
+    .addOption(
+      env(
+        '--gateway-node-image <ref>',
+        'image of gateways on Node, and of replicators',
+        'RELATED_IMAGE_GATEWAY_NODE',
+        'causeway/gateway:0.1.0-node',
+      ),
+    )
+    .addOption(
+      env('--redis-image <ref>', 'image of Redis', 'RELATED_IMAGE_REDIS', 'docker.io/library/redis:7.4'),
+    )
+    .addOption(env('--etcd-image <ref>', 'image of etcd', 'RELATED_IMAGE_ETCD', 'quay.io/coreos/etcd:v3.6.6'))
+    .addOption(
+      new Option(
+        '--image-pull-secrets <names>',
+        'pull Secrets in the platforms’ namespaces, separated by commas',
+      )
+        .env('IMAGE_PULL_SECRETS')
+        .argParser(parseList)
+        .default([], 'none'),
+    )
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: RunOptions) => {
+      process.exitCode = await runOperator(options);
+    });
+}
+
+function parseList(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+function parseWhole(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new InvalidArgumentError('It must be a whole number of at least 1.');
+  return number;
+}
+
+function imagesOf(options: RunOptions): Images {
+  return {
+    gatewayBun: options.gatewayBunImage,
+    gatewayNode: options.gatewayNodeImage,
+    redis: options.redisImage,
+    etcd: options.etcdImage,
+    ...(options.imagePullSecrets.length === 0 ? {} : { pullSecrets: options.imagePullSecrets }),
+  };
+}
+
+/** Runs the operator; resolves with the exit code once it has stopped. */
+async function runOperator(options: RunOptions): Promise<number> {
+  const log = createLogger({ level: options.logLevel, format: options.logFormat });
+  const metrics = createMetrics();
+  const stop = stopOnSignals({ log });
+  const api = new HttpKubeApi({ load: () => loadKubeConfig(kubeConfigOptions(options)), metrics });
+  const elector = new LeaderElector({
+    api,
+    clock: systemClock,
+    lease: { namespace: options.leaseNamespace, name: options.leaseName },
+    // Unique for each process that ever runs, also when a pod's container restarts under the same name.
+    identity: `${process.env['POD_NAME'] ?? hostname()}_${randomBytes(4).toString('hex')}`,
+    log,
+    metrics,
+  });
+  const mayAct = options.leaderElect ? () => elector.isLeader : () => true;
+  const fenced = options.leaderElect ? api.fencedBy(() => elector.fence()) : api;
+  const informers = platformInformers({
+    api,
+    clock: systemClock,
+    log,
+    metrics,
+    namespaces: options.watchNamespaces,
+  });
+  const kafka = new KafkaJsAdmin();
+  const events = new ApiEventRecorder({
+    api: fenced,
+    clock: systemClock,
+    controller: 'causeway.dev/operator',
+    instance: hostname(),
+    log,
+    metrics,
+  });
+  const ledger = new WriteLedger(informers);
+  const kube = recordWrites(fenced, ledger);
+  const controller = new Controller({
+    name: 'messageplatform',
+    clock: systemClock,
+    log,
+    metrics,
+    concurrency: options.concurrency,
+    reconcile: platformReconciler({
+      clock: systemClock,
+      kube,
+      cache: platformCache(informers, ledger),
+      applier: new Applier({ api: kube, cache: informers, events, log, metrics }),
+      events,
+      kafka: fencedKafka(kafka, mayAct),
+      redis: fencedRedis(redisAdmin, mayAct),
+      issuer: x509Issuer,
+      images: imagesOf(options),
+      resyncMs: options.resync * 1000,
+    }),
+  });
+  watchPlatforms(controller, informers);
+  const health = await startHealth(options, { informers, metrics, log });
+  log.info('operator started', {
+    namespaces: options.watchNamespaces,
+    leaderElect: options.leaderElect,
+    healthPort: health.port,
+  });
+
+  const background = new AbortController();
+  const running = [informers.run(background.signal), events.run(background.signal)];
+  try {
+    if (!options.leaderElect) {
+      await controller.run(stop.signal);
+      return 0;
+    }
+    const end = await elector.run(stop.signal, (signals) => controller.run(signals.stop, signals.lost));
+    if (end === 'lost') log.error('the leadership is lost: this process ends, and another one goes on');
+    return end === 'lost' ? 1 : 0;
+  } finally {
+    background.abort();
+    await Promise.all(running);
+    await Promise.all([kafka.close(), health.stop()]);
+    api.close();
+    stop.dispose();
+    log.info('operator stopped');
+  }
+}
+
+function kubeConfigOptions({ kubeconfig, context }: RunOptions): { path?: string; context?: string } {
+  return {
+    ...(kubeconfig === undefined ? {} : { path: kubeconfig }),
+    ...(context === undefined ? {} : { context }),
+  };
+}
+
+function startHealth(
+  options: RunOptions,
+  { informers, metrics, log }: { informers: InformerSet; metrics: EngineMetrics; log: Logger },
+): ReturnType<typeof startHealthServer> {
+  return startHealthServer({
+    port: options.healthPort,
+    live: { cache: () => informers.staleProblem(STALE_AFTER_MS) },
+    ready: { cache: () => informers.syncProblem() },
+    registry: metrics.registry,
+    beforeMetrics: () => informers.measure(metrics),
+    log,
+  });
+}

@@ -1,0 +1,15 @@
+/** The operator and its command line: `causeway run`, and commands for people. */
+import { Command } from 'commander';
+import { registerRun } from './cli/run.ts';
+
+const program = new Command('causeway')
+  .description('Runs realtime message platforms across availability zones on Kubernetes')
+  .version('0.1.0')
+  .showHelpAfterError('(causeway --help shows what there is)');
+registerRun(program);
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

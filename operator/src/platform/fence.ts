@@ -1,0 +1,29 @@
+/** Kafka and Redis for a leader: nothing is changed there once the leadership is over. */
+import type { KafkaAdmin } from './kafka.ts';
+import type { RedisAdmin } from './redis-admin.ts';
+
+function check(mayAct: () => boolean): void {
+  if (!mayAct()) throw new Error('not the leader any more: nothing is changed');
+}
+
+/** `kafka`, refusing changes unless `mayAct()`. */
+export function fencedKafka(kafka: KafkaAdmin, mayAct: () => boolean): KafkaAdmin {
+  return {
+    look: (access, topics) => kafka.look(access, topics),
+    perform: async (access, action) => {
+      check(mayAct);
+      return kafka.perform(access, action);
+    },
+  };
+}
+
+/** `redis`, refusing changes unless `mayAct()`. */
+export function fencedRedis(redis: RedisAdmin, mayAct: () => boolean): RedisAdmin {
+  return {
+    look: (address) => redis.look(address),
+    act: async (address, action) => {
+      check(mayAct);
+      return redis.act(address, action);
+    },
+  };
+}

@@ -1,0 +1,156 @@
+/**
+ * One etcd over `etcd3`'s own gRPC clients. Its fault handling is switched off, and its watcher isn't used: see
+ * docs/adr on etcd replication for what was found. Every call has a deadline; nothing is retried here.
+ */
+import type { EtcdConnectionConfig } from '@causeway/crds';
+import { Etcd3 } from 'etcd3';
+import type { IOptions, IRangeRequest, IRangeResponse, ITxnRequest, ITxnResponse } from 'etcd3';
+import type { KeyRange } from './changes.ts';
+import type { SourceHead } from './checkpoint.ts';
+import type { Credentials } from './credentials.ts';
+import type { KeyValue } from './diff.ts';
+import { openWatch } from './watch.ts';
+import type { Watch, WatchHandlers, WatchRequest } from './watch.ts';
+
+/** The revision that was asked for is compacted: only a snapshot helps. */
+export class CompactedError extends Error {
+  override name = 'CompactedError';
+}
+
+/** The request is more than this etcd takes. */
+export class RefusedError extends Error {
+  override name = 'RefusedError';
+  readonly why: 'bytes' | 'ops';
+  constructor(why: 'bytes' | 'ops', cause: Error) {
+    super(cause.message, { cause });
+    this.why = why;
+  }
+}
+
+/** Milliseconds for one call. etcd itself gives up on a proposal after 5 to 7 s. */
+const CALL_TIMEOUT_MS = 10_000;
+/** Bytes of one page of a range read that are aimed at. */
+const PAGE_BYTES = 2 * 1024 * 1024;
+const FIRST_PAGE = 64;
+const LARGEST_PAGE = 2000;
+
+type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
+
+/** A fault policy that does nothing: etcd3's own ones fail calls for seconds after etcd is back. */
+const noPolicy: Pick<Policy, 'execute'> = {
+  execute: (call) => Promise.resolve(call({ signal: new AbortController().signal })),
+};
+
+const grpcOptions = {
+  // A page or a fragment may be as large as the server's limit on requests, which isn't ours to know.
+  'grpc.max_receive_message_length': -1,
+  // gRPC's own waits between connection attempts go up to two minutes.
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2000,
+  // A peer that is gone without a word is noticed. etcd refuses pings more often than every 5 s.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5000,
+  // Channels are closed with their owner, and a new certificate needs a new connection.
+  'grpc.use_local_subchannel_pool': 1,
+};
+
+/** A connection to one etcd cluster. */
+export class EtcdClient {
+  readonly #client: Etcd3;
+  readonly #onReply: () => void;
+
+  /** `onReply` is called after each answer: a sign of life. */
+  constructor({ endpoints }: EtcdConnectionConfig, credentials: Credentials, onReply: () => void) {
+    this.#onReply = onReply;
+    const { ca, cert, key, username, password } = credentials;
+    const policy = noPolicy as Policy;
+    this.#client = new Etcd3({
+      hosts: endpoints,
+      grpcOptions,
+      faultHandling: { host: () => policy, global: policy },
+      defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: Date.now() + CALL_TIMEOUT_MS }),
+      ...(ca && {
+        credentials: { rootCertificate: ca, ...(cert && key && { certChain: cert, privateKey: key }) },
+      }),
+      ...(username !== undefined && password !== undefined && { auth: { username, password } }),
+    });
+  }
+
+  /** A linearizable range read. Throws {@link CompactedError}. */
+  async range(request: IRangeRequest): Promise<IRangeResponse> {
+    return this.#call(this.#client.kv.range(request));
+  }
+
+  /** A transaction. Throws {@link RefusedError} when it is too large. */
+  async transact(request: ITxnRequest): Promise<ITxnResponse> {
+    return this.#call(this.#client.kv.txn(request));
+  }
+
+  /** Which cluster this is and where it stands, linearizable. */
+  async head(): Promise<SourceHead & { memberId: string }> {
+    const { header } = await this.range({ key: Buffer.from('\0'), keys_only: true, limit: 1 });
+    return { clusterId: header.cluster_id, memberId: header.member_id, revision: BigInt(header.revision) };
+  }
+
+  /** Whether any key is in the range, at `revision` or now. */
+  async hasKeys({ start, end }: KeyRange, revision?: bigint): Promise<boolean> {
+    const { count } = await this.range({ key: start, range_end: end, count_only: true, ...at(revision) });
+    return count !== '0';
+  }
+
+  /** All keys of a range in order, at `revision` or, page by page, now. Pages are kept near 2 MiB. */
+  async *keys({ start, end }: KeyRange, revision?: bigint): AsyncGenerator<KeyValue> {
+    let from = start;
+    let limit = FIRST_PAGE;
+    for (;;) {
+      const { kvs, more } = await this.range({ key: from, range_end: end, limit, ...at(revision) });
+      let bytes = 0;
+      for (const { key, value } of kvs) {
+        bytes += key.length + value.length;
+        yield { key, value };
+      }
+      const last = kvs.at(-1);
+      if (!more || last === undefined) return;
+      from = Buffer.concat([last.key, Buffer.from([0])]);
+      const fitting = Math.floor((PAGE_BYTES * kvs.length) / Math.max(1, bytes));
+      limit = Math.max(1, Math.min(fitting, limit * 4, LARGEST_PAGE));
+    }
+  }
+
+  /** Opens a watch; see {@link openWatch}. */
+  async watch(request: WatchRequest, handlers: WatchHandlers): Promise<Watch> {
+    return openWatch(await this.#client.watchClient.watch(), request, handlers);
+  }
+
+  /** Ends all connections. */
+  close(): void {
+    this.#client.close();
+  }
+
+  async #call<T>(reply: Promise<T>): Promise<T> {
+    try {
+      const answer = await reply;
+      this.#onReply();
+      return answer;
+    } catch (error) {
+      throw error instanceof Error ? classify(error) : error;
+    }
+  }
+}
+
+function at(revision: bigint | undefined): { revision?: string } {
+  return revision === undefined ? {} : { revision: revision.toString() };
+}
+
+/** etcd's errors by their text: `etcd3` drops the gRPC code (server/v3/etcdserver/api/v3rpc/rpctypes/error.go). */
+function classify(error: Error): Error {
+  const { message } = error;
+  if (message.includes('required revision has been compacted')) {
+    return new CompactedError('the revision is compacted', { cause: error });
+  }
+  if (message.includes('too many operations in txn request')) return new RefusedError('ops', error);
+  if (message.includes('request is too large') || message.includes('received message larger than max')) {
+    return new RefusedError('bytes', error);
+  }
+  return error;
+}

@@ -1,0 +1,121 @@
+/** Sessions one after another, with waits in between that fit what ended the last one. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ReplicatorConfig } from '@causeway/crds';
+import type { Log } from '../log/index.ts';
+import { reason as textOf } from '../log/index.ts';
+import { normalizePrefixes } from './changes.ts';
+import { CredentialsError } from './credentials.ts';
+import { RefusedError } from './etcd.ts';
+import { SilentWatchError, SourceChangedError } from './follow.ts';
+import { TooLargeError, defaultLimits } from './plan.ts';
+import { CredentialsChangedError, runSession } from './session.ts';
+import { Status } from './status.ts';
+import { BlockedError, ConflictError, FencedError } from './target.ts';
+
+/** What ended a session, and how long to wait before the next: a label of the metric. */
+type Kind =
+  | 'fenced'
+  | 'blocked'
+  | 'conflict'
+  | 'source-changed'
+  | 'silent-watch'
+  | 'credentials'
+  | 'too-large'
+  | 'connection';
+
+/** While fenced or blocked the cause is looked at again after this time, milliseconds. */
+const FENCED_MS = 2000;
+const BLOCKED_MS = 5000;
+/** First and longest wait after a broken connection, milliseconds. */
+const BACKOFF_MS = 100;
+const BACKOFF_MAX_MS = 5000;
+/** A session that followed for this long starts the waits over, milliseconds. */
+const STEADY_MS = 10_000;
+
+/** A replicator that runs. */
+export interface Replicator {
+  readonly status: Status;
+  /** Finishes the transaction under way and ends. */
+  stop(): Promise<void>;
+}
+
+/** Starts replicating. Never fails: what goes wrong is in the status, the metrics and the log, and is tried again. */
+export function startReplicator(config: ReplicatorConfig, log: Log): Replicator {
+  const status = new Status(config.epoch);
+  const stopping = new AbortController();
+  const running = runSessions(config, log, status, stopping.signal);
+  return {
+    status,
+    async stop() {
+      stopping.abort();
+      await running;
+      status.enter('Stopped', 'stopped');
+    },
+  };
+}
+
+async function runSessions(
+  config: ReplicatorConfig,
+  log: Log,
+  status: Status,
+  signal: AbortSignal,
+): Promise<void> {
+  const prefixes = normalizePrefixes(config.prefixes);
+  const limits = { limits: defaultLimits };
+  let failures = 0;
+  let lastReason = '';
+  while (!signal.aborted) {
+    const began = Date.now();
+    try {
+      await runSession({ config, prefixes, limits, status, log, signal });
+    } catch (error) {
+      if (signal.aborted) return;
+      failures = Date.now() - began > STEADY_MS ? 0 : failures + 1;
+      const kind = kindOf(error);
+      const reason = textOf(error);
+      report({ kind, reason, repeated: failures > 1 && reason === lastReason }, status, log);
+      lastReason = reason;
+      await delay(waitFor(kind, failures), undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+const KINDS: readonly [new (...args: never[]) => Error, Kind][] = [
+  [FencedError, 'fenced'],
+  [BlockedError, 'blocked'],
+  [TooLargeError, 'blocked'],
+  [CredentialsError, 'blocked'],
+  [ConflictError, 'conflict'],
+  [SourceChangedError, 'source-changed'],
+  [SilentWatchError, 'silent-watch'],
+  [CredentialsChangedError, 'credentials'],
+  [RefusedError, 'too-large'],
+];
+
+function kindOf(error: unknown): Kind {
+  return KINDS.find(([type]) => error instanceof type)?.[1] ?? 'connection';
+}
+
+function report(
+  { kind, reason, repeated }: { kind: Kind; reason: string; repeated: boolean },
+  status: Status,
+  log: Log,
+): void {
+  status.metrics.errors.inc({ kind });
+  if (kind === 'fenced') status.enter('Fenced', reason);
+  else if (kind === 'blocked') status.enter('Blocked', reason);
+  else status.enter('Connecting', reason);
+  // Once for each cause: while it lasts, the metric and the status say so.
+  if (repeated) log.debug('replication is still interrupted', { kind, reason });
+  else if (kind === 'credentials') log.info('replication begins again', { kind, reason });
+  else if (kind === 'fenced' || kind === 'blocked') log.error('replication has stopped', { kind, reason });
+  else log.warn('replication is interrupted', { kind, reason });
+}
+
+function waitFor(kind: Kind, failures: number): number {
+  if (kind === 'credentials' || kind === 'too-large') return 0;
+  const jitter = 0.5 + Math.random() / 2;
+  if (kind === 'fenced') return FENCED_MS * jitter;
+  if (kind === 'blocked') return BLOCKED_MS * jitter;
+  return Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** Math.min(failures, 10)) * jitter;
+}

@@ -1,0 +1,204 @@
+/** One session: both sides connected, the way to go on decided, then snapshot and following until something ends it. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ReplicationCheckpoint, ReplicatorConfig } from '@causeway/crds';
+import type { Log } from '../log/index.ts';
+import { snapshotNeeded } from './checkpoint.ts';
+import type { SnapshotReason, SourceHead } from './checkpoint.ts';
+import { readCredentials, sameCredentials } from './credentials.ts';
+import type { Credentials } from './credentials.ts';
+import { CompactedError, EtcdClient, RefusedError } from './etcd.ts';
+import { Follower } from './follow.ts';
+import type { LimitsHolder } from './follow.ts';
+import { narrow } from './plan.ts';
+import type { PlannedTransaction } from './plan.ts';
+import { writeSnapshot } from './snapshot.ts';
+import type { Status } from './status.ts';
+import { BlockedError, Target } from './target.ts';
+import type { Held } from './target.ts';
+import { WatchCompactedError } from './watch.ts';
+
+/** The mounted Secrets changed: the session begins again with the new ones. */
+export class CredentialsChangedError extends Error {
+  override name = 'CredentialsChangedError';
+}
+
+/** What a session works with. */
+export interface SessionJob {
+  config: ReplicatorConfig;
+  /** Normalized. */
+  prefixes: readonly string[];
+  limits: LimitsHolder;
+  status: Status;
+  log: Log;
+  signal: AbortSignal;
+}
+
+type Whole = Held & { checkpoint: ReplicationCheckpoint };
+
+/** Time between two looks at the mounted Secrets, milliseconds. */
+const CREDENTIALS_MS = 5000;
+/** Most changes in one transaction of a snapshot. Nested, see `nest`. */
+const SNAPSHOT_CHANGES = 2000;
+
+/** Runs until the signal aborts, and then returns; throws what ended it otherwise. */
+export async function runSession(job: SessionJob): Promise<void> {
+  const { config, status } = job;
+  const credentials = {
+    source: await readCredentials(config.source),
+    target: await readCredentials(config.target),
+  };
+  const alive = (): void => status.alive();
+  const source = new EtcdClient(config.source, credentials.source, alive);
+  const target = new EtcdClient(config.target, credentials.target, alive);
+  const over = new AbortController();
+  const changed = watchCredentials(config, credentials, AbortSignal.any([job.signal, over.signal]));
+  try {
+    await Promise.race([new Session(job, source, new Target(target, config.epoch)).run(), changed]);
+  } finally {
+    over.abort();
+    source.close();
+    target.close();
+  }
+}
+
+/** Rejects when the Secrets change; never resolves otherwise. */
+async function watchCredentials(
+  { source, target }: ReplicatorConfig,
+  used: { source: Credentials; target: Credentials },
+  signal: AbortSignal,
+): Promise<never> {
+  const aborted = new Promise<never>(() => undefined);
+  if (source.dir === undefined && target.dir === undefined) return aborted;
+  for (;;) {
+    await delay(CREDENTIALS_MS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return aborted;
+    const same =
+      sameCredentials(used.source, await readCredentials(source)) &&
+      sameCredentials(used.target, await readCredentials(target));
+    if (!same) throw new CredentialsChangedError('the mounted certificates or passwords changed');
+  }
+}
+
+class Session {
+  readonly #job: SessionJob;
+  readonly #source: EtcdClient;
+  readonly #target: Target;
+
+  constructor(job: SessionJob, source: EtcdClient, target: Target) {
+    this.#job = job;
+    this.#source = source;
+    this.#target = target;
+  }
+
+  async run(): Promise<void> {
+    const { status, prefixes, signal } = this.#job;
+    await this.#target.claimEpoch();
+    const head = await this.#source.head();
+    await this.#refuseItself(head);
+    let held = await this.#target.held();
+    status.metrics.sessions.inc();
+    let reason = snapshotNeeded(held.checkpoint, head, prefixes);
+    if (reason === 'source-changed' || reason === 'source-went-back') status.lag.reset();
+    status.seen(head.revision);
+    while (!signal.aborted) {
+      if (reason) held = await this.#snapshot(reason, held);
+      reason = await this.#follow(mustBeWhole(held));
+      if (reason) held = await this.#target.held();
+    }
+  }
+
+  /** Replicating a cluster into itself would never end: each write would be a change to write. */
+  async #refuseItself(source: SourceHead & { memberId: string }): Promise<void> {
+    const target = await this.#target.client.head();
+    if (source.clusterId !== target.clusterId || source.memberId !== target.memberId) return;
+    // Clusters that were made with the same names and addresses share these ids, but not their history.
+    const distance = source.revision - target.revision;
+    if (distance > 1000n || distance < -1000n) return;
+    const [ours, theirs] = [
+      await this.#target.epochMark(this.#target.client),
+      await this.#target.epochMark(this.#source),
+    ];
+    if (ours !== theirs) return;
+    throw new BlockedError(
+      `source and target are the same etcd (cluster ${source.clusterId}): correct the endpoints in the configuration`,
+    );
+  }
+
+  async #snapshot(reason: SnapshotReason, from: Held): Promise<Whole> {
+    const { prefixes, config, limits, status, log } = this.#job;
+    const head = await this.#source.head();
+    status.enter('Snapshot', `writing a snapshot of the source (${reason})`);
+    status.metrics.snapshot(reason);
+    log.info('taking a snapshot of the source', { reason, revision: head.revision.toString() });
+    let held = from;
+    let changes = 0;
+    await writeSnapshot({
+      source: this.#source,
+      target: this.#target.client,
+      head,
+      prefixes,
+      reason,
+      epoch: config.epoch,
+      limits: {
+        changes: Math.min(SNAPSHOT_CHANGES, limits.limits.ops ** 2 / 8),
+        bytes: limits.limits.batchBytes,
+      },
+      commit: async (transaction) => {
+        this.#job.signal.throwIfAborted();
+        held = await this.#commit(transaction, held);
+        changes += transaction.changes.length;
+      },
+    });
+    log.info('the target is equal to the source', { revision: head.revision.toString(), changes });
+    status.reached(head.revision);
+    return mustBeWhole(held);
+  }
+
+  async #commit(transaction: PlannedTransaction, held: Held): Promise<Held> {
+    const { limits, status } = this.#job;
+    const began = performance.now();
+    try {
+      const next = await this.#target.commit(transaction, held, limits.limits);
+      status.committed(transaction, (performance.now() - began) / 1000);
+      return next;
+    } catch (error) {
+      if (error instanceof RefusedError) limits.limits = narrow(limits.limits, transaction, error.why);
+      throw error;
+    }
+  }
+
+  /** Why a snapshot is needed after all, or `undefined` at the end of the replicator. */
+  async #follow(held: Whole): Promise<SnapshotReason | undefined> {
+    const { prefixes, limits, status, log, signal } = this.#job;
+    const { revision } = held.checkpoint;
+    log.info('following the source', { revision, prefixes: [...prefixes] });
+    status.enter('Following', '');
+    status.reached(BigInt(revision));
+    try {
+      await new Follower({
+        source: this.#source,
+        target: this.#target,
+        held,
+        prefixes,
+        limits,
+        status,
+        log,
+        signal,
+      }).run();
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof WatchCompactedError) && !(error instanceof CompactedError)) throw error;
+      log.warn('the source no longer has the revisions that the target lacks', {
+        revision,
+        error: error.message,
+      });
+      return 'compacted';
+    }
+  }
+}
+
+function mustBeWhole({ checkpoint, modRevision }: Held): Whole {
+  if (checkpoint === undefined || checkpoint.snapshot !== undefined)
+    throw new Error('the snapshot is not complete');
+  return { checkpoint, modRevision };
+}

@@ -1,0 +1,86 @@
+/** Makes a target equal to the source at one revision, writing only what differs, so that no key vanishes and returns. */
+import type { ReplicationCheckpoint } from '@causeway/crds';
+import { changeBytes, isOwnKey, prefixRange } from './changes.ts';
+import type { Change } from './changes.ts';
+import { historyGoesOn } from './checkpoint.ts';
+import type { SnapshotReason, SourceHead } from './checkpoint.ts';
+import { difference } from './diff.ts';
+import type { KeyValue } from './diff.ts';
+import type { EtcdClient } from './etcd.ts';
+import type { PlannedTransaction } from './plan.ts';
+import { BlockedError } from './target.ts';
+
+/** What a snapshot is taken of, and how it is written. */
+export interface SnapshotJob {
+  source: EtcdClient;
+  target: EtcdClient;
+  /** The source and the revision that the target is made equal to. */
+  head: SourceHead;
+  prefixes: readonly string[];
+  reason: SnapshotReason;
+  epoch: number;
+  /** Most changes, and bytes of them, in one transaction. */
+  limits: { changes: number; bytes: number };
+  /** Writes one transaction, or throws. */
+  commit(transaction: PlannedTransaction): Promise<void>;
+}
+
+/**
+ * Takes and writes a snapshot. A difference that fits in one transaction is written in one step with the checkpoint; a
+ * larger one begins with a mark in the checkpoint, so that after a crash it is taken again.
+ *
+ * Throws {@link BlockedError} when it would empty the target for a source that has nothing, and CompactedError when the
+ * source was compacted past the revision meanwhile.
+ */
+export async function writeSnapshot(job: SnapshotJob): Promise<void> {
+  await refuseToEmpty(job);
+  const done = checkpointAt(job, job.head.revision);
+  const underWay: ReplicationCheckpoint = {
+    ...checkpointAt(job, 0n),
+    snapshot: { revision: job.head.revision.toString() },
+  };
+  let changes: Change[] = [];
+  let bytes = 0;
+  const flush = async (checkpoint: ReplicationCheckpoint): Promise<void> => {
+    const transaction = { changes, checkpoint, revisions: 0, split: false };
+    changes = [];
+    bytes = 0;
+    await job.commit(transaction);
+  };
+  for (const prefix of job.prefixes) {
+    const range = prefixRange(prefix);
+    const wanted = withoutOwn(job.source.keys(range, job.head.revision));
+    for await (const change of difference(wanted, withoutOwn(job.target.keys(range)))) {
+      const size = changeBytes(change);
+      const full = changes.length >= job.limits.changes || bytes + size > job.limits.bytes;
+      if (changes.length > 0 && full) await flush(underWay);
+      changes.push(change);
+      bytes += size;
+    }
+  }
+  await flush(done);
+}
+
+function checkpointAt({ head, epoch, prefixes }: SnapshotJob, revision: bigint): ReplicationCheckpoint {
+  return { sourceClusterId: head.clusterId, revision: revision.toString(), epoch, prefixes: [...prefixes] };
+}
+
+async function refuseToEmpty({ source, target, head, prefixes, reason }: SnapshotJob): Promise<void> {
+  if (historyGoesOn(reason)) return;
+  let targetHasKeys = false;
+  for (const prefix of prefixes) {
+    const range = prefixRange(prefix);
+    if (await source.hasKeys(range, head.revision)) return;
+    targetHasKeys ||= await target.hasKeys(range);
+  }
+  if (!targetHasKeys) return;
+  throw new BlockedError(
+    `the source has no key under ${prefixes.join(' ')} while the target has some, and its history does not go on from ` +
+      `the target's (${reason}): it may have lost its data. Nothing is deleted. Restore the source, or fail over to this ` +
+      `zone; if the source is meant to be empty, delete the keys in the target`,
+  );
+}
+
+async function* withoutOwn(keys: AsyncIterable<KeyValue>): AsyncGenerator<KeyValue> {
+  for await (const kv of keys) if (!isOwnKey(kv.key)) yield kv;
+}

@@ -10,21 +10,22 @@ import { EngineMetrics } from './metrics.ts';
 import { normalizeDesired, remember, wantsTheSame, whyApply } from './needs-apply.ts';
 import type { Remembered } from './needs-apply.ts';
 
-/** What is remembered of each object between two applies, see {@link Remembered}. */
+/** What is remembered of each object between two applies, see {@link Remembered}. About 300 bytes for each. */
 export class ApplyMemory {
   readonly #entries = new Map<string, Remembered>();
 
-  get(key: string): Remembered | undefined {
-    return this.#entries.get(key);
+  get(kind: ResourceKind, ref: ObjectRef, subresource?: 'status'): Remembered | undefined {
+    return this.#entries.get(memoryKey(kind, ref, subresource));
   }
 
-  set(key: string, entry: Remembered): void {
-    this.#entries.set(key, entry);
+  set(entry: Remembered, kind: ResourceKind, ref: ObjectRef, subresource?: 'status'): void {
+    this.#entries.set(memoryKey(kind, ref, subresource), entry);
   }
 
-  /** Call it when an object is gone for good. */
-  delete(key: string): void {
-    this.#entries.delete(key);
+  /** Call it when an object is gone for good, or it is remembered for ever. */
+  delete(kind: ResourceKind, ref: ObjectRef): void {
+    this.#entries.delete(memoryKey(kind, ref));
+    this.#entries.delete(memoryKey(kind, ref, 'status'));
   }
 
   get size(): number {
@@ -103,23 +104,23 @@ export class Applier {
   ): Promise<Applied<T>> {
     const desired = normalizeDesired(object);
     const ref = refOf(desired);
-    const key = memoryKey(kind, ref, options.subresource);
-    const remembered = this.#memory.get(key);
+    const subresource = options.subresource;
+    const remembered = this.#memory.get(kind, ref, subresource);
     const live = (options.live === undefined ? this.#cache.get(kind, ref) : options.live) ?? undefined;
     if (live === undefined && this.#isBehind(kind, ref, remembered, options)) {
       return { outcome: 'unchanged', object: undefined };
     }
-    const subresource = options.subresource;
     const why = whyApply(desired, live, { remembered, subresource });
     if (why === undefined && live !== undefined) {
       // Once judged, the same version need not be judged again.
-      if (!isOlder(live, remembered)) this.#memory.set(key, remember(desired, live, { subresource }));
+      if (isNews(live, remembered))
+        this.#memory.set(remember(desired, live, { subresource }), kind, ref, subresource);
       this.#metrics.applySkips.inc({ kind: kind.kind });
       return { outcome: 'unchanged', object: live as T };
     }
     const answer = await this.#api.apply<T>(kind, desired, subresource === undefined ? {} : { subresource });
     const outcome = outcomeOf(desired, live, remembered);
-    this.#memory.set(key, remember(desired, answer, { subresource }));
+    this.#memory.set(remember(desired, answer, { subresource }), kind, ref, subresource);
     this.#tell({ kind, ref, outcome, why: why ?? '' }, options.regarding);
     return { outcome, object: answer, ...(why === undefined ? {} : { why }) };
   }
@@ -153,7 +154,7 @@ export class Applier {
     options: DeleteOptions & { regarding?: KubeObject } = {},
   ): Promise<boolean> {
     const live = this.#cache.get(kind, ref);
-    this.#memory.delete(memoryKey(kind, ref));
+    this.#memory.delete(kind, ref);
     if (live === undefined || live.metadata.deletionTimestamp !== undefined) return false;
     const { regarding, ...rest } = options;
     // By UID: what the cache shows may have been replaced since.
@@ -206,9 +207,10 @@ function memoryKey(kind: ResourceKind, ref: ObjectRef, subresource?: string): st
   return subresource === undefined ? objectKey(kind, ref) : `${objectKey(kind, ref)}/${subresource}`;
 }
 
-function isOlder(live: KubeObject, remembered: Remembered | undefined): boolean {
-  if (remembered === undefined) return false;
-  return compareResourceVersions(live.metadata.resourceVersion ?? '0', remembered.resourceVersion) < 0;
+/** True when `live` is newer than what is remembered. */
+function isNews(live: KubeObject, remembered: Remembered | undefined): boolean {
+  if (remembered === undefined) return true;
+  return compareResourceVersions(live.metadata.resourceVersion ?? '0', remembered.resourceVersion) > 0;
 }
 
 /** A write that wants the same as the last one can only mean that somebody else interfered. */

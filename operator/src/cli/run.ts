@@ -2,38 +2,18 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { x509Issuer } from '../certificates/index.ts';
 import {
-  ApiEventRecorder,
-  Applier,
-  Controller,
   createLogger,
   createMetrics,
   HttpKubeApi,
-  LeaderElector,
   loadKubeConfig,
   logLevels,
-  recordWrites,
   startHealthServer,
   stopOnSignals,
-  systemClock,
-  WriteLedger,
-  type EngineMetrics,
-  type InformerSet,
-  type Logger,
   type LogLevel,
 } from '../controller/index.ts';
-import {
-  fencedKafka,
-  fencedRedis,
-  KafkaJsAdmin,
-  platformCache,
-  platformInformers,
-  platformReconciler,
-  redisAdmin,
-  watchPlatforms,
-  type Images,
-} from '../platform/index.ts';
+import { createOperator } from '../operator.ts';
+import { KafkaJsAdmin, redisAdmin, type Images } from '../platform/index.ts';
 
 /** The settings of `causeway run`, as commander gives them. */
 interface RunOptions {
@@ -163,75 +143,39 @@ async function runOperator(options: RunOptions): Promise<number> {
   const metrics = createMetrics();
   const stop = stopOnSignals({ log });
   const api = new HttpKubeApi({ load: () => loadKubeConfig(kubeConfigOptions(options)), metrics });
-  const elector = new LeaderElector({
+  const kafka = new KafkaJsAdmin();
+  const operator = createOperator({
     api,
-    clock: systemClock,
-    lease: { namespace: options.leaseNamespace, name: options.leaseName },
+    kafka,
+    redis: redisAdmin,
+    images: imagesOf(options),
+    namespaces: options.watchNamespaces,
+    concurrency: options.concurrency,
+    resyncMs: options.resync * 1000,
+    lease: options.leaderElect ? { namespace: options.leaseNamespace, name: options.leaseName } : undefined,
     // Unique for each process that ever runs, also when a pod's container restarts under the same name.
     identity: `${process.env['POD_NAME'] ?? hostname()}_${randomBytes(4).toString('hex')}`,
     log,
     metrics,
   });
-  const mayAct = options.leaderElect ? () => elector.isLeader : () => true;
-  const fenced = options.leaderElect ? api.fencedBy(() => elector.fence()) : api;
-  const informers = platformInformers({
-    api,
-    clock: systemClock,
+  const health = await startHealthServer({
+    port: options.healthPort,
+    live: { cache: () => operator.informers.staleProblem(STALE_AFTER_MS) },
+    ready: { cache: () => operator.informers.syncProblem() },
+    registry: metrics.registry,
+    beforeMetrics: () => operator.informers.measure(metrics),
     log,
-    metrics,
-    namespaces: options.watchNamespaces,
   });
-  const kafka = new KafkaJsAdmin();
-  const events = new ApiEventRecorder({
-    api: fenced,
-    clock: systemClock,
-    controller: 'causeway.dev/operator',
-    instance: hostname(),
-    log,
-    metrics,
-  });
-  const ledger = new WriteLedger(informers);
-  const kube = recordWrites(fenced, ledger);
-  const controller = new Controller({
-    name: 'messageplatform',
-    clock: systemClock,
-    log,
-    metrics,
-    concurrency: options.concurrency,
-    reconcile: platformReconciler({
-      clock: systemClock,
-      kube,
-      cache: platformCache(informers, ledger),
-      applier: new Applier({ api: kube, cache: informers, events, log, metrics }),
-      events,
-      kafka: fencedKafka(kafka, mayAct),
-      redis: fencedRedis(redisAdmin, mayAct),
-      issuer: x509Issuer,
-      images: imagesOf(options),
-      resyncMs: options.resync * 1000,
-    }),
-  });
-  watchPlatforms(controller, informers);
-  const health = await startHealth(options, { informers, metrics, log });
   log.info('operator started', {
     namespaces: options.watchNamespaces,
     leaderElect: options.leaderElect,
     healthPort: health.port,
   });
-
-  const background = new AbortController();
-  const running = [informers.run(background.signal), events.run(background.signal)];
   try {
-    if (!options.leaderElect) {
-      await controller.run(stop.signal);
-      return 0;
-    }
-    const end = await elector.run(stop.signal, (signals) => controller.run(signals.stop, signals.lost));
+    const end = await operator.run(stop.signal);
     if (end === 'lost') log.error('the leadership is lost: this process ends, and another one goes on');
     return end === 'lost' ? 1 : 0;
   } finally {
-    background.abort();
-    await Promise.all(running);
     await Promise.all([kafka.close(), health.stop()]);
     api.close();
     stop.dispose();
@@ -244,18 +188,4 @@ function kubeConfigOptions({ kubeconfig, context }: RunOptions): { path?: string
     ...(kubeconfig === undefined ? {} : { path: kubeconfig }),
     ...(context === undefined ? {} : { context }),
   };
-}
-
-function startHealth(
-  options: RunOptions,
-  { informers, metrics, log }: { informers: InformerSet; metrics: EngineMetrics; log: Logger },
-): ReturnType<typeof startHealthServer> {
-  return startHealthServer({
-    port: options.healthPort,
-    live: { cache: () => informers.staleProblem(STALE_AFTER_MS) },
-    ready: { cache: () => informers.syncProblem() },
-    registry: metrics.registry,
-    beforeMetrics: () => informers.measure(metrics),
-    log,
-  });
 }

@@ -4,7 +4,7 @@
  */
 export { fencedKafka, fencedRedis } from './fence.ts';
 export { platformCache, platformInformers, watchPlatforms } from './informers.ts';
-export { KafkaJsAdmin } from './kafka.ts';
+export { KafkaJsAdmin, type KafkaAdmin } from './kafka.ts';
 export { platformReconciler } from './reconcile.ts';
-export { redisAdmin } from './redis-admin.ts';
+export { redisAdmin, type RedisAdmin } from './redis-admin.ts';
 export type { Images } from './types.ts';

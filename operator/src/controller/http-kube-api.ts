@@ -45,6 +45,11 @@ export interface HttpKubeApiOptions {
    * under way are aborted. Undefined: no limit.
    */
   deadline?: () => number | undefined;
+  /**
+   * Query parameters of every write, such as `{ dryRun: 'All' }`: then the server checks, fills in defaults and
+   * answers, and stores nothing. They win over those of the call.
+   */
+  writeQuery?: Readonly<Record<string, string>>;
 }
 
 interface Call extends Pick<HttpRequest, 'method' | 'path' | 'headers' | 'body'> {
@@ -296,13 +301,14 @@ export class HttpKubeApi implements KubeApi {
       request.body = body;
       request.headers = { 'content-type': 'application/json', ...headers };
     }
+    if (call.writes !== undefined) request.path = withQuery(path, this.#options.writeQuery);
     const deadline = this.#options.deadline;
     if (call.writes === undefined || deadline === undefined) return request;
     request.deadline = deadline;
     const until = deadline();
     if (until === undefined) return request;
     const left = Math.min(this.#timeoutMs, Math.max(1, Math.floor(until - this.#clock.now())));
-    request.path = `${path}${path.includes('?') ? '&' : '?'}timeout=${left}ms`;
+    request.path = withQuery(request.path, { timeout: `${left}ms` });
     return request;
   }
 
@@ -324,6 +330,13 @@ export class HttpKubeApi implements KubeApi {
       throw new Error(`${kind.kind} ${name}: it needs a namespace`);
     return namespace;
   }
+}
+
+function withQuery(path: string, parameters: Readonly<Record<string, string>> = {}): string {
+  const [bare = '', before = ''] = path.split('?');
+  const all = new URLSearchParams(before);
+  for (const [name, value] of Object.entries(parameters)) all.set(name, value);
+  return all.size === 0 ? bare : `${bare}?${all.toString()}`;
 }
 
 /** The items of a list of a built-in kind don't say what they are. */

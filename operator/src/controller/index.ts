@@ -55,7 +55,7 @@ export type {
   ApplyOutcome,
   ApplyReport,
 } from './applier.ts';
-export { FIELD_MANAGER, needsApply, normalizeDesired, whyApply } from './needs-apply.ts';
+export { FIELD_MANAGER, isQuantity, needsApply, normalizeDesired, whyApply } from './needs-apply.ts';
 export type { NeedsApplyOptions, Remembered } from './needs-apply.ts';
 export { recordWrites, WriteLedger } from './write-ledger.ts';
 export { ApiEventRecorder, EVENT_KIND, noEvents } from './events.ts';
@@ -74,3 +74,7 @@ export { LeaderElector } from './leader-election.ts';
 export type { ElectionEnd, LeaderElectionOptions } from './leader-election.ts';
 export { LEASE_KIND } from './lease.ts';
 export type { Lease } from './lease.ts';
+export { appliedFields } from './field-ownership.ts';
+export type { FieldTree } from './field-ownership.ts';
+export { findByKeys, isObject, keyValue, mergeKeysOf } from './merge-keys.ts';
+export { sameQuantity } from './quantity.ts';

@@ -212,7 +212,8 @@ function comparable(desired: KubeObject): Record<string, unknown> {
   return { ...rest, metadata: Object.fromEntries(kept) };
 }
 
-function isQuantity(path: FieldNames): boolean {
+/** True for the path of a quantity, such as `spec.resources.requests.cpu`. */
+export function isQuantity(path: FieldNames): boolean {
   if (path[0] === 'metadata') return false;
   return QUANTITY_PARENTS.has(path.at(-2) ?? '') || QUANTITY_FIELDS.has(path.at(-1) ?? '');
 }

@@ -21,7 +21,31 @@ export interface FakeCall {
 interface Stored {
   kind: string;
   version: string;
-  event: WatchEvent<KubeObject>;
+  event: { type: 'ADDED' | 'MODIFIED' | 'DELETED'; object: KubeObject };
+}
+
+/** One watch that is open. */
+class FakeWatch {
+  readonly bookmarks: string[] = [];
+  ended = false;
+  error: Error | undefined;
+  #news = Promise.withResolvers<void>();
+
+  wake(): void {
+    this.#news.resolve();
+  }
+
+  end(error?: Error): void {
+    this.ended = true;
+    this.error = error;
+    this.wake();
+  }
+
+  /** Resolves when there is something to look at, at once if there was since the last call. */
+  async news(): Promise<void> {
+    if (!this.ended) await this.#news.promise;
+    this.#news = Promise.withResolvers<void>();
+  }
 }
 
 export class FakeKubeApi implements KubeApi {
@@ -35,12 +59,7 @@ export class FakeKubeApi implements KubeApi {
   swallow: (event: WatchEvent<KubeObject>) => boolean = () => false;
   readonly #objects = new Map<string, Map<string, KubeObject>>();
   readonly #history: Stored[] = [];
-  readonly #watches = new Set<{
-    end: (error?: Error) => void;
-    wake: () => void;
-    kind: string;
-    bookmarks: string[];
-  }>();
+  readonly #watches = new Set<FakeWatch>();
   #version = 100;
   #uid = 0;
   #compacted = '0';
@@ -70,43 +89,29 @@ export class FakeKubeApi implements KubeApi {
   ): AsyncGenerator<WatchEvent<T>> {
     await this.#call({ verb: 'watch', kind: kind.kind }, () => undefined);
     if (compareResourceVersions(options.resourceVersion, this.#compacted) < 0) throw expired();
-    const state: { ended: boolean; error: Error | undefined; wake: () => void } = {
-      ended: false,
-      error: undefined,
-      wake: () => undefined,
-    };
-    const end = (error?: Error): void => {
-      state.ended = true;
-      state.error = error;
-      state.wake();
-    };
-    const entry = { end, wake: () => state.wake(), kind: kindKey(kind), bookmarks: [] as string[] };
-    const aborted = (): void => end();
-    this.#watches.add(entry);
+    const watch = new FakeWatch();
+    const aborted = (): void => watch.end();
+    this.#watches.add(watch);
     signal.addEventListener('abort', aborted, { once: true });
-    let next = this.#history.findIndex(
-      ({ version }) => compareResourceVersions(version, options.resourceVersion) > 0,
-    );
-    if (next < 0) next = this.#history.length;
+    let seen = options.resourceVersion;
     try {
-      for (;;) {
-        for (; next < this.#history.length && !state.ended; next += 1) {
-          const stored = this.#history[next];
-          if (stored === undefined || stored.kind !== kindKey(kind) || this.swallow(stored.event)) continue;
-          if (stored.event.type !== 'BOOKMARK' && !selected(stored.event.object, options)) continue;
-          yield copy(stored.event) as WatchEvent<T>;
+      while (!watch.ended && !signal.aborted) {
+        for (const stored of this.#history.filter(
+          ({ version }) => compareResourceVersions(version, seen) > 0,
+        )) {
+          seen = stored.version;
+          if (stored.kind !== kindKey(kind) || this.swallow(stored.event)) continue;
+          if (selected(stored.event.object, options)) yield copy(stored.event) as WatchEvent<T>;
+          if (watch.ended) break;
         }
-        for (const resourceVersion of entry.bookmarks.splice(0)) yield { type: 'BOOKMARK', resourceVersion };
-        if (state.ended && state.error !== undefined) throw state.error;
-        if (state.ended || signal.aborted) return;
-        await new Promise<void>((resolve) => {
-          state.wake = resolve;
-        });
+        for (const resourceVersion of watch.bookmarks.splice(0)) yield { type: 'BOOKMARK', resourceVersion };
+        await watch.news();
       }
     } finally {
       signal.removeEventListener('abort', aborted);
-      this.#watches.delete(entry);
+      this.#watches.delete(watch);
     }
+    if (watch.error !== undefined) throw watch.error;
   }
 
   async get<T extends KubeObject>(kind: ResourceKind, ref: ObjectRef): Promise<T | undefined> {
@@ -235,7 +240,7 @@ export class FakeKubeApi implements KubeApi {
     return last;
   }
 
-  #announce(kind: ResourceKind, event: WatchEvent<KubeObject>): void {
+  #announce(kind: ResourceKind, event: Stored['event']): void {
     this.#history.push({ kind: kindKey(kind), version: this.resourceVersion, event });
     for (const each of this.#watches) each.wake();
   }

@@ -45,7 +45,7 @@ export async function applyObjects(
     signal.throwIfAborted();
     const kind = kindOf(object);
     const live = world.cache.get(kind, object.metadata);
-    if (live === undefined && startsPods(object) && isBlocked(object, blocked)) continue;
+    if (live === undefined && isHeldBack(object, blocked)) continue;
     if (live !== undefined && !isOurs(live, platform)) {
       problems.push(foreignObject(object));
       continue;
@@ -60,6 +60,11 @@ export async function applyObjects(
   return { problems, errors };
 }
 
+/** True for a workload that is not made yet, since what its pods mount is missing. `blocked`: parts that lack a Secret. */
+export function isHeldBack(object: KubeObject, blocked: ReadonlySet<Part>): boolean {
+  return startsPods(object) && isBlocked(object, blocked);
+}
+
 function startsPods(object: KubeObject): boolean {
   return object.kind === 'Deployment' || object.kind === 'StatefulSet';
 }
@@ -71,7 +76,8 @@ function isBlocked(object: KubeObject, blocked: ReadonlySet<Part>): boolean {
   return part === 'Replication' && blocked.has('Etcd');
 }
 
-function isOurs(object: KubeObject, platform: MessagePlatform): boolean {
+/** True for an object that the platform controls, or lost control of. */
+export function isOurs(object: KubeObject, platform: MessagePlatform): boolean {
   const owners = object.metadata.ownerReferences ?? [];
   const controller = owners.find((owner) => owner.controller === true);
   return controller === undefined ? hasOurLabel(object, platform) : controller.uid === platform.metadata.uid;
@@ -82,7 +88,8 @@ function hasOurLabel(object: KubeObject, platform: MessagePlatform): boolean {
   return object.metadata.labels?.[LABEL.platform] === platform.metadata.name;
 }
 
-function foreignObject(object: KubeObject): Problem {
+/** An object in the way that somebody else made. */
+export function foreignObject(object: KubeObject): Problem {
   const message = `${object.kind} ${object.metadata.name} exists and belongs to somebody else. Rename the platform, or remove that object.`;
   return { part: partOf(object), reason: 'NameTaken', message, needsPerson: true };
 }

@@ -2,9 +2,24 @@
  * operator/src/platform: the MessagePlatform reconciler, one file for each thing that it provisions.
  * May import `controller`, `certificates` and `@causeway/crds`.
  */
+export { foreignObject, isHeldBack, isOurs } from './children.ts';
+export { desiredObjects, desiredSecrets } from './desired.ts';
 export { fencedKafka, fencedRedis } from './fence.ts';
 export { platformCache, platformInformers, watchPlatforms } from './informers.ts';
-export { KafkaJsAdmin, type KafkaAdmin } from './kafka.ts';
-export { platformReconciler } from './reconcile.ts';
+export { KafkaFailure, KafkaJsAdmin, type KafkaAccess, type KafkaAdmin } from './kafka.ts';
+export { CHILD_KINDS, KIND } from './kinds.ts';
+export { claimedTopics, lookAtKafka, userSecrets } from './observe.ts';
+export { certificatesOf, isPaused, platformReconciler, type Certificates } from './reconcile.ts';
 export { redisAdmin, type RedisAdmin } from './redis-admin.ts';
-export type { Images } from './types.ts';
+export {
+  planTopics,
+  type KafkaSnapshot,
+  type KafkaTopic,
+  type TopicPlan,
+  type TopicQuestion,
+  type TopicStatus,
+} from './topics.ts';
+export { identity, type Images, type MessagePlatform, type Part, type Problem } from './types.ts';
+export { kafkaAccess, userSecretProblems, type UserSecrets } from './user-secrets.ts';
+export { zoneProblems } from './workloads.ts';
+export type { PlatformCache } from './world.ts';

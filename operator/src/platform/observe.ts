@@ -17,7 +17,10 @@ interface Secret extends KubeObject {
 }
 
 /** The platform's own Secrets. What the cache lacks is asked for: a second authority must never be made in doubt. */
-export async function heldSecrets(world: PlatformWorld, platform: MessagePlatform): Promise<HeldSecrets> {
+export async function heldSecrets(
+  world: Pick<PlatformWorld, 'cache' | 'kube'>,
+  platform: MessagePlatform,
+): Promise<HeldSecrets> {
   const { namespace, name } = identity(platform);
   const read = async (secretName: string): Promise<SecretData | undefined> => {
     const ref = { namespace, name: secretName };
@@ -37,7 +40,10 @@ export async function heldSecrets(world: PlatformWorld, platform: MessagePlatfor
 }
 
 /** The user's Secrets, by name. They are not cached: the operator follows only what it owns. */
-export async function userSecrets(world: PlatformWorld, platform: MessagePlatform): Promise<UserSecrets> {
+export async function userSecrets(
+  world: Pick<PlatformWorld, 'kube'>,
+  platform: MessagePlatform,
+): Promise<UserSecrets> {
   const { namespace } = identity(platform);
   const names = [...new Set(userSecretNeeds(platform).map((need) => need.secret))];
   const read = async (name: string): Promise<[string, SecretData | undefined]> => {
@@ -64,7 +70,7 @@ export function workloads(
 
 /** Kafka, as far as the platform's topics go: those asked for, and those that status knows. */
 export async function lookAtKafka(
-  world: PlatformWorld,
+  world: Pick<PlatformWorld, 'kafka'>,
   platform: MessagePlatform,
   access: KafkaAccess | undefined,
 ): Promise<KafkaSnapshot | Problem | undefined> {
@@ -90,7 +96,10 @@ export function kafkaProblem(error: unknown): Problem {
 }
 
 /** Topic names that older platforms with the same Kafka claim. */
-export function claimedTopics(world: PlatformWorld, platform: MessagePlatform): Map<string, string> {
+export function claimedTopics(
+  world: Pick<PlatformWorld, 'cache'>,
+  platform: MessagePlatform,
+): Map<string, string> {
   const others = world.cache.all(KIND.platform).map((other) => claimant(other as MessagePlatform));
   return claimedByOthers(claimant(platform), others);
 }

@@ -139,14 +139,15 @@ async function ensureFinalizer(world: PlatformWorld, platform: MessagePlatform):
   return (await removeFinalizer(world.kube, KIND.platform, platform, TOPICS_FINALIZER)) ?? platform;
 }
 
-interface Certificates {
+/** What is due of a platform's certificates, and what its Secrets are to hold. */
+export interface Certificates {
   plan: CertificatePlan;
   issued: IssuedSecrets;
 }
 
 /** Issues what is due, in memory; the Secrets are written with the other objects. */
-async function certificatesOf(
-  world: PlatformWorld,
+export async function certificatesOf(
+  world: Pick<PlatformWorld, 'cache' | 'kube' | 'clock' | 'issuer'>,
   platform: MessagePlatform,
   seen: { secrets: UserSecrets; problems: readonly Problem[] },
 ): Promise<Certificates> {

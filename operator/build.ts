@@ -1,5 +1,5 @@
 /** operator/build.ts: makes operator/dist/main.js, one file for Node. Imports only esbuild and Node. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -26,3 +26,5 @@ await build({
   banner: { js: banner },
   logLevel: 'warning',
 });
+// It is a program: `causeway`, and `kubectl causeway` under the name kubectl-causeway.
+await chmod(join(outDir, 'main.js'), 0o755);

@@ -38,7 +38,8 @@ type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
 
 /** A fault policy that does nothing: etcd3's own ones fail calls for seconds after etcd is back. */
 const noPolicy: Pick<Policy, 'execute'> = {
-  execute: (call) => Promise.resolve(call({ signal: new AbortController().signal })),
+  // Asynchronous, so that what the call throws is a rejection: etcd3 reports broken streams through it.
+  execute: async (call) => call({ signal: new AbortController().signal }),
 };
 
 const grpcOptions = {

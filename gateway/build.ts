@@ -1,0 +1,74 @@
+/**
+ * gateway/build.ts: makes gateway/dist/main.js, one file that runs on Node and on Bun without node_modules.
+ * Imports only esbuild and Node.
+ */
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { build } from 'esbuild';
+import type { Plugin } from 'esbuild';
+
+const here = import.meta.dirname;
+const outDir = join(here, 'dist');
+
+/**
+ * etcd3 reads its .proto files from its own package when it starts. A bundle has no package, so the parsed schema
+ * goes into it instead: `loadSync(<file>, options)` becomes `fromJSON(<schema>, options)`.
+ */
+const inlineEtcdSchema: Plugin = {
+  name: 'inline-etcd-schema',
+  setup(hooks) {
+    hooks.onLoad({ filter: /etcd3[/\\]lib[/\\]connection-pool\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8');
+      const call = 'loadSync)(`${__dirname}/../proto/rpc.proto`,';
+      if (!source.includes(call))
+        throw new Error(`${path}: does not load its schema as expected; adapt build.ts`);
+      const schema = JSON.stringify(etcdSchema(path));
+      return { contents: source.replace(call, () => `fromJSON)(${schema},`), loader: 'js' };
+    });
+  },
+};
+
+/** etcd3's schema as JSON, parsed by the very protobufjs that etcd3 gets. */
+function etcdSchema(pathInEtcd3: string): unknown {
+  const fromEtcd3 = createRequire(pathInEtcd3);
+  const protobufjs = createRequire(fromEtcd3.resolve('@grpc/proto-loader'))('protobufjs') as {
+    Root: new () => { loadSync(file: string, options: object): { toJSON(): unknown } };
+  };
+  const file = join(dirname(pathInEtcd3), '..', 'proto', 'rpc.proto');
+  return new protobufjs.Root().loadSync(file, { keepCase: true }).toJSON();
+}
+
+/** The CommonJS packages in the bundle call require() for Node's modules, and some look at __dirname. */
+const banner = `import { createRequire as causewayCreateRequire } from 'node:module';
+const require = causewayCreateRequire(import.meta.url);
+const __filename = import.meta.filename;
+const __dirname = import.meta.dirname;`;
+
+await mkdir(outDir, { recursive: true });
+const { outputFiles } = await build({
+  entryPoints: [join(here, 'src', 'main.ts')],
+  outfile: join(outDir, 'main.js'),
+  write: false,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'es2024',
+  keepNames: true,
+  legalComments: 'none',
+  // Optional accelerators of ws: native code, which a bundle for two runtimes cannot carry.
+  external: ['bufferutil', 'utf-8-validate'],
+  define: { 'process.env.WS_NO_BUFFER_UTIL': '"1"', 'process.env.WS_NO_UTF_8_VALIDATE': '"1"' },
+  plugins: [inlineEtcdSchema],
+  banner: { js: banner },
+  logLevel: 'warning',
+});
+// Renamed into place, so that a process that starts meanwhile reads a whole file.
+await replaceFile('package.json', '{ "type": "module" }\n');
+for (const file of outputFiles) await replaceFile('main.js', file.contents);
+
+async function replaceFile(name: string, contents: string | Uint8Array): Promise<void> {
+  const temporary = join(outDir, `.${name}.${process.pid}`);
+  await writeFile(temporary, contents);
+  await rename(temporary, join(outDir, name));
+}

@@ -1,0 +1,165 @@
+import type { StreamPosition } from '../protocol/index.ts';
+import { Channel } from './channel.ts';
+import type { Receiver, Subscription } from './channel.ts';
+import type {
+  StreamEntry,
+  StreamFeed,
+  StreamMessage,
+  StreamRange,
+  StreamReader,
+  StreamSnapshot,
+} from './stream.ts';
+
+/** A channel that nobody is subscribed to is forgotten after this time: reconnecting clients often come back to it. */
+const IDLE_MS = 5_000;
+
+/** How long to wait before Redis is asked again. */
+const RETRY_MS = 500;
+
+/** What the hub needs. */
+export interface HubOptions<F> {
+  reader: StreamReader;
+  feed: StreamFeed;
+  /** Entries that a sync asks for at once. */
+  historySize: number;
+  frame: (channel: string, entry: StreamEntry, epoch: string | undefined) => F;
+  /** An entry was delivered to `receivers` receivers. */
+  delivered: (entry: StreamEntry, receivers: number) => void;
+  /** A read for a sync failed; it is tried again. */
+  syncFailed: (channel: string, error: unknown) => void;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Unix milliseconds. */
+  readonly unixNow: () => number;
+}
+
+/** A subscription that is ready but not yet answered. */
+export interface PreparedSubscription {
+  snapshot: StreamSnapshot;
+  /** To be called when the answer has been written; delivers from then on. */
+  activate(): void;
+}
+
+/** The routing table: the channels that somebody on this gateway is subscribed to, and who. */
+export class Hub<F> {
+  readonly #options: HubOptions<F>;
+  readonly #channels = new Map<string, Channel<F>>();
+  readonly #retries = new Set<NodeJS.Timeout>();
+  #closed = false;
+
+  constructor(options: HubOptions<F>) {
+    this.#options = options;
+  }
+
+  /** Channels that are listened to. */
+  get channels(): number {
+    return this.#channels.size;
+  }
+
+  /**
+   * Subscribes `receiver`, and reads the part of the stream that it asks for. Rejects when Redis cannot be reached;
+   * then nothing is left. Undefined if {@link unsubscribe} was called meanwhile.
+   */
+  async subscribe(
+    channel: string,
+    receiver: Receiver<F>,
+    range: StreamRange,
+  ): Promise<PreparedSubscription | undefined> {
+    const state = this.#channels.get(channel) ?? this.#open(channel);
+    const subscription = state.add(receiver);
+    try {
+      await state.listening;
+      const snapshot = await this.#options.reader.read(channel, range);
+      if (!state.subscriptions.has(subscription)) return undefined;
+      return { snapshot, activate: () => this.#activate(state, subscription, snapshot) };
+    } catch (error) {
+      this.#remove(state, subscription);
+      throw error;
+    }
+  }
+
+  /** Ends the subscription of `receiver`, also one that is not answered yet. */
+  unsubscribe(channel: string, receiver: Receiver<F>): void {
+    const state = this.#channels.get(channel);
+    for (const subscription of state?.subscriptions ?? []) {
+      if (state && subscription.receiver === receiver) this.#remove(state, subscription);
+    }
+  }
+
+  /** A message of the feed. */
+  receive(channel: string, message: StreamMessage): void {
+    this.#channels.get(channel)?.receive(message);
+  }
+
+  /** The feed was interrupted: every channel looks for what it missed. */
+  resync(): void {
+    for (const state of this.#channels.values()) state.resync();
+  }
+
+  /** Forgets channels without subscribers. To be called every second or so. */
+  sweep(): void {
+    const now = this.#options.now();
+    for (const state of this.#channels.values()) {
+      this.#noteIdle(state);
+      if (state.idleSince !== undefined && now - state.idleSince >= IDLE_MS) this.#close(state);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const timer of this.#retries) clearTimeout(timer);
+    this.#retries.clear();
+  }
+
+  #activate(state: Channel<F>, subscription: Subscription<F>, snapshot: StreamSnapshot): void {
+    if (state.subscriptions.has(subscription)) state.activate(subscription, snapshot);
+    this.#noteIdle(state);
+  }
+
+  #open(name: string): Channel<F> {
+    const { frame, delivered, feed, unixNow } = this.#options;
+    const state = new Channel<F>(
+      name,
+      { frame, delivered, sync: (channel, position) => void this.#sync(channel, position) },
+      unixNow(),
+    );
+    this.#channels.set(name, state);
+    state.listening = feed.listen(name);
+    // Those who subscribe at the same time share this failure; who comes later tries anew.
+    state.listening.catch(() => this.#close(state));
+    return state;
+  }
+
+  #close(state: Channel<F>): void {
+    if (this.#channels.get(state.name) !== state) return;
+    this.#channels.delete(state.name);
+    this.#options.feed.unlisten(state.name);
+  }
+
+  #remove(state: Channel<F>, subscription: Subscription<F>): void {
+    state.subscriptions.delete(subscription);
+    this.#noteIdle(state);
+  }
+
+  #noteIdle(state: Channel<F>): void {
+    if (state.subscriptions.size === 0) state.idleSince ??= this.#options.now();
+  }
+
+  async #sync(state: Channel<F>, position: StreamPosition): Promise<void> {
+    const { reader, historySize, syncFailed } = this.#options;
+    try {
+      let snapshot = await reader.read(state.name, { since: position.offset, limit: historySize });
+      if (snapshot.epoch !== position.epoch) snapshot = await reader.read(state.name, { limit: historySize });
+      state.synchronize(snapshot);
+      this.#noteIdle(state);
+    } catch (error) {
+      if (this.#closed || this.#channels.get(state.name) !== state) return;
+      syncFailed(state.name, error);
+      const timer = setTimeout(() => {
+        this.#retries.delete(timer);
+        void this.#sync(state, position);
+      }, RETRY_MS);
+      this.#retries.add(timer);
+    }
+  }
+}

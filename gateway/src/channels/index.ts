@@ -1,0 +1,17 @@
+/**
+ * gateway/src/channels: the routing table. Who is subscribed to what, and how each channel follows its stream
+ * without a gap or a repetition. Imports only protocol; Redis comes in through the interfaces in stream.ts.
+ */
+export { MAX_CHANNEL_LENGTH, namespaceOf } from './channel-name.ts';
+export type { Receiver } from './channel.ts';
+export { Hub } from './hub.ts';
+export type { PreparedSubscription } from './hub.ts';
+export type {
+  KafkaPosition,
+  StreamEntry,
+  StreamFeed,
+  StreamMessage,
+  StreamRange,
+  StreamReader,
+  StreamSnapshot,
+} from './stream.ts';

@@ -1,0 +1,135 @@
+import { readFile } from 'node:fs/promises';
+import type { GatewayConfig, KafkaConnectionConfig } from '@causeway/crds';
+import { ConfigError, Field } from './validate.ts';
+
+const PORT_MAX = 65_535;
+
+/** Reads a JSON file. Throws {@link ConfigError} if it cannot be read or is not JSON. */
+export async function readJson(file: string): Promise<Field> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError(
+      file,
+      '',
+      `cannot be read (${(error as NodeJS.ErrnoException).code}); pass --config`,
+    );
+  }
+  try {
+    return new Field(file, '', JSON.parse(text));
+  } catch (error) {
+    throw new ConfigError(file, '', `is not JSON: ${(error as Error).message}`);
+  }
+}
+
+/** Reads and checks `gateway.json`. Throws {@link ConfigError}. */
+export async function loadGatewayConfig(file: string): Promise<GatewayConfig> {
+  return parseGatewayConfig(await readJson(file));
+}
+
+/** Checks a parsed `gateway.json`; unknown members are left out. Throws {@link ConfigError}. */
+export function parseGatewayConfig(root: Field): GatewayConfig {
+  const heartbeat = root.at('heartbeat');
+  const listen = root.at('listen');
+  const tls = root.at('tls');
+  const drain = root.at('drain');
+  return {
+    platform: root.at('platform').string(),
+    namespace: root.at('namespace').string(),
+    listen: {
+      port: listen.at('port').integer(0, PORT_MAX),
+      adminPort: listen.at('adminPort').integer(0, PORT_MAX),
+    },
+    tls: { dir: tls.at('dir').string(), annotationsFile: tls.at('annotationsFile').string() },
+    auth: { jwt: jwt(root.at('auth').at('jwt')) },
+    allowedOrigins: (root.maybe('allowedOrigins')?.items() ?? []).map((origin) => origin.string()),
+    heartbeat: {
+      intervalMs: heartbeat.at('intervalMs').integer(100),
+      timeoutMs: heartbeat.at('timeoutMs').integer(100),
+    },
+    connectTimeoutMs: root.at('connectTimeoutMs').integer(100),
+    limits: limits(root.at('limits')),
+    kafka: kafka(root.at('kafka')),
+    redis: redis(root.at('redis')),
+    drain: { perSecond: drain.at('perSecond').positive(), timeoutMs: drain.at('timeoutMs').integer(0) },
+  };
+}
+
+function jwt(field: Field): GatewayConfig['auth']['jwt'] {
+  const issuer = field.maybe('issuer')?.string();
+  const audience = field.maybe('audience')?.string();
+  return { dir: field.at('dir').string(), ...(issuer && { issuer }), ...(audience && { audience }) };
+}
+
+function limits(field: Field): GatewayConfig['limits'] {
+  return {
+    connections: field.at('connections').integer(1),
+    ...rate(field),
+    tiers: (field.maybe('tiers')?.items() ?? []).map((tier) => ({
+      name: tier.at('name').string(),
+      ...rate(tier),
+    })),
+  };
+}
+
+function rate(field: Field): { messagesPerSecond: number; burst: number } {
+  return {
+    messagesPerSecond: field.at('messagesPerSecond').positive(),
+    burst: field.at('burst').integer(1),
+  };
+}
+
+function kafka(field: Field): GatewayConfig['kafka'] {
+  const brokers = field.at('brokers').items();
+  if (brokers.length === 0) field.at('brokers').fail('a list of at least one host:port');
+  const topics = field.at('topics').items();
+  const names = new Set<string>();
+  for (const topic of topics) {
+    const name = topic.at('name');
+    if (names.has(name.string())) name.fail('different from the names of the other topics');
+    names.add(name.string());
+  }
+  const tls = kafkaTls(field.maybe('tls'));
+  const sasl = kafkaSasl(field.maybe('sasl'));
+  return {
+    brokers: brokers.map((broker) => {
+      if (!/:\d+$/.test(broker.string())) broker.fail('host:port');
+      return broker.string();
+    }),
+    ...(tls && { tls }),
+    ...(sasl && { sasl }),
+    group: field.at('group').string(),
+    topics: topics.map((topic) => ({ name: topic.at('name').string(), topic: topic.at('topic').string() })),
+  };
+}
+
+function kafkaTls(field: Field | undefined): KafkaConnectionConfig['tls'] {
+  if (!field) return undefined;
+  field.object();
+  const dir = field.maybe('dir')?.string();
+  return dir ? { dir } : {};
+}
+
+function kafkaSasl(field: Field | undefined): KafkaConnectionConfig['sasl'] {
+  if (!field) return undefined;
+  return {
+    mechanism: field.at('mechanism').oneOf(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']),
+    dir: field.at('dir').string(),
+  };
+}
+
+function redis(field: Field): GatewayConfig['redis'] {
+  const url = field.at('url');
+  let protocol = '';
+  try {
+    protocol = new URL(url.string()).protocol;
+  } catch {
+    url.fail('a URL such as rediss://orders-redis:6379');
+  }
+  if (protocol !== 'redis:' && protocol !== 'rediss:')
+    url.fail('a URL that begins with redis:// or rediss://');
+  const tlsDir = field.maybe('tlsDir')?.string();
+  const dir = field.maybe('dir')?.string();
+  return { url: url.string(), ...(tlsDir && { tlsDir }), ...(dir && { dir }) };
+}

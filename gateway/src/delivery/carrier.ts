@@ -1,0 +1,365 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Admin, Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
+import { namespaceOf } from '../channels/index.ts';
+import { reason } from '../log/index.ts';
+import type { Log } from '../log/index.ts';
+import { decodeEnvelope, encodeEntry } from './entry.ts';
+import { HISTORY } from './history.ts';
+import type { Append, AppendOutcome } from './redis-streams.ts';
+
+/** Records in one pipeline to Redis. */
+const CHUNK = 500;
+const RETRY_MS = 200;
+const RESTART_MS = 1_000;
+/** How often it is asked whether Redis still has what was put there, and whether missing topics have come. */
+const VERIFY_MS = 3_000;
+/** After so many looks in a row at which Kafka's log ended before what Redis has, it is another log. */
+const STRIKES = 3;
+
+/** The part of Redis that the carrier uses; see RedisStreams. */
+export interface Streams {
+  append(records: Append[]): Promise<AppendOutcome[]>;
+  positions(sources: string[]): Promise<(number | undefined)[]>;
+  forget(source: string): Promise<void>;
+}
+
+/** What a {@link Carrier} needs. */
+export interface CarrierOptions {
+  /** Called for each new consumer, so that it may read rotated credentials. */
+  kafka(): Promise<Kafka>;
+  group: string;
+  /** Topic in Kafka → namespace of its channels. */
+  namespaces: ReadonlyMap<string, string>;
+  streams: Streams;
+  log: Log;
+  carried(records: number): void;
+  failed(what: 'consume' | 'append' | 'record'): void;
+}
+
+/** A partition that this gateway has been given. */
+interface Source {
+  topic: string;
+  partition: number;
+  /** Last offset that is in Redis, as far as we know; -1: none. */
+  last: number;
+  /** Records below this offset were in Kafka already when the stream was begun to be rebuilt. */
+  replayBelow: number;
+  strikes: number;
+}
+
+/**
+ * Carries records from Kafka into the channels' streams in Redis, as a member of the gateways' consumer group.
+ *
+ * Where a partition goes on is kept in Redis, changed by the script that appends: so a crash, a rebalance and two
+ * members that carry the same partition for a moment make no duplicate and no gap, and an emptied or outdated Redis
+ * is filled from Kafka again. The offsets that are committed to Kafka only serve those who watch lag.
+ */
+export class Carrier {
+  readonly #options: CarrierOptions;
+  readonly #stop = new AbortController();
+  readonly #sources = new Map<string, Source>();
+  #assignment = 0;
+  #placed: Promise<void> = Promise.resolve();
+  #consumer: Consumer | undefined;
+  #admin: Admin | undefined;
+  #main: Promise<void> = Promise.resolve();
+
+  constructor(options: CarrierOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to consume; does not wait. */
+  start(): void {
+    this.#main = this.#run();
+  }
+
+  /** Leaves the group, so that others take over at once. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#main;
+  }
+
+  /** Redis may have lost or forgotten something: looks now, not at the next interval. */
+  verify(): void {
+    if (this.#consumer) void this.#verify();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#consumeUntilItEnds();
+      } catch (error) {
+        this.#options.failed('consume');
+        this.#options.log.warn('consumer ended, starting again', { reason: reason(error) });
+      } finally {
+        await this.#disconnect();
+      }
+      await delay(RESTART_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    }
+  }
+
+  async #consumeUntilItEnds(): Promise<void> {
+    const kafka = await this.#options.kafka();
+    const admin = kafka.admin({ retry: { retries: 2, initialRetryTime: 100 } });
+    this.#admin = admin;
+    await admin.connect();
+    const topics = await this.#existingTopics(admin);
+    if (topics.length === 0) throw new Error('none of the topics is there yet');
+    const consumer = kafka.consumer({
+      groupId: this.#options.group,
+      sessionTimeout: 6_000,
+      rebalanceTimeout: 10_000,
+      heartbeatInterval: 1_000,
+      maxWaitTimeInMs: 1_000,
+      metadataMaxAge: 10_000,
+      allowAutoTopicCreation: false,
+      retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5, restartOnFailure: async () => false },
+    });
+    this.#consumer = consumer;
+    const crashed = new Promise<never>((_, reject) => {
+      consumer.on('consumer.crash', ({ payload }) => reject(payload.error));
+    });
+    crashed.catch(() => undefined);
+    consumer.on('consumer.group_join', ({ payload }) => this.#assigned(payload.memberAssignment));
+    await consumer.connect();
+    await consumer.subscribe({ topics, fromBeginning: true });
+    await consumer.run({
+      autoCommitInterval: 1_000,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: 8,
+      eachBatch: (payload) => this.#carry(payload),
+    });
+    await Promise.race([crashed, this.#watch(admin, topics.length)]);
+  }
+
+  /** Ends when the carrier is stopped, or when a topic that was missing has come. */
+  async #watch(admin: Admin, subscribed: number): Promise<void> {
+    for (;;) {
+      await delay(VERIFY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      if (this.#stop.signal.aborted) return;
+      await this.#verify();
+      if (
+        subscribed < this.#options.namespaces.size &&
+        (await this.#existingTopics(admin)).length > subscribed
+      )
+        return;
+    }
+  }
+
+  async #existingTopics(admin: Admin): Promise<string[]> {
+    const existing = new Set(await admin.listTopics());
+    return [...this.#options.namespaces.keys()].filter((topic) => existing.has(topic));
+  }
+
+  async #disconnect(): Promise<void> {
+    const [consumer, admin] = [this.#consumer, this.#admin];
+    this.#consumer = undefined;
+    this.#admin = undefined;
+    this.#assignment += 1;
+    this.#sources.clear();
+    const ends = await Promise.allSettled([consumer?.disconnect(), admin?.disconnect()]);
+    for (const end of ends) {
+      if (end.status === 'rejected') this.#options.log.debug('disconnecting', { reason: reason(end.reason) });
+    }
+  }
+
+  // Where to go on
+
+  #assigned(assignment: Record<string, number[]>): void {
+    this.#assignment += 1;
+    this.#sources.clear();
+    for (const [topic, partitions] of Object.entries(assignment)) {
+      for (const partition of partitions) {
+        const source = { topic, partition, last: -1, replayBelow: 0, strikes: 0 };
+        this.#sources.set(sourceName(topic, partition), source);
+      }
+    }
+    this.#options.log.info('partitions assigned', { partitions: [...this.#sources.keys()] });
+    this.#placed = this.#place([...this.#sources.values()], this.#assignment);
+  }
+
+  /** Makes each partition go on after what is in Redis; tries until it works or the assignment is another one. */
+  async #place(sources: Source[], assignment: number): Promise<void> {
+    while (assignment === this.#assignment && !this.#stop.signal.aborted) {
+      try {
+        const positions = await this.#options.streams.positions(sources.map(nameOf));
+        for (const [index, source] of sources.entries()) {
+          const position = positions[index];
+          if (position === undefined) await this.#rebuild(source, assignment);
+          else this.#seek(source, position, position + 1, assignment);
+        }
+        return;
+      } catch (error) {
+        this.#options.failed('append');
+        this.#options.log.debug('positions not read', { reason: reason(error) });
+        await delay(RETRY_MS);
+      }
+    }
+  }
+
+  /** Redis has nothing of a partition: as much of it as history reaches back is carried again. */
+  async #rebuild(source: Source, assignment: number): Promise<void> {
+    const { topic, partition } = source;
+    const admin = this.#admin;
+    if (!admin) throw new Error('not connected to Kafka');
+    const since = Date.now() - HISTORY.seconds * 1_000;
+    const starts = await admin.fetchTopicOffsetsByTimestamp(topic, since);
+    const ends = await admin.fetchTopicOffsets(topic);
+    const start = Number(starts.find((entry) => entry.partition === partition)?.offset);
+    const end = Number(ends.find((entry) => entry.partition === partition)?.high);
+    if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end))
+      throw new Error(`no offsets of ${nameOf(source)}`);
+    if (assignment !== this.#assignment) return;
+    source.replayBelow = end;
+    // Kafka answers -1 where nothing is as young as that.
+    const from = start < 0 ? end : start;
+    if (end > 0)
+      this.#options.log.info('Redis has nothing of a partition, rebuilding', {
+        source: nameOf(source),
+        from,
+      });
+    this.#seek(source, -1, from, assignment);
+  }
+
+  #seek(source: Source, last: number, next: number, assignment: number): void {
+    if (assignment !== this.#assignment) return;
+    source.last = last;
+    this.#consumer?.seek({ topic: source.topic, partition: source.partition, offset: String(next) });
+  }
+
+  /** Finds what no record has told yet: Redis was emptied or went back while nothing was published. */
+  async #verify(): Promise<void> {
+    const assignment = this.#assignment;
+    await this.#placed;
+    const sources = [...this.#sources.values()];
+    try {
+      const before = sources.map((source) => source.last);
+      const positions = await this.#options.streams.positions(sources.map(nameOf));
+      if (assignment !== this.#assignment) return;
+      const changed = sources.filter((_, index) => (positions[index] ?? -1) < (before[index] ?? -1));
+      if (changed.length > 0) this.#placed = this.#place(changed, assignment);
+      await this.#findReplacedLogs(sources, positions);
+    } catch (error) {
+      this.#options.log.debug('not verified', { reason: reason(error) });
+    }
+  }
+
+  /**
+   * A topic that was deleted and made again starts over: its records would count as seen. A log that ends early for
+   * a moment after a change of leader is no such case, so it takes several looks.
+   */
+  async #findReplacedLogs(sources: Source[], positions: (number | undefined)[]): Promise<void> {
+    const admin = this.#admin;
+    if (!admin) return;
+    for (const topic of new Set(sources.map((source) => source.topic))) {
+      const ends = new Map(
+        (await admin.fetchTopicOffsets(topic)).map((entry) => [entry.partition, Number(entry.high)]),
+      );
+      for (const [index, source] of sources.entries()) {
+        if (source.topic !== topic) continue;
+        const replaced = (ends.get(source.partition) ?? 0) < (positions[index] ?? -1) + 1;
+        source.strikes = replaced ? source.strikes + 1 : 0;
+        if (source.strikes < STRIKES) continue;
+        this.#options.log.warn('the topic was made anew, starting over', { source: nameOf(source) });
+        await this.#options.streams.forget(nameOf(source));
+        source.strikes = 0;
+        this.#placed = this.#place([source], this.#assignment);
+      }
+    }
+  }
+
+  // Carrying
+
+  async #carry(payload: EachBatchPayload): Promise<void> {
+    const { batch } = payload;
+    await this.#untilPlaced(payload);
+    const source = this.#sources.get(sourceName(batch.topic, batch.partition));
+    if (!source) return;
+    for (let i = 0; i < batch.messages.length; i += CHUNK) {
+      if (!isCurrent(payload)) return;
+      const chunk = batch.messages.slice(i, i + CHUNK);
+      if (!(await this.#carryChunk(source, chunk, payload))) return;
+      payload.resolveOffset(chunk.at(-1)?.offset ?? '');
+      await payload.heartbeat();
+      await payload.commitOffsetsIfNecessary();
+    }
+  }
+
+  /** Redis may be away for long: stays in the group meanwhile. */
+  async #untilPlaced(payload: EachBatchPayload): Promise<void> {
+    let waitedFor: Promise<void> | undefined;
+    while (payload.isRunning() && waitedFor !== this.#placed) {
+      const placed = this.#placed;
+      const done = await Promise.race([placed.then(() => true), delay(RETRY_MS, false)]);
+      if (done) waitedFor = placed;
+      await payload.heartbeat();
+    }
+  }
+
+  /** False: the partition goes on elsewhere. */
+  async #carryChunk(source: Source, chunk: KafkaMessage[], payload: EachBatchPayload): Promise<boolean> {
+    const records = this.#records(source, chunk);
+    while (isCurrent(payload)) {
+      try {
+        const outcomes = await this.#options.streams.append(records);
+        const trouble = outcomes.find((outcome) => outcome !== 'ok' && outcome !== 'seen');
+        if (trouble === undefined) {
+          source.last = records.at(-1)?.kafka.offset ?? source.last;
+          this.#options.carried(outcomes.filter((outcome) => outcome === 'ok').length);
+          return true;
+        }
+        this.#options.log.warn('Redis is not where it was', { source: nameOf(source), found: trouble });
+        this.#placed = this.#place([source], this.#assignment);
+        return false;
+      } catch (error) {
+        this.#options.failed('append');
+        this.#options.log.debug('records not appended', { reason: reason(error) });
+        await delay(RETRY_MS);
+        await payload.heartbeat();
+      }
+    }
+    return false;
+  }
+
+  #records(source: Source, chunk: KafkaMessage[]): Append[] {
+    const { topic, partition, replayBelow } = source;
+    let previous = source.last;
+    return chunk.map((message) => {
+      const offset = Number(message.offset);
+      const kafka = { partition, offset };
+      const publication = this.#publication(topic, message, (envelope) =>
+        encodeEntry(envelope, kafka, offset < replayBelow),
+      );
+      const record = { source: nameOf(source), kafka, previous, publication };
+      previous = offset;
+      return record;
+    });
+  }
+
+  /** Undefined, and counted, where somebody wrote something else into the topic. */
+  #publication(
+    topic: string,
+    message: KafkaMessage,
+    encode: (envelope: NonNullable<ReturnType<typeof decodeEnvelope>>) => string,
+  ): Append['publication'] {
+    const channel = message.key?.toString() ?? '';
+    const envelope = decodeEnvelope(message.value);
+    if (envelope && namespaceOf(channel) === this.#options.namespaces.get(topic)) {
+      return { channel, entry: encode(envelope) };
+    }
+    this.#options.failed('record');
+    return undefined;
+  }
+}
+
+function isCurrent(payload: EachBatchPayload): boolean {
+  return payload.isRunning() && !payload.isStale();
+}
+
+function sourceName(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
+}
+
+function nameOf({ topic, partition }: Source): string {
+  return sourceName(topic, partition);
+}

@@ -1,0 +1,221 @@
+import { Partitioners } from 'kafkajs';
+import type { Admin, Kafka, PartitionMetadata, Producer } from 'kafkajs';
+import { reason } from '../log/index.ts';
+import type { Log } from '../log/index.ts';
+import { BackendAwayError } from './away.ts';
+import { Lane } from './lane.ts';
+import type { PublicationLog } from './publication-log.ts';
+
+/** All records that wait, of all lanes. */
+const MAX_PENDING_RECORDS = 10_000;
+const MAX_PENDING_BYTES = 32 * 1024 * 1024;
+/** Under the 5 s after which SDKs give up themselves. */
+const TIMEOUT_MS = 4_000;
+const EXPIRE_EVERY_MS = 200;
+/** How soon new partitions are used, and how often an unreachable Kafka is asked. */
+const METADATA_EVERY_MS = 10_000;
+const METADATA_RETRY_MS = 500;
+
+const choosePartition = Partitioners.DefaultPartitioner();
+
+/** A producer, kept until its last send is over. */
+interface Generation {
+  connected: Promise<Producer>;
+  users: number;
+  retired: boolean;
+}
+
+/** What a {@link KafkaLog} needs. */
+export interface KafkaLogOptions {
+  /** Called for each new producer, so that it may read rotated credentials. */
+  kafka(): Promise<Kafka>;
+  topics: string[];
+  log: Log;
+  /** A send failed, or metadata could not be read. */
+  failed(what: 'produce' | 'metadata'): void;
+}
+
+/**
+ * {@link PublicationLog} on kafkajs. Each send has the records of one partition only: a send for several loses those
+ * whose leader moves to a broker that has already answered. After a failed send the producer is replaced, since its
+ * next batch could have the sequence numbers of the failed one, and be taken for a repetition.
+ */
+export class KafkaLog implements PublicationLog {
+  readonly #options: KafkaLogOptions;
+  readonly #partitions = new Map<string, PartitionMetadata[]>();
+  readonly #lanes = new Map<string, Lane>();
+  #generation: Generation | undefined;
+  #pending = 0;
+  #pendingBytes = 0;
+  #metadataTimer: NodeJS.Timeout | undefined;
+  #expireTimer: NodeJS.Timeout | undefined;
+  #admin: Admin | undefined;
+  #closed = false;
+
+  constructor(options: KafkaLogOptions) {
+    this.#options = options;
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Whether every topic can be published to, as far as is known. */
+  get ready(): boolean {
+    return this.#options.topics.every((topic) => this.#partitions.has(topic));
+  }
+
+  /** Begins to connect; does not wait. */
+  start(): void {
+    this.#expireTimer = setInterval(() => {
+      for (const lane of this.#lanes.values()) lane.expire();
+    }, EXPIRE_EVERY_MS);
+    void this.#refreshMetadata();
+    this.#current();
+  }
+
+  async append(topic: string, key: string, value: string): Promise<void> {
+    const partitionMetadata = this.#partitions.get(topic);
+    if (!partitionMetadata) throw new BackendAwayError(`Kafka's topic ${topic} is not known yet`);
+    if (this.#pending >= MAX_PENDING_RECORDS || this.#pendingBytes + value.length > MAX_PENDING_BYTES) {
+      throw new BackendAwayError('too many publications wait for Kafka');
+    }
+    const partition = choosePartition({ topic, partitionMetadata, message: { key, value } });
+    this.#pending += 1;
+    this.#pendingBytes += value.length;
+    try {
+      await this.#lane(topic, partition).append(key, value);
+    } finally {
+      this.#pending -= 1;
+      this.#pendingBytes -= value.length;
+    }
+  }
+
+  /** Waits for what is under way, at most as long as a record may take, and disconnects. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#metadataTimer);
+    const deadline = performance.now() + TIMEOUT_MS;
+    while (this.#pending > 0 && performance.now() < deadline)
+      await new Promise((done) => setTimeout(done, 10));
+    clearInterval(this.#expireTimer);
+    const generation = this.#generation;
+    this.#generation = undefined;
+    const producer = await generation?.connected.catch(() => undefined);
+    await Promise.allSettled([producer?.disconnect(), this.#admin?.disconnect()]);
+  }
+
+  #lane(topic: string, partition: number): Lane {
+    const name = `${topic}/${partition}`;
+    let lane = this.#lanes.get(name);
+    if (!lane) {
+      lane = new Lane((records) => this.#send(topic, partition, records), {
+        maxBatchRecords: 500,
+        maxBatchBytes: 512 * 1024,
+        timeoutMs: TIMEOUT_MS,
+        now: () => performance.now(),
+      });
+      this.#lanes.set(name, lane);
+    }
+    return lane;
+  }
+
+  async #send(topic: string, partition: number, records: { key: string; value: string }[]): Promise<void> {
+    const generation = this.#current();
+    generation.users += 1;
+    try {
+      const producer = await generation.connected;
+      const messages = records.map(({ key, value }) => ({ key, value, partition }));
+      const answers = await producer.send({ topic, acks: -1, timeout: 5_000, messages });
+      if (!answers.some((answer) => answer.partition === partition && answer.errorCode === 0)) {
+        throw new Error(`no answer for ${topic}/${partition}`);
+      }
+    } catch (error) {
+      this.#options.failed('produce');
+      this.#options.log.warn('publications not taken by Kafka', { topic, partition, reason: reason(error) });
+      this.#retire(generation);
+      throw error;
+    } finally {
+      generation.users -= 1;
+      this.#release(generation);
+    }
+  }
+
+  #current(): Generation {
+    if (this.#generation) return this.#generation;
+    const generation = { connected: this.#connect(), users: 0, retired: false };
+    this.#generation = generation;
+    // The next send tries to connect again.
+    generation.connected.catch(() => this.#retire(generation));
+    return generation;
+  }
+
+  async #connect(): Promise<Producer> {
+    const kafka = await this.#options.kafka();
+    const producer = kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      metadataMaxAge: METADATA_EVERY_MS,
+      createPartitioner: Partitioners.DefaultPartitioner,
+      retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 6 },
+    });
+    await producer.connect();
+    return producer;
+  }
+
+  #retire(generation: Generation): void {
+    generation.retired = true;
+    if (this.#generation === generation) this.#generation = undefined;
+  }
+
+  #release(generation: Generation): void {
+    if (!generation.retired || generation.users > 0) return;
+    generation.connected
+      .then((producer) => producer.disconnect())
+      .catch((error: unknown) => this.#options.log.debug('old producer', { reason: reason(error) }));
+  }
+
+  async #refreshMetadata(): Promise<void> {
+    let next = METADATA_EVERY_MS;
+    try {
+      const admin = await this.#connectedAdmin();
+      for (const topic of this.#options.topics) {
+        if (!(await this.#refreshTopic(admin, topic))) next = METADATA_RETRY_MS;
+      }
+    } catch (error) {
+      this.#options.failed('metadata');
+      this.#options.log.warn('Kafka metadata not read', { reason: reason(error) });
+      this.#admin?.disconnect().catch(() => undefined);
+      this.#admin = undefined;
+      next = METADATA_RETRY_MS;
+    }
+    if (!this.#closed) this.#metadataTimer = setTimeout(() => void this.#refreshMetadata(), next);
+  }
+
+  async #connectedAdmin(): Promise<Admin> {
+    if (this.#admin) return this.#admin;
+    const kafka = await this.#options.kafka();
+    const admin = kafka.admin({ retry: { retries: 1, initialRetryTime: 100 } });
+    await admin.connect();
+    this.#admin = admin;
+    return admin;
+  }
+
+  /** One topic at a time: one that is missing must not hide the others. */
+  async #refreshTopic(admin: Admin, name: string): Promise<boolean> {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+      const partitions = topics[0]?.partitions ?? [];
+      if (partitions.length > 0) this.#partitions.set(name, partitions);
+      return partitions.length > 0;
+    } catch (error) {
+      if ((error as { type?: string }).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+      this.#partitions.delete(name);
+      this.#options.log.warn('topic not found; it can be published to as soon as it is there', {
+        topic: name,
+      });
+      return false;
+    }
+  }
+}

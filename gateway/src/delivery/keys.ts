@@ -1,0 +1,25 @@
+/** Names of a platform's keys and channels in Redis, which may be shared with others. */
+export interface RedisKeys {
+  /** Hash: `<topic>/<partition>` → last Kafka offset that is in a stream. */
+  positions: string;
+  /** Hash of a channel: e (epoch), o (offset of the last publication), k (its Kafka partition and offset). */
+  meta(channel: string): string;
+  /** Stream of a channel; an entry's id is `<offset>-0`. */
+  stream(channel: string): string;
+  /** Redis pub/sub channel of a channel. */
+  feed(channel: string): string;
+  /** The channel of a pub/sub channel. */
+  channelOf(feed: string): string;
+}
+
+export function redisKeys(namespace: string, platform: string): RedisKeys {
+  const prefix = `causeway:${namespace}/${platform}:`;
+  const feedPrefix = `${prefix}feed:`;
+  return {
+    positions: `${prefix}positions`,
+    meta: (channel) => `${prefix}meta:${channel}`,
+    stream: (channel) => `${prefix}stream:${channel}`,
+    feed: (channel) => feedPrefix + channel,
+    channelOf: (feed) => feed.slice(feedPrefix.length),
+  };
+}

@@ -1,0 +1,10 @@
+/** Where publications are made durable before they are acknowledged. */
+export interface PublicationLog {
+  /**
+   * Resolves when the record is durable: written to all in-sync replicas. Rejects with BackendAwayError when that
+   * is not known in bounded time; the record may be there nevertheless. Records of one key keep their order.
+   */
+  append(topic: string, key: string, value: string): Promise<void>;
+  /** Records that are not answered yet. */
+  readonly pending: number;
+}

@@ -1,0 +1,82 @@
+/** gateway/src/metrics: what the gateway counts, in Prometheus' terms. Imports only prom-client. */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Values that are read when metrics are asked for. */
+export interface GaugeSources {
+  connections: () => number;
+  channels: () => number;
+  pendingPublications: () => number;
+  /** Whether redis-commands, redis-feed or kafka can be used. */
+  backendUp: () => Record<string, boolean>;
+}
+
+/** The gateway's metrics. */
+export interface Metrics {
+  registry: Registry;
+  /** outcome: ok, failed, refused (too many connections) */
+  handshakes: Counter<'outcome'>;
+  disconnects: Counter<'code'>;
+  /** direction: in, out */
+  messages: Counter<'direction'>;
+  bytes: Counter<'direction'>;
+  publishAck: Histogram;
+  publishToDeliver: Histogram;
+  carried: Counter;
+  /** reason: slow_reader, connect_timeout, not_upgraded, bad_record */
+  drops: Counter<'reason'>;
+  /** kind: protocol_<code>, token_<kind>, kafka_<what>, redis_<what>, internal */
+  errors: Counter<'kind'>;
+}
+
+/** Makes the metrics, on a registry of their own. */
+export function createMetrics(sources: GaugeSources): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const gauge = (name: string, help: string, value: () => number): Gauge =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value());
+      },
+    });
+  gauge('causeway_gateway_connections', 'WebSocket connections', sources.connections);
+  gauge('causeway_gateway_channels', 'Channels with subscribers here', sources.channels);
+  gauge('causeway_gateway_publish_queue', 'Publications that wait for Kafka', sources.pendingPublications);
+  // Registered by its constructor; its values are read when it is collected.
+  void new Gauge({
+    name: 'causeway_gateway_backend_up',
+    help: '1 while the backend can be used',
+    labelNames: ['backend'],
+    registers,
+    collect() {
+      for (const [backend, up] of Object.entries(sources.backendUp())) this.set({ backend }, up ? 1 : 0);
+    },
+  });
+  const counter = <L extends string>(name: string, help: string, ...labelNames: L[]): Counter<L> =>
+    new Counter({ name, help, labelNames, registers });
+  const histogram = (name: string, help: string): Histogram =>
+    new Histogram({ name, help, buckets: SECONDS, registers });
+  return {
+    registry,
+    handshakes: counter('causeway_gateway_handshakes_total', 'TLS handshakes', 'outcome'),
+    disconnects: counter('causeway_gateway_disconnects_total', 'Clients sent away, by close code', 'code'),
+    messages: counter('causeway_gateway_messages_total', 'WebSocket messages', 'direction'),
+    bytes: counter('causeway_gateway_bytes_total', 'Bytes of WebSocket messages', 'direction'),
+    publishAck: histogram(
+      'causeway_gateway_publish_ack_seconds',
+      'From a publish command to its acknowledgement',
+    ),
+    publishToDeliver: histogram(
+      'causeway_gateway_publish_to_deliver_seconds',
+      'From a publication to its delivery by this gateway',
+    ),
+    carried: counter('causeway_gateway_carried_total', 'Records carried from Kafka to Redis'),
+    drops: counter('causeway_gateway_drops_total', 'What was dropped, and why', 'reason'),
+    errors: counter('causeway_gateway_errors_total', 'Errors by kind', 'kind'),
+  };
+}

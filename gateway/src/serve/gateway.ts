@@ -1,0 +1,284 @@
+import { DISCONNECT } from '../protocol/index.ts';
+import { TokenVerifier } from '../auth/index.ts';
+import { Hub } from '../channels/index.ts';
+import type { StreamEntry } from '../channels/index.ts';
+import {
+  Carrier,
+  createKafka,
+  HISTORY,
+  KafkaLog,
+  redisKeys,
+  RedisFeed,
+  RedisLink,
+  RedisStreams,
+} from '../delivery/index.ts';
+import { UserLimits } from '../limits/index.ts';
+import type { Log } from '../log/index.ts';
+import { reason } from '../log/index.ts';
+import { createMetrics } from '../metrics/index.ts';
+import type { Metrics } from '../metrics/index.ts';
+import { encodePublicationPush, PING } from '../protocol/index.ts';
+import { Session } from '../session/index.ts';
+import type { SessionEvents, SessionServices } from '../session/index.ts';
+import { ClientServer, textFrame } from '../transport/index.ts';
+import type { Certificates, ServerEvents } from '../transport/index.ts';
+import type { GatewayConfig } from '@causeway/crds';
+import { planDrain } from './drain.ts';
+
+const TICK_MS = 100;
+const SWEEP_MS = 1_000;
+/** Told to clients in the connect reply. */
+const VERSION = 'causeway 0.1.0';
+
+/** What a gateway is made of. */
+export interface GatewayParts {
+  config: GatewayConfig;
+  certificates: Certificates;
+  verifier: TokenVerifier;
+  podName: string;
+  log: Log;
+}
+
+/** All parts of the data plane, put together. Begins with {@link start}; ends with {@link stop}. */
+export class Gateway {
+  readonly metrics: Metrics;
+  readonly #parts: GatewayParts;
+  readonly #commands: RedisLink;
+  readonly #feedLink: RedisLink;
+  readonly #hub: Hub<Buffer>;
+  readonly #publications: KafkaLog;
+  readonly #carrier: Carrier;
+  readonly #limits: UserLimits;
+  readonly #services: SessionServices<Buffer>;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #server: ClientServer | undefined;
+  #redisSeen = { commands: false, feed: false };
+  #draining = false;
+
+  constructor(parts: GatewayParts) {
+    const { config, log } = parts;
+    this.#parts = parts;
+    this.metrics = createMetrics({
+      connections: () => this.#server?.sessions.size ?? 0,
+      channels: () => this.#hub.channels,
+      pendingPublications: () => this.#publications.pending,
+      backendUp: () => this.#backends(),
+    });
+    const keys = redisKeys(config.namespace, config.platform);
+    this.#commands = new RedisLink({
+      redis: config.redis,
+      name: 'commands',
+      log,
+      prepare: (client) => streams.prepare(client),
+      connected: () => {
+        this.#redisSeen.commands = true;
+        this.#carrier.verify();
+      },
+      failed: () => this.#error('redis_commands'),
+    });
+    this.#feedLink = new RedisLink({
+      redis: config.redis,
+      name: 'feed',
+      log,
+      prepare: (client) => feed.prepare(client),
+      connected: () => {
+        this.#redisSeen.feed = true;
+        this.#hub.resync();
+      },
+      failed: () => this.#error('redis_feed'),
+    });
+    const streams = new RedisStreams(this.#commands, keys);
+    const feed = new RedisFeed(this.#feedLink, keys, (channel, message) =>
+      this.#hub.receive(channel, message),
+    );
+    this.#hub = this.#createHub(streams, feed);
+    const kafka = (role: string) => () =>
+      createKafka({ connection: config.kafka, clientId: `${parts.podName}-${role}`, log });
+    this.#publications = new KafkaLog({
+      kafka: kafka('publish'),
+      topics: config.kafka.topics.map(({ topic }) => topic),
+      log,
+      failed: (what) => this.#error(`kafka_${what}`),
+    });
+    this.#carrier = new Carrier({
+      kafka: kafka('carry'),
+      group: config.kafka.group,
+      namespaces: new Map(config.kafka.topics.map(({ name, topic }) => [topic, name])),
+      streams,
+      log,
+      carried: (records) => this.metrics.carried.inc(records),
+      failed: (what) => {
+        if (what === 'record') this.metrics.drops.inc({ reason: 'bad_record' });
+        else this.#error(what === 'append' ? 'redis_append' : 'kafka_consume');
+      },
+    });
+    this.#limits = new UserLimits(config.limits);
+    this.#services = this.#createServices(streams);
+  }
+
+  /** What is missing for traffic; empty: nothing. Kafka is not asked: without it clients still have their history. */
+  missing(): string[] {
+    const missing: string[] = [];
+    if (this.#draining) missing.push('draining');
+    if (!this.#server) missing.push('no certificate that can be served yet');
+    if (!this.#parts.verifier.ready) missing.push('no keys to check tokens with');
+    if (!this.#redisSeen.commands || !this.#redisSeen.feed) missing.push('Redis was not reached yet');
+    const { connections } = this.#parts.config.limits;
+    if ((this.#server?.sessions.size ?? 0) >= connections)
+      missing.push(`limit of ${connections} connections reached`);
+    return missing;
+  }
+
+  /** Connects to Redis and Kafka, without waiting for them. */
+  start(): void {
+    this.#commands.start();
+    this.#feedLink.start();
+    this.#publications.start();
+    this.#carrier.start();
+    this.#timers.push(
+      setInterval(() => this.#server?.tick(performance.now(), Date.now()), TICK_MS),
+      setInterval(() => {
+        this.#hub.sweep();
+        this.#limits.sweep(performance.now());
+      }, SWEEP_MS),
+    );
+  }
+
+  /** Listens for clients with the certificate of now, or serves that one from now on. */
+  async serveCertificate(): Promise<void> {
+    const { config, certificates, log } = this.#parts;
+    const certificate = certificates.served;
+    if (!certificate || this.#draining) return;
+    if (this.#server) {
+      this.#server.serve(certificate);
+      return;
+    }
+    this.#server = new ClientServer({
+      sessionContext: `${config.namespace}/${config.platform}`,
+      allowedOrigins: config.allowedOrigins,
+      connectTimeoutMs: config.connectTimeoutMs,
+      maxConnections: config.limits.connections,
+      certificate,
+      events: this.#serverEvents(),
+      newSession: (wire) => new Session(this.#services, wire),
+    });
+    const port = await this.#server.listen(config.listen.port);
+    log.info('listening', { port });
+  }
+
+  /** Tells the load balancer, by readiness, to send no more clients. */
+  refuseTraffic(): void {
+    this.#draining = true;
+  }
+
+  /** Sends the clients away, a few at a time, so that they come back elsewhere. */
+  async drain(): Promise<void> {
+    const { config, log } = this.#parts;
+    const server = this.#server;
+    if (!server) return;
+    server.stopAccepting();
+    const sessions = [...server.sessions.keys()];
+    const { at } = planDrain(sessions.length, config.drain.perSecond, config.drain.timeoutMs, Math.random);
+    log.info('draining', { connections: sessions.length });
+    const began = performance.now();
+    for (const [index, session] of sessions.entries()) {
+      const wait = (at[index] ?? 0) - (performance.now() - began);
+      if (wait > 5) await new Promise((done) => setTimeout(done, wait));
+      session.close(DISCONNECT.shutdown);
+    }
+    log.info('drained', { connections: sessions.length, seconds: (performance.now() - began) / 1000 });
+  }
+
+  /** Ends everything: what was acknowledged is in Kafka, what is under way is waited for. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#publications.close(), this.#carrier.close()]);
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#server?.destroy();
+    this.#hub.close();
+    this.#commands.close();
+    this.#feedLink.close();
+  }
+
+  #createHub(reader: RedisStreams, feed: RedisFeed): Hub<Buffer> {
+    return new Hub<Buffer>({
+      reader,
+      feed,
+      historySize: HISTORY.size,
+      frame: (channel, entry, epoch) => textFrame(encodePublicationPush(channel, entry, epoch)),
+      delivered: (entry: StreamEntry, receivers) => {
+        const seconds = Math.max(0, Date.now() - entry.publishedAt) / 1000;
+        this.metrics.publishToDeliver.observe(seconds);
+        this.metrics.messages.inc({ direction: 'out' }, receivers);
+      },
+      syncFailed: (_, error) => {
+        this.#error('redis_sync');
+        this.#parts.log.debug('channel not brought up to date', { reason: reason(error) });
+      },
+      now: () => performance.now(),
+      unixNow: () => Date.now(),
+    });
+  }
+
+  #createServices(streams: RedisStreams): SessionServices<Buffer> {
+    const { config, verifier } = this.#parts;
+    return {
+      verifier,
+      hub: this.#hub,
+      streams,
+      log: this.#publications,
+      limits: this.#limits,
+      topics: new Map(config.kafka.topics.map(({ name, topic }) => [name, topic])),
+      heartbeat: config.heartbeat,
+      pingFrame: textFrame(PING),
+      version: VERSION,
+      events: this.#sessionEvents(),
+      now: () => performance.now(),
+      unixNow: () => Date.now(),
+    };
+  }
+
+  #sessionEvents(): SessionEvents {
+    const { log } = this.#parts;
+    return {
+      connected: () => undefined,
+      disconnected: (code) => this.metrics.disconnects.inc({ code: String(code) }),
+      refused: (kind, error) => {
+        this.#error(`token_${kind}`);
+        log.debug('token refused', { kind, reason: reason(error) });
+      },
+      failed: (code) => this.#error(`protocol_${code}`),
+      published: (seconds) => this.metrics.publishAck.observe(seconds),
+      broken: (method, error) => {
+        this.#error('internal');
+        log.error('command failed', { method, stack: error instanceof Error ? error.stack : String(error) });
+      },
+    };
+  }
+
+  #serverEvents(): ServerEvents {
+    const { handshakes, messages, bytes, drops } = this.metrics;
+    return {
+      handshake: (outcome) => handshakes.inc({ outcome }),
+      received: (count) => {
+        messages.inc({ direction: 'in' });
+        bytes.inc({ direction: 'in' }, count);
+      },
+      sent: (count) => bytes.inc({ direction: 'out' }, count),
+      slow: () => drops.inc({ reason: 'slow_reader' }),
+      notUpgraded: () => drops.inc({ reason: 'not_upgraded' }),
+      timedOut: () => drops.inc({ reason: 'connect_timeout' }),
+    };
+  }
+
+  #backends(): Record<string, boolean> {
+    return {
+      'redis-commands': this.#commands.ready,
+      'redis-feed': this.#feedLink.ready,
+      kafka: this.#publications.ready,
+    };
+  }
+
+  #error(kind: string): void {
+    this.metrics.errors.inc({ kind });
+  }
+}

@@ -1,0 +1,48 @@
+import type { TokenVerifier } from '../auth/index.ts';
+import type { Hub, StreamReader } from '../channels/index.ts';
+import type { PublicationLog } from '../delivery/index.ts';
+import type { UserLimits } from '../limits/index.ts';
+import type { Disconnect } from '../protocol/index.ts';
+
+/** The client's end of a connection. `F` is a frame that is ready to be written. */
+export interface Wire<F> {
+  sendText(text: string): void;
+  /** Writes a frame that others may get too. */
+  sendFrame(frame: F): void;
+  /** Closes with this code, after what was sent before. */
+  close(why: Disconnect): void;
+}
+
+/** What sessions tell those who count and log. None of it holds a token or a payload. */
+export interface SessionEvents {
+  connected(): void;
+  disconnected(code: number): void;
+  /** A token was refused. */
+  refused(kind: string, error: unknown): void;
+  /** An error went to a client. */
+  failed(code: number): void;
+  /** A publication was acknowledged after so many seconds. */
+  published(seconds: number): void;
+  /** A fault of ours. */
+  broken(method: string, error: unknown): void;
+}
+
+/** What all sessions share. */
+export interface SessionServices<F> {
+  verifier: Pick<TokenVerifier, 'verify'>;
+  hub: Pick<Hub<F>, 'subscribe' | 'unsubscribe'>;
+  streams: StreamReader;
+  log: PublicationLog;
+  limits: UserLimits;
+  /** Namespace of channels → topic in Kafka. */
+  topics: ReadonlyMap<string, string>;
+  heartbeat: { intervalMs: number; timeoutMs: number };
+  pingFrame: F;
+  /** Told to clients. */
+  version: string;
+  events: SessionEvents;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Unix milliseconds. */
+  readonly unixNow: () => number;
+}

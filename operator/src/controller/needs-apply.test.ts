@@ -46,7 +46,14 @@ function secret(value: Anything): KubeObject {
 
 function service(ports: Anything[]): KubeObject {
   const object: KubeObject = { apiVersion: 'v1', kind: 'Service', metadata: { name: 's', namespace: 'ns' } };
-  return { ...object, ...{ spec: { ports } } };
+  return Object.assign(object, { spec: { ports } });
+}
+
+function conditions(status: string): Anything[] {
+  return [
+    { type: 'Foreign', status: 'True' },
+    { type: 'Ready', status },
+  ];
 }
 
 function owner(uid: string): Anything {
@@ -255,10 +262,6 @@ test('status is judged by what we own of the status', () => {
   };
   const entry = { manager: 'causeway', operation: 'Apply', subresource: 'status', fieldsV1: owned };
   const owning = edited(desired, 'metadata.managedFields', [entry]);
-  const conditions = (status: string): Anything[] => [
-    { type: 'Foreign', status: 'True' },
-    { type: 'Ready', status },
-  ];
   const served = edited(owning, 'status.conditions', conditions('True'));
   assert.equal(whyApply(desired, served, { subresource: 'status' }), undefined);
   const changed = edited(owning, 'status.conditions', conditions('False'));

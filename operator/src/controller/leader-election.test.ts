@@ -1,0 +1,381 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Clock } from './clock.ts';
+import { fenced, FencedError } from './fence.ts';
+import type { KubeApi } from './kube-api.ts';
+import { LeaderElector } from './leader-election.ts';
+import type { ElectionEnd } from './leader-election.ts';
+import { LEASE_KIND } from './lease.ts';
+import type { Lease } from './lease.ts';
+import { FakeKubeApi, settle, TestClock } from './testing/index.ts';
+
+const LEASE = { namespace: 'causeway', name: 'operator' };
+
+interface Candidate {
+  elector: LeaderElector;
+  stop: AbortController;
+  ended: Promise<ElectionEnd>;
+  leading: () => boolean;
+}
+
+function candidate(api: KubeApi, clock: Clock, identity: string): Candidate {
+  const elector = new LeaderElector({ api, clock, lease: LEASE, identity });
+  const stop = new AbortController();
+  let leading = false;
+  const ended = elector.run(stop.signal, async ({ lost }) => {
+    leading = true;
+    const signal = AbortSignal.any([stop.signal, lost]);
+    if (!signal.aborted)
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    leading = false;
+  });
+  return { elector, stop, ended, leading: () => leading };
+}
+
+test('the first candidate leads, the second waits', async () => {
+  const api = new FakeKubeApi();
+  const clock = new TestClock();
+  const one = candidate(api, clock, 'one');
+  await clock.advance(100);
+  const two = candidate(api, clock, 'two');
+  await clock.advance(60_000);
+  assert.ok(one.leading() && one.elector.isLeader);
+  assert.ok(!two.leading() && !two.elector.isLeader);
+  assert.equal(two.elector.holder, 'one');
+  const lease = await api.get<Lease>(LEASE_KIND, LEASE);
+  assert.equal(lease?.spec.holderIdentity, 'one');
+  assert.equal(lease?.spec.leaseDurationSeconds, 15);
+  assert.equal(lease?.spec.leaseTransitions, 0);
+  one.stop.abort();
+  two.stop.abort();
+  await clock.advance(5_000);
+  assert.deepEqual(await Promise.all([one.ended, two.ended]), ['stopped', 'stopped']);
+});
+
+test('a leader that stops gives the lease back, and the next one leads at its next look', async () => {
+  const api = new FakeKubeApi();
+  const clock = new TestClock();
+  const one = candidate(api, clock, 'one');
+  await clock.advance(100);
+  const two = candidate(api, clock, 'two');
+  await clock.advance(10_000);
+  one.stop.abort();
+  await clock.advance(3_000);
+  assert.equal(await one.ended, 'stopped');
+  assert.equal(one.elector.isLeader, false);
+  assert.ok(two.leading());
+  assert.equal((await api.get<Lease>(LEASE_KIND, LEASE))?.spec.leaseTransitions, 1);
+  two.stop.abort();
+  await clock.advance(3_000);
+  await two.ended;
+});
+
+test('a leader that is cut off stops acting after 10 s; the next one begins after 15 s, never before', async () => {
+  const api = new FakeKubeApi();
+  const clock = new TestClock();
+  let cut = false;
+  const behindCut = cuttable(api, () => cut);
+  const one = candidate(behindCut, clock, 'one');
+  await clock.advance(100);
+  const two = candidate(api, clock, 'two');
+  await clock.advance(20_000);
+  cut = true;
+  const since = clock.now();
+  let oneUntil = 0;
+  let twoFrom = 0;
+  for (let step = 0; step < 300; step += 1) {
+    await clock.advance(100);
+    if (one.elector.isLeader) oneUntil = clock.now() - since;
+    if (two.elector.isLeader && twoFrom === 0) twoFrom = clock.now() - since;
+  }
+  assert.ok(oneUntil >= 7_000 && oneUntil <= 10_000, `one acted for ${oneUntil} ms`);
+  assert.ok(twoFrom >= oneUntil + 3_000 && twoFrom < 20_000, `two began after ${twoFrom} ms`);
+  assert.equal(await one.ended, 'lost');
+  assert.equal(one.leading(), false, 'its work was told to end');
+  two.stop.abort();
+  await clock.advance(3_000);
+  await two.ended;
+});
+
+test('when something of the leader may still act, the lease is not given back', async () => {
+  const api = new FakeKubeApi();
+  const clock = new TestClock();
+  const elector = new LeaderElector({ api, clock, lease: LEASE, identity: 'one' });
+  const ended = elector.run(new AbortController().signal, async () => false);
+  await clock.advance(100);
+  assert.equal(await ended, 'stopped');
+  assert.equal((await api.get<Lease>(LEASE_KIND, LEASE))?.spec.holderIdentity, 'one');
+  assert.equal(elector.isLeader, false);
+});
+
+test('a lease that was deleted is not taken before its holder has stopped acting', async () => {
+  const api = new FakeKubeApi();
+  const clock = new TestClock();
+  let cut = false;
+  const one = candidate(
+    cuttable(api, () => cut),
+    clock,
+    'one',
+  );
+  await clock.advance(100);
+  const two = candidate(api, clock, 'two');
+  await clock.advance(10_000);
+  cut = true;
+  await api.delete(LEASE_KIND, LEASE);
+  for (let step = 0; step < 250; step += 1) {
+    await clock.advance(100);
+    assert.ok(!(one.elector.isLeader && two.elector.isLeader), 'two act');
+  }
+  assert.ok(two.leading());
+  for (const each of [one, two]) each.stop.abort();
+  await clock.advance(3_000);
+  await Promise.all([one.ended, two.ended]);
+});
+
+test('what the work throws is thrown, and the lease is not given back', async () => {
+  const api = new FakeKubeApi();
+  const clock = new TestClock();
+  const elector = new LeaderElector({ api, clock, lease: LEASE, identity: 'one' });
+  const failed = assert.rejects(
+    elector.run(new AbortController().signal, async () => {
+      throw new Error('bug');
+    }),
+    /bug/,
+  );
+  await clock.advance(100);
+  await failed;
+  assert.equal((await api.get<Lease>(LEASE_KIND, LEASE))?.spec.holderIdentity, 'one');
+});
+
+test('past its fence, no write of a process gets through', async () => {
+  const api = new FakeKubeApi();
+  const clock = new TestClock();
+  const guarded = fenced(api, () => clock.now() + 1, clock);
+  const object = { apiVersion: 'v1', kind: 'Lease', metadata: { ...LEASE } };
+  await guarded.create(LEASE_KIND, object);
+  const late = fenced(api, () => clock.now(), clock);
+  await assert.rejects(late.create(LEASE_KIND, object), FencedError);
+  await assert.rejects(late.update(LEASE_KIND, object), FencedError);
+  await assert.rejects(late.apply(LEASE_KIND, object), FencedError);
+  await assert.rejects(late.mergePatch(LEASE_KIND, LEASE, {}), FencedError);
+  await assert.rejects(late.delete(LEASE_KIND, LEASE), FencedError);
+  assert.ok(await late.get(LEASE_KIND, LEASE), 'reading is allowed');
+});
+
+test('nonsense settings are refused', () => {
+  const options = { api: new FakeKubeApi(), clock: new TestClock(), lease: LEASE, identity: 'one' };
+  assert.throws(
+    () => new LeaderElector({ ...options, renewDeadlineMs: 15_000 }),
+    /renew deadline < lease duration/,
+  );
+});
+
+async function hang(): Promise<never> {
+  return new Promise(() => undefined);
+}
+
+/** Behind it, calls hang while `isCut`, as they do when packets are dropped. */
+function cuttable(api: FakeKubeApi, isCut: () => boolean): KubeApi {
+  return {
+    list: (kind, options) => api.list(kind, options),
+    watch: (kind, options, signal) => api.watch(kind, options, signal),
+    get: (kind, ref) => (isCut() ? hang() : api.get(kind, ref)),
+    create: (kind, object) => (isCut() ? hang() : api.create(kind, object)),
+    update: (kind, object) => (isCut() ? hang() : api.update(kind, object)),
+    apply: (kind, object) => api.apply(kind, object),
+    mergePatch: (kind, ref, patch) => api.mergePatch(kind, ref, patch),
+    delete: (kind, ref, options) => api.delete(kind, ref, options),
+  };
+}
+
+/** A machine of its own: it can be suspended, its wall clock set, and it runs a little fast or slow. */
+class Machine implements Clock {
+  readonly #base: TestClock;
+  readonly #random: () => number;
+  readonly #pace: number;
+  #offset: number;
+  #suspended: { promise: Promise<void>; resolve: () => void } | undefined;
+
+  constructor(base: TestClock, random: () => number) {
+    this.#base = base;
+    this.#random = random;
+    this.#pace = 0.9 + 0.2 * random();
+    this.#offset = (random() - 0.5) * 3_600_000;
+  }
+
+  now(): number {
+    return this.steady() + this.#offset;
+  }
+
+  steady(): number {
+    return this.#base.now() * this.#pace;
+  }
+
+  random(): number {
+    return this.#random();
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    await this.#base.sleep(ms / this.#pace, signal);
+    await this.#suspended?.promise;
+  }
+
+  /** Nothing of it goes on, while time does (SIGSTOP). */
+  suspend(): void {
+    this.#suspended ??= Promise.withResolvers<void>();
+  }
+
+  resume(): void {
+    this.#suspended?.resolve();
+    this.#suspended = undefined;
+  }
+
+  setWall(byMs: number): void {
+    this.#offset += byMs;
+  }
+
+  get awake(): Promise<void> {
+    return this.#suspended?.promise ?? Promise.resolve();
+  }
+}
+
+/** The API as one machine reaches it: slow, and now and then not at all, in either direction. */
+function faulty(
+  api: FakeKubeApi,
+  base: TestClock,
+  machine: Machine,
+  fault: () => { lose: number; slowMs: number; random: () => number },
+): KubeApi {
+  const call = async <R>(carryOut: () => Promise<R>): Promise<R> => {
+    const { lose, slowMs, random } = fault();
+    await base.sleep(random() * slowMs);
+    if (random() < lose) {
+      await base.sleep(30_000);
+      throw new Error('request lost');
+    }
+    let result: R;
+    try {
+      result = await carryOut();
+    } finally {
+      await base.sleep(random() * slowMs);
+      await machine.awake;
+    }
+    if (random() < lose) {
+      await base.sleep(30_000);
+      throw new Error('answer lost');
+    }
+    return result;
+  };
+  return {
+    list: (kind, options) => api.list(kind, options),
+    watch: (kind, options, signal) => api.watch(kind, options, signal),
+    get: (kind, ref) => call(() => api.get(kind, ref)),
+    create: (kind, object) => call(() => api.create(kind, object)),
+    update: (kind, object) => call(() => api.update(kind, object)),
+    apply: (kind, object) => call(() => api.apply(kind, object)),
+    mergePatch: (kind, ref, patch) => call(() => api.mergePatch(kind, ref, patch)),
+    delete: (kind, ref, options) => call(() => api.delete(kind, ref, options)),
+  };
+}
+
+/** A small generator of chance from a seed (mulberry32). */
+function chance(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+interface Runner {
+  machine: Machine;
+  current: LeaderElector;
+  stop: AbortController;
+  done: Promise<void>;
+}
+
+/** A machine on which the operator is started again whenever it ends. */
+function runner(
+  api: FakeKubeApi,
+  base: TestClock,
+  name: string,
+  world: { lose: number; slowMs: number; random: () => number },
+): Runner {
+  const machine = new Machine(base, world.random);
+  const stop = new AbortController();
+  const connection = faulty(api, base, machine, () => world);
+  let started = 0;
+  const elect = (): LeaderElector => {
+    started += 1;
+    return new LeaderElector({
+      api: connection,
+      clock: machine,
+      lease: LEASE,
+      identity: `${name}-${started}`,
+    });
+  };
+  const self: Runner = { machine, current: elect(), stop, done: Promise.resolve() };
+  const live = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      const dying = new AbortController();
+      // A process that is told to go now and then, as in a rollout.
+      const life = AbortSignal.any([stop.signal, dying.signal]);
+      machine.sleep(20_000 + world.random() * 120_000, stop.signal).then(
+        () => dying.abort(),
+        () => undefined,
+      );
+      await self.current.run(life, async ({ lost }) => {
+        const end = AbortSignal.any([life, lost]);
+        if (!end.aborted)
+          await new Promise((resolve) => end.addEventListener('abort', resolve, { once: true }));
+        await machine.sleep(world.random() * 500);
+      });
+      self.current = elect();
+    }
+  };
+  self.done = live();
+  return self;
+}
+
+test('property: whatever is cut, lost, slow, suspended or set wrong, never may two act; and when it is over, one does', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer(), fc.integer({ min: 2, max: 3 }), async (seed, count) => {
+      const random = chance(seed);
+      const base = new TestClock(Date.UTC(2026, 0, 1), random);
+      const api = new FakeKubeApi();
+      const world = { lose: 0, slowMs: 50, random };
+      const runners = Array.from({ length: count }, (_, index) => runner(api, base, `m${index}`, world));
+      const step = async (): Promise<number> => {
+        await base.advance(200);
+        const acting = runners.filter(({ current }) => current.isLeader).length;
+        assert.ok(acting <= 1, `${acting} may act at the same time`);
+        return acting;
+      };
+      for (let round = 0; round < 12; round += 1) {
+        world.lose = random() < 0.5 ? 0 : random();
+        world.slowMs = random() < 0.5 ? 50 : random() * 8_000;
+        for (const { machine } of runners) {
+          if (random() < 0.2) machine.suspend();
+          else machine.resume();
+          if (random() < 0.1) machine.setWall((random() - 0.5) * 120_000);
+        }
+        const steps = Math.floor(random() * 120);
+        for (let each = 0; each < steps; each += 1) await step();
+      }
+      world.lose = 0;
+      world.slowMs = 50;
+      for (const { machine } of runners) machine.resume();
+      let led = 0;
+      for (let each = 0; each < 400; each += 1) led += await step();
+      assert.ok(led > 100, `once all is well somebody leads; led in ${led} of 400 looks`);
+      for (const { stop } of runners) stop.abort();
+      await base.advance(60_000);
+      await Promise.all(runners.map(({ done }) => done));
+      await settle();
+    }),
+    { numRuns: 40 },
+  );
+});

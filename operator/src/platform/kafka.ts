@@ -1,6 +1,10 @@
 /** Kafka as the operator needs it: an interface, its errors in words, and the real one over kafkajs. */
 import { createHash } from 'node:crypto';
-import {
+import kafkajs, { type Admin, type KafkaConfig, type SASLOptions } from 'kafkajs';
+import type { KafkaSnapshot, KafkaTopic, TopicAction } from './topics.ts';
+
+// A CommonJS package whose names Node cannot all see from outside.
+const {
   ConfigResourceTypes,
   ConfigSource,
   Kafka,
@@ -8,11 +12,7 @@ import {
   KafkaJSNumberOfRetriesExceeded,
   KafkaJSProtocolError,
   logLevel,
-  type Admin,
-  type KafkaConfig,
-  type SASLOptions,
-} from 'kafkajs';
-import type { KafkaSnapshot, KafkaTopic, TopicAction } from './topics.ts';
+} = kafkajs;
 
 /** How to reach a Kafka cluster. Certificates and keys are PEM. */
 export interface KafkaAccess {

@@ -1,7 +1,7 @@
 /** Reads the world for one platform: caches, the user's Secrets, Kafka, Redis. Writes nothing. */
 import { COMPONENT, LABEL, SECRET_KEY, kafkaTopic, objectName } from '@causeway/crds';
 import { decodeSecret, type HeldSecrets, type SecretData } from '../certificates/index.ts';
-import type { KubeObject, ObjectRef } from '../controller/kube-api.ts';
+import type { KubeApi, KubeObject, ObjectRef } from '../controller/kube-api.ts';
 import { KafkaFailure, type KafkaAccess } from './kafka.ts';
 import { KIND } from './kinds.ts';
 import { managesRedis, redisHost, type RedisState } from './redis.ts';
@@ -12,13 +12,18 @@ import { userSecretNeeds, type UserSecrets } from './user-secrets.ts';
 import { isServing, type Node, type Pod, type Workload } from './workloads.ts';
 import type { PlatformWorld } from './world.ts';
 
+/** Enough of Kubernetes to look something up. */
+export interface KubeReader {
+  kube: Pick<KubeApi, 'get'>;
+}
+
 interface Secret extends KubeObject {
   data?: Record<string, string>;
 }
 
 /** The platform's own Secrets. What the cache lacks is asked for: a second authority must never be made in doubt. */
 export async function heldSecrets(
-  world: Pick<PlatformWorld, 'cache' | 'kube'>,
+  world: Pick<PlatformWorld, 'cache'> & KubeReader,
   platform: MessagePlatform,
 ): Promise<HeldSecrets> {
   const { namespace, name } = identity(platform);
@@ -40,10 +45,7 @@ export async function heldSecrets(
 }
 
 /** The user's Secrets, by name. They are not cached: the operator follows only what it owns. */
-export async function userSecrets(
-  world: Pick<PlatformWorld, 'kube'>,
-  platform: MessagePlatform,
-): Promise<UserSecrets> {
+export async function userSecrets(world: KubeReader, platform: MessagePlatform): Promise<UserSecrets> {
   const { namespace } = identity(platform);
   const names = [...new Set(userSecretNeeds(platform).map((need) => need.secret))];
   const read = async (name: string): Promise<[string, SecretData | undefined]> => {

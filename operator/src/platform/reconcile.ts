@@ -32,6 +32,7 @@ import {
   redisProblem,
   userSecrets,
   workloads,
+  type KubeReader,
 } from './observe.ts';
 import { planRedisRoles, type RedisState } from './redis.ts';
 import { announcements, platformStatus } from './status.ts';
@@ -147,7 +148,7 @@ export interface Certificates {
 
 /** Issues what is due, in memory; the Secrets are written with the other objects. */
 export async function certificatesOf(
-  world: Pick<PlatformWorld, 'cache' | 'kube' | 'clock' | 'issuer'>,
+  world: Pick<PlatformWorld, 'cache' | 'clock' | 'issuer'> & KubeReader,
   platform: MessagePlatform,
   seen: { secrets: UserSecrets; problems: readonly Problem[] },
 ): Promise<Certificates> {

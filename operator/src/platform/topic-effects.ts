@@ -99,12 +99,17 @@ async function perform(
   return plan.topics.map((topic) => (foreign.has(topic.name) ? { ...topic, owned: false } : topic));
 }
 
+/** kafkajs keeps Kafka's error code and drops its text: the settings are named, so that a person finds the bad one. */
 function actionProblem(error: unknown, action: TopicAction): Problem {
   const problem = kafkaProblem(error);
-  return {
-    ...problem,
-    message: `Topic ${action.topic} could not be changed (${action.act}). ${problem.message}`,
-  };
+  const settings =
+    'config' in action ? Object.entries(action.config).map(([key, value]) => `${key}=${value}`) : [];
+  const hint =
+    settings.length === 0 || problem.reason !== 'KafkaRefused'
+      ? ''
+      : ` Its settings: ${settings.join(', ')}.`;
+  const message = `Topic ${action.topic} could not be changed (${action.act}). ${problem.message}.${hint}`;
+  return { ...problem, message: message.replaceAll('..', '.') };
 }
 
 const EVENT: Readonly<Record<TopicAction['act'], string>> = {

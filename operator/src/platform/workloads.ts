@@ -114,17 +114,13 @@ const PART_OF: Readonly<Record<string, Part>> = {
   [COMPONENT.replicator]: 'Replication',
 };
 
-/** Zones of the spec that no node has: nothing can run there until one does. */
+/** Zones of the spec that no node is in: nothing can run there until one is. */
 export function zoneProblems(platform: MessagePlatform, nodes: readonly Node[]): Problem[] {
   const known = new Set(nodes.map((node) => node.metadata.labels?.[ZONE_TOPOLOGY_LABEL]));
-  return platform.spec.zones
-    .filter((zone) => !known.has(zone.name))
-    .map((zone) => ({
-      part: 'Gateways',
-      reason: 'UnknownZone',
-      message: `No node has the label ${ZONE_TOPOLOGY_LABEL}=${zone.name}. Add nodes in that zone, or take it out of spec.zones.`,
-      needsPerson: true,
-    }));
+  const unknown = platform.spec.zones.map((zone) => zone.name).filter((zone) => !known.has(zone));
+  if (unknown.length === 0) return [];
+  const message = `No node has ${ZONE_TOPOLOGY_LABEL}=${unknown.join(' or ')}. Add nodes there, or take the zone out of spec.zones.`;
+  return [{ part: 'Gateways', reason: 'UnknownZone', message, needsPerson: true }];
 }
 
 /** Why pods do not come up: no room for them, no image, a crash at each start. The first pod of each cause is named. */

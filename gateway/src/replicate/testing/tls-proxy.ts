@@ -16,6 +16,8 @@ export interface TlsProxy {
   readonly endpoint: string;
   /** Serves, and asks of clients, other certificates from now on; open connections are cut. */
   use(files: Files): void;
+  /** From now on nothing passes, and nothing is closed, as when a link is cut. Returns what undoes it. */
+  freeze(): () => void;
   close(): Promise<void>;
 }
 
@@ -29,6 +31,7 @@ const load = ({ caFile, certFile, keyFile }: Files): { ca: Buffer; cert: Buffer;
 export async function startTlsProxy(endpoint: string, files: Files): Promise<TlsProxy> {
   const { hostname, port } = new URL(endpoint);
   const sockets = new Set<Socket>();
+  let frozen = false;
   const server = createServer(
     {
       ...load(files),
@@ -48,7 +51,8 @@ export async function startTlsProxy(endpoint: string, files: Files): Promise<Tls
           upstream.destroy();
         });
       }
-      client.pipe(upstream).pipe(client);
+      client.on('data', (chunk: Buffer) => frozen || upstream.write(chunk));
+      upstream.on('data', (chunk: Buffer) => frozen || client.write(chunk));
     },
   );
   // A client without a good certificate is refused: that is for the client to tell.
@@ -64,6 +68,13 @@ export async function startTlsProxy(endpoint: string, files: Files): Promise<Tls
     use(next) {
       server.setSecureContext({ ...load(next), minVersion: 'TLSv1.3' });
       cut();
+    },
+    freeze() {
+      frozen = true;
+      return () => {
+        frozen = false;
+        cut();
+      };
     },
     close: () =>
       new Promise((resolve) => {

@@ -1,6 +1,12 @@
 /** Writes random transactions to an etcd, over several prefixes and keys that aren't replicated. */
 import { Etcd3 } from 'etcd3';
-import type { IRequestOp } from 'etcd3';
+import type { IOptions, IRequestOp } from 'etcd3';
+
+/** etcd3's circuit breaker would hold the load up for seconds after each restart. */
+const noPolicy = {
+  execute: async <T>(call: (context: { signal: AbortSignal }) => T): Promise<T> =>
+    call({ signal: new AbortController().signal }),
+};
 
 /** A bounded load: {@link run} ends by itself or by {@link stop}. */
 export class RandomWriter {
@@ -11,7 +17,8 @@ export class RandomWriter {
   written = 0;
 
   constructor(endpoint: string, prefixes: readonly string[]) {
-    this.#client = new Etcd3({ hosts: endpoint });
+    const policy = noPolicy as unknown as NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
+    this.#client = new Etcd3({ hosts: endpoint, faultHandling: { host: () => policy, global: policy } });
     this.#prefixes = prefixes;
   }
 

@@ -136,6 +136,8 @@ export class HttpKubeApi implements KubeApi {
     signal.addEventListener('abort', abort, { once: true });
     try {
       response = await this.#openWatch(path, signal);
+      // It may have aborted as the answer began: then nothing has destroyed the answer yet.
+      signal.throwIfAborted();
       yield* readWatch<T>(response);
     } catch (error) {
       if (!signal.aborted) throw error;

@@ -113,6 +113,7 @@ export class HttpTransport {
     request: HttpRequest,
   ): Promise<{ response: IncomingMessage; finish: Limits }> {
     const began = performance.now();
+    request.signal?.throwIfAborted();
     checkFence(request, this.#options.clock);
     const outgoing = this.#compose(endpoint, request);
     const finish = limit(outgoing, request, this.#options.clock);

@@ -27,6 +27,8 @@ export interface StoredObjectMeta {
   annotations?: Record<string, string>;
   finalizers?: string[];
   ownerReferences?: OwnerReference[];
+  /** Who owns which fields (server-side apply). */
+  managedFields?: { manager?: string; operation?: string; subresource?: string; fieldsV1?: object }[];
 }
 
 /** A MessagePlatform as the apiserver gives it: all defaults are filled in. */

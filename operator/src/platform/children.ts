@@ -2,7 +2,7 @@
 import { COMPONENT, LABEL } from '@causeway/crds';
 import { KubeError, type KubeObject, type ResourceKind } from '../controller/kube-api.ts';
 import { CHILD_KINDS } from './kinds.ts';
-import { identity, type MessagePlatform, type Part, type Problem } from './types.ts';
+import type { MessagePlatform, Part, Problem } from './types.ts';
 import type { PlatformWorld } from './world.ts';
 
 const PART_OF: Readonly<Record<string, Part>> = {
@@ -120,7 +120,7 @@ export async function pruneObjects(
   platform: MessagePlatform,
   desired: readonly KubeObject[],
 ): Promise<void> {
-  const { namespace, name, uid } = identity(platform);
+  const { namespace, name, uid } = platform.metadata;
   const wanted = new Set(desired.map((object) => `${object.kind}/${object.metadata.name}`));
   for (const kind of CHILD_KINDS) {
     for (const object of world.cache.ofPlatform(kind, { namespace, name })) {

@@ -13,7 +13,7 @@ import { KIND } from './kinds.ts';
 import { owned } from './objects.ts';
 import { desiredRedis } from './redis.ts';
 import { desiredReplicators } from './replication.ts';
-import { identity, type Images, type MessagePlatform } from './types.ts';
+import type { Images, MessagePlatform } from './types.ts';
 
 /** Every object of the platform but its Secrets, in the order in which they are made. */
 export function desiredObjects(platform: MessagePlatform, images: Images): KubeObject[] {
@@ -54,7 +54,7 @@ export function certificateWish(
   platform: MessagePlatform,
   supplied: SecretData | undefined,
 ): CertificateWish {
-  const { namespace, name } = identity(platform);
+  const { namespace, name } = platform.metadata;
   const { tls, zones } = platform.spec;
   const service = (serviceName: string): string[] => [
     `${serviceName}.${namespace}.svc`,

@@ -13,7 +13,7 @@ import {
   selector,
 } from './objects.ts';
 import { DEFAULT_STORAGE, dataClaim, fromOperator } from './redis.ts';
-import { homeOf, identity, type Images, type MessagePlatform } from './types.ts';
+import { homeOf, type Images, type MessagePlatform } from './types.ts';
 
 /** True when Causeway runs etcd itself. */
 export function managesEtcd(platform: MessagePlatform): boolean {
@@ -22,7 +22,7 @@ export function managesEtcd(platform: MessagePlatform): boolean {
 
 /** Client URLs of one zone's etcd. */
 export function etcdEndpoints(platform: MessagePlatform, zone: string): string[] {
-  const { namespace, name } = identity(platform);
+  const { namespace, name } = platform.metadata;
   const { external } = platform.spec.etcd;
   if (external === undefined)
     return [`https://${objectName.zoneEtcd(name, zone)}.${namespace}.svc:${PORT.etcd}`];

@@ -8,7 +8,7 @@ import { KIND } from './kinds.ts';
 import { kafkaProblem, lookAtKafka, userSecrets } from './observe.ts';
 import { writeStatus } from './status-effects.ts';
 import { planTopicDeletion, type TopicStatus } from './topics.ts';
-import { identity, type MessagePlatform, type Problem } from './types.ts';
+import type { MessagePlatform, Problem } from './types.ts';
 import { kafkaAccess } from './user-secrets.ts';
 import type { PlatformWorld } from './world.ts';
 
@@ -44,7 +44,7 @@ export async function finalize(
 
 /** Gateways go first: one that still publishes would write into a topic that is being deleted. */
 async function gatewaysAreGone(world: PlatformWorld, platform: MessagePlatform): Promise<boolean> {
-  const ref = identity(platform);
+  const ref = platform.metadata;
   const deployments = world.cache.ofPlatform(KIND.deployment, ref).filter(isGateway);
   for (const { metadata } of deployments) {
     await world.applier.remove(KIND.deployment, metadata, { propagationPolicy: 'Background' });

@@ -26,14 +26,14 @@ import {
   selector,
   spreadOverNodes,
 } from './objects.ts';
-import { identity, type Images, type MessagePlatform } from './types.ts';
+import type { Images, MessagePlatform } from './types.ts';
 
 /** Time that a pod has to send its clients away before it is killed, seconds. */
 const TERMINATION_GRACE_SECONDS = 60;
 
 /** `gateway.json` of a platform. */
 export function gatewayConfig(platform: MessagePlatform): GatewayConfig {
-  const { namespace, name } = identity(platform);
+  const { namespace, name } = platform.metadata;
   const { gateway, kafka, failover } = platform.spec;
   const { jwt } = gateway.auth;
   return {
@@ -80,7 +80,7 @@ export function gatewayConfig(platform: MessagePlatform): GatewayConfig {
 }
 
 function redisConnection(platform: MessagePlatform): GatewayConfig['redis'] {
-  const { namespace, name } = identity(platform);
+  const { namespace, name } = platform.metadata;
   const { external } = platform.spec.redis;
   if (external === undefined) {
     return {

@@ -19,7 +19,7 @@ export {
   type TopicQuestion,
   type TopicStatus,
 } from './topics.ts';
-export { identity, type Images, type MessagePlatform, type Part, type Problem } from './types.ts';
+export type { Images, MessagePlatform, Part, Problem } from './types.ts';
 export { kafkaAccess, userSecretProblems, type UserSecrets } from './user-secrets.ts';
 export { zoneProblems } from './workloads.ts';
 export type { PlatformCache } from './world.ts';

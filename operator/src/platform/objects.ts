@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { API_GROUP_VERSION, LABEL, ZONE_TOPOLOGY_LABEL } from '@causeway/crds';
 import type { KubeObject, ObjectMeta, ResourceKind } from '../controller/kube-api.ts';
-import { identity, type MessagePlatform } from './types.ts';
+import type { MessagePlatform } from './types.ts';
 
 /** Labels that find a part's pods: all that is given must match. */
 export function selector(
@@ -35,7 +35,7 @@ export function owned(
   meta: { name: string; component: string; zone?: string; annotations?: Record<string, string> },
   body: object,
 ): KubeObject {
-  const { namespace, name, uid } = identity(platform);
+  const { namespace, name, uid } = platform.metadata;
   const metadata: ObjectMeta = {
     name: meta.name,
     namespace,

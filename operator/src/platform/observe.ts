@@ -7,7 +7,7 @@ import { KIND } from './kinds.ts';
 import { managesRedis, redisHost, type RedisState } from './redis.ts';
 import type { RedisAddress } from './redis-admin.ts';
 import { claimedByOthers, type KafkaSnapshot, type TopicClaimant } from './topics.ts';
-import { identity, type MessagePlatform, type Problem } from './types.ts';
+import type { MessagePlatform, Problem } from './types.ts';
 import { userSecretNeeds, type UserSecrets } from './user-secrets.ts';
 import { isServing, type Node, type Pod, type Workload } from './workloads.ts';
 import type { PlatformWorld } from './world.ts';
@@ -26,7 +26,7 @@ export async function heldSecrets(
   world: Pick<PlatformWorld, 'cache'> & KubeReader,
   platform: MessagePlatform,
 ): Promise<HeldSecrets> {
-  const { namespace, name } = identity(platform);
+  const { namespace, name } = platform.metadata;
   const read = async (secretName: string): Promise<SecretData | undefined> => {
     const ref = { namespace, name: secretName };
     const cached: Secret | undefined = world.cache.get(KIND.secret, ref);
@@ -46,7 +46,7 @@ export async function heldSecrets(
 
 /** The user's Secrets, by name. They are not cached: the operator follows only what it owns. */
 export async function userSecrets(world: KubeReader, platform: MessagePlatform): Promise<UserSecrets> {
-  const { namespace } = identity(platform);
+  const { namespace } = platform.metadata;
   const names = [...new Set(userSecretNeeds(platform).map((need) => need.secret))];
   const read = async (name: string): Promise<[string, SecretData | undefined]> => {
     const secret = await world.kube.get<Secret>(KIND.secret, { namespace, name });
@@ -108,7 +108,7 @@ export function claimedTopics(
 
 function claimant(platform: MessagePlatform): TopicClaimant {
   return {
-    ...identity(platform),
+    ...platform.metadata,
     creationTimestamp: platform.metadata.creationTimestamp ?? '',
     bootstrapServers: platform.spec.kafka.bootstrapServers,
     topics: platform.spec.kafka.topics.map((topic) => topic.name),

@@ -12,14 +12,14 @@ import {
   secretVolume,
   selector,
 } from './objects.ts';
-import { homeOf, identity, type Images, type MessagePlatform } from './types.ts';
+import { homeOf, type Images, type MessagePlatform } from './types.ts';
 
 /** Default size of a volume. */
 export const DEFAULT_STORAGE = '1Gi';
 
 /** DNS name of one zone's Redis. */
 export function redisHost(platform: MessagePlatform, zone: string): string {
-  const { namespace, name } = identity(platform);
+  const { namespace, name } = platform.metadata;
   return `${objectName.zoneRedis(name, zone)}.${namespace}.svc`;
 }
 

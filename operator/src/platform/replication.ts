@@ -23,7 +23,7 @@ import {
   secretVolume,
   selector,
 } from './objects.ts';
-import { epochOf, homeOf, identity, type Images, type MessagePlatform } from './types.ts';
+import { epochOf, homeOf, type Images, type MessagePlatform } from './types.ts';
 
 /** Zones that have a replicator: all but home, when there is anything to replicate. */
 export function replicatedZones(platform: MessagePlatform): string[] {
@@ -40,7 +40,7 @@ function connection(platform: MessagePlatform, zone: string): EtcdConnectionConf
 
 /** `replicator.json` of one zone. */
 export function replicatorConfig(platform: MessagePlatform, zone: string): ReplicatorConfig {
-  const { namespace, name } = identity(platform);
+  const { namespace, name } = platform.metadata;
   const homeZone = homeOf(platform);
   return {
     platform: name,

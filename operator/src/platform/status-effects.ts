@@ -1,7 +1,7 @@
 import { API_GROUP_VERSION, type MessagePlatformStatus } from '@causeway/crds';
 import { KubeError, type KubeObject } from '../controller/kube-api.ts';
 import { KIND } from './kinds.ts';
-import { identity, type MessagePlatform } from './types.ts';
+import type { MessagePlatform } from './types.ts';
 import type { PlatformWorld } from './world.ts';
 
 /** Writes a status; a platform that is gone by now needs none. Returns the stored platform. */
@@ -10,7 +10,7 @@ export async function writeStatus(
   platform: MessagePlatform,
   status: MessagePlatformStatus,
 ): Promise<MessagePlatform> {
-  const { namespace, name, uid } = identity(platform);
+  const { namespace, name, uid } = platform.metadata;
   const body: KubeObject & { status: MessagePlatformStatus } = {
     apiVersion: API_GROUP_VERSION,
     kind: 'MessagePlatform',

@@ -11,7 +11,7 @@ import { managesEtcd } from './etcd.ts';
 import { managesRedis, type RedisState } from './redis.ts';
 import { replicatedZones } from './replication.ts';
 import type { TopicStatus } from './topics.ts';
-import { epochOf, homeOf, identity, type MessagePlatform, type Part, type Problem } from './types.ts';
+import { epochOf, homeOf, type MessagePlatform, type Part, type Problem } from './types.ts';
 import type { Readiness, ZoneFacts } from './workloads.ts';
 
 /** All that a status is made of. */
@@ -68,7 +68,7 @@ export function platformStatus(input: StatusInput): MessagePlatformStatus {
 }
 
 function endpoints(platform: MessagePlatform): { gateway: string; etcd?: string } {
-  const { namespace, name } = identity(platform);
+  const { namespace, name } = platform.metadata;
   const { port } = platform.spec.gateway.service;
   const at = port === 443 ? '' : `:${port}`;
   return {

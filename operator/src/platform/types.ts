@@ -1,11 +1,5 @@
-import type { MessagePlatformSpec, MessagePlatformStatus } from '@causeway/crds';
-import type { KubeObject } from '../controller/kube-api.ts';
-
-/** A MessagePlatform as the API server stores it: defaults are filled in. */
-export interface MessagePlatform extends KubeObject {
-  spec: MessagePlatformSpec;
-  status?: MessagePlatformStatus;
-}
+import type { MessagePlatform } from '@causeway/crds';
+export type { MessagePlatform } from '@causeway/crds';
 
 /** Images of the parts that the operator runs. */
 export interface Images {
@@ -30,15 +24,6 @@ export interface Problem {
   message: string;
   /** Nobody but a person can solve it (kstatus Stalled); otherwise it is waited for. */
   needsPerson: boolean;
-}
-
-/** Metadata of a platform that has been stored: namespace and uid are there. */
-export function identity(platform: MessagePlatform): { namespace: string; name: string; uid: string } {
-  const { namespace, name, uid } = platform.metadata;
-  if (namespace === undefined || uid === undefined) {
-    throw new Error(`MessagePlatform ${name} has no namespace or uid: it did not come from the API server`);
-  }
-  return { namespace, name, uid };
 }
 
 /** The zone that is home now: where a failover moved it, or where the platform began. */

@@ -2,7 +2,7 @@
 import { SECRET_KEY } from '@causeway/crds';
 import { checkSuppliedCertificate, type SecretData } from '../certificates/index.ts';
 import type { KafkaAccess } from './kafka.ts';
-import { identity, type MessagePlatform, type Part, type Problem } from './types.ts';
+import type { MessagePlatform, Part, Problem } from './types.ts';
 
 /** Secrets by name; undefined: it is not there. */
 export type UserSecrets = ReadonlyMap<string, SecretData | undefined>;
@@ -96,7 +96,7 @@ function checkJwks(text: string): { reason: string; message: string } | undefine
 
 /** What is missing or broken, for conditions. */
 export function userSecretProblems(platform: MessagePlatform, secrets: UserSecrets, now: number): Problem[] {
-  const { namespace } = identity(platform);
+  const { namespace } = platform.metadata;
   return userSecretNeeds(platform).flatMap(({ part, secret, contents, check }) => {
     const data = secrets.get(secret);
     if (data === undefined) {

@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { KubeObject } from '../controller/index.ts';
+import { certificateWish, desiredObjects } from './desired.ts';
+import { gatewayConfig } from './gateway.ts';
+import { IMAGES, ordersPlatform } from './testing/orders.ts';
+import type { MessagePlatform } from './types.ts';
+
+interface PodSpec {
+  securityContext: Record<string, unknown>;
+  automountServiceAccountToken: boolean;
+  serviceAccountName: string;
+  containers: { image: string; securityContext: Record<string, unknown>; volumeMounts: { name: string }[] }[];
+  volumes: { name: string; secret?: { secretName: string } }[];
+}
+interface Workload extends KubeObject {
+  spec: {
+    replicas?: number;
+    template: { metadata: { labels: object; annotations?: object }; spec: PodSpec };
+    persistentVolumeClaimRetentionPolicy?: object;
+  };
+}
+
+function desired(change?: (platform: MessagePlatform) => void): KubeObject[] {
+  return desiredObjects(ordersPlatform(change), IMAGES);
+}
+const names = (objects: readonly KubeObject[]): string[] =>
+  objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`).sort();
+function workloads(objects: readonly KubeObject[]): Workload[] {
+  return objects.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet') as Workload[];
+}
+function find(objects: readonly KubeObject[], name: string): Workload {
+  const found = workloads(objects).find(({ metadata }) => metadata.name === name);
+  assert.ok(found, `${name} is desired`);
+  return found;
+}
+
+describe('the objects of a platform', () => {
+  it('are all that the design lists', () => {
+    const zones = ['a', 'b', 'c'].map((letter) => `zone-${letter}`);
+    const expected = [
+      'ConfigMap/orders-gateway',
+      'NetworkPolicy/orders-etcd',
+      'NetworkPolicy/orders-gateway',
+      'NetworkPolicy/orders-redis',
+      'NetworkPolicy/orders-replicator',
+      'Service/orders-etcd',
+      'Service/orders-gateway',
+      'Service/orders-redis',
+      'ServiceAccount/orders-etcd',
+      'ServiceAccount/orders-gateway',
+      'ServiceAccount/orders-redis',
+      'ServiceAccount/orders-replicator',
+      ...zones.flatMap((zone) => [
+        `ConfigMap/orders-redis-${zone}`,
+        `Deployment/orders-gateway-${zone}`,
+        `PodDisruptionBudget/orders-gateway-${zone}`,
+        `Service/orders-etcd-${zone}`,
+        `Service/orders-gateway-${zone}`,
+        `Service/orders-redis-${zone}`,
+        `StatefulSet/orders-etcd-${zone}`,
+        `StatefulSet/orders-redis-${zone}`,
+      ]),
+      ...['zone-b', 'zone-c'].flatMap((zone) => [
+        `ConfigMap/orders-replicator-${zone}`,
+        `Deployment/orders-replicator-${zone}`,
+      ]),
+    ];
+    assert.deepEqual(names(desired()), expected.sort());
+  });
+
+  it('belong to the platform, so that they go with it', () => {
+    for (const { metadata } of desired()) {
+      assert.equal(metadata.namespace, 'messaging');
+      assert.equal(metadata.labels?.['causeway.dev/platform'], 'orders');
+      assert.deepEqual(
+        metadata.ownerReferences?.map(({ uid, controller }) => [uid, controller]),
+        [['u-1', true]],
+      );
+    }
+  });
+
+  it('come with what pods need before the pods', () => {
+    const kinds = desired().map(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet');
+    assert.deepEqual(kinds, [...kinds].sort((a, b) => Number(a) - Number(b)));
+  });
+
+  it('have pods that meet the restricted Pod Security Standard, and no rights', () => {
+    for (const { metadata, spec } of workloads(desired())) {
+      const pod = spec.template.spec;
+      assert.equal(pod.securityContext['runAsNonRoot'], true, metadata.name);
+      assert.deepEqual(pod.securityContext['seccompProfile'], { type: 'RuntimeDefault' });
+      assert.equal(pod.automountServiceAccountToken, false);
+      assert.notEqual(pod.serviceAccountName, undefined);
+      for (const container of pod.containers) {
+        assert.deepEqual(container.securityContext, {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        });
+      }
+    }
+  });
+
+  it('mount only volumes that are there', () => {
+    for (const { metadata, spec } of workloads(desired())) {
+      const volumes = new Set([...spec.template.spec.volumes.map(({ name }) => name), 'data']);
+      for (const { name } of spec.template.spec.containers.flatMap((container) => container.volumeMounts)) {
+        assert.ok(volumes.has(name), `${metadata.name}: ${name}`);
+      }
+    }
+  });
+
+  it('are the same for the same platform', () => {
+    assert.deepEqual(desired(), desired());
+  });
+});
+
+describe('the gateways', () => {
+  it('run on the runtime that was asked for', () => {
+    const image = (platform: KubeObject[]): string | undefined =>
+      find(platform, 'orders-gateway-zone-a').spec.template.spec.containers[0]?.image;
+    assert.equal(image(desired()), 'gateway:bun');
+    assert.equal(image(desired(({ spec }) => (spec.gateway.runtime = 'Node'))), 'gateway:node');
+  });
+
+  it('leave their replicas to an autoscaler when none are asked for', () => {
+    assert.equal(find(desired(), 'orders-gateway-zone-a').spec.replicas, 2);
+    assert.ok(
+      !(
+        'replicas' in
+        find(
+          desired(({ spec }) => delete spec.gateway.replicasPerZone),
+          'orders-gateway-zone-a',
+        ).spec
+      ),
+    );
+  });
+
+  it('restart when what they read at their start changes, and only then', () => {
+    const hash = (change?: (platform: MessagePlatform) => void): unknown =>
+      find(desired(change), 'orders-gateway-zone-a').spec.template.metadata.annotations;
+    assert.notDeepEqual(
+      hash(({ spec }) => (spec.gateway.limits.burst = 999)),
+      hash(),
+    );
+    assert.deepEqual(
+      hash(({ spec }) => (spec.gateway.replicasPerZone = 9)),
+      hash(),
+    );
+    assert.deepEqual(
+      hash((platform) => (platform.status = { homeZone: 'zone-b' })),
+      hash(),
+      'a failover restarts no gateway',
+    );
+  });
+
+  it('are told how to reach Kafka and Redis, with durations in milliseconds', () => {
+    const config = gatewayConfig(
+      ordersPlatform(({ spec }) => (spec.gateway.limits.tiers = [{ name: 'vip', messagesPerSecond: 5000 }])),
+    );
+    assert.deepEqual(config.heartbeat, { intervalMs: 25_000, timeoutMs: 10_000 });
+    assert.deepEqual(config.kafka.topics, [{ name: 'chat', topic: 'orders.chat' }]);
+    assert.equal(config.redis.url, 'rediss://orders-redis.messaging.svc:6379');
+    assert.deepEqual(config.limits.tiers, [{ name: 'vip', messagesPerSecond: 5000, burst: 10_000 }]);
+  });
+
+  it('mount the Secrets that the user names', () => {
+    const objects = desired(({ spec }) => {
+      spec.kafka.tls = { secretRef: { name: 'kafka-ca' } };
+      spec.kafka.sasl = { mechanism: 'SCRAM-SHA-512', secretRef: { name: 'kafka-user' } };
+      spec.redis = {
+        external: { url: 'rediss://redis.example.com:6380', secretRef: { name: 'redis-user' } },
+      };
+    });
+    const secrets = find(objects, 'orders-gateway-zone-a').spec.template.spec.volumes.flatMap(({ secret }) =>
+      secret === undefined ? [] : [secret.secretName],
+    );
+    assert.deepEqual(secrets.sort(), ['kafka-ca', 'kafka-user', 'orders-jwt', 'orders-tls', 'redis-user']);
+  });
+});
+
+describe('the home zone', () => {
+  const selectorOf = (objects: KubeObject[], name: string): unknown =>
+    (
+      objects.find(({ kind, metadata }) => kind === 'Service' && metadata.name === name) as unknown as {
+        spec: { selector: Record<string, string> };
+      }
+    ).spec.selector['causeway.dev/zone'];
+
+  it('is where the Services of Redis and etcd point, and a failover moves both', () => {
+    assert.deepEqual(
+      ['orders-redis', 'orders-etcd'].map((name) => selectorOf(desired(), name)),
+      ['zone-a', 'zone-a'],
+    );
+    const moved = desired((platform) => (platform.status = { homeZone: 'zone-b' }));
+    assert.deepEqual(
+      ['orders-redis', 'orders-etcd'].map((name) => selectorOf(moved, name)),
+      ['zone-b', 'zone-b'],
+    );
+    assert.ok(names(moved).includes('Deployment/orders-replicator-zone-a'));
+    assert.ok(!names(moved).includes('Deployment/orders-replicator-zone-b'));
+  });
+});
+
+describe('what somebody else runs', () => {
+  it('is not made: an external Redis and etcd', () => {
+    const objects = desired(({ spec }) => {
+      spec.redis = { external: { url: 'redis://redis.example.com:6379' } };
+      spec.etcd = {
+        deletionPolicy: 'Retain',
+        prefixes: ['/config/'],
+        external: {
+          zones: spec.zones.map(({ name }) => ({ zone: name, endpoints: [`https://etcd.${name}:2379`] })),
+        },
+      };
+    });
+    assert.deepEqual(
+      names(objects).filter((name) => /-(redis|etcd)/.test(name)),
+      [],
+    );
+    assert.ok(names(objects).includes('Deployment/orders-replicator-zone-b'), 'it is still replicated');
+  });
+
+  it('is not replicated when there are no prefixes', () => {
+    assert.deepEqual(
+      names(desired(({ spec }) => delete spec.etcd.prefixes)).filter((name) => name.includes('replicator')),
+      [],
+    );
+  });
+});
+
+describe('the etcd volumes', () => {
+  it('are kept when the platform is deleted, unless that was asked for', () => {
+    const policy = (change?: (platform: MessagePlatform) => void): unknown =>
+      find(desired(change), 'orders-etcd-zone-a').spec.persistentVolumeClaimRetentionPolicy;
+    assert.deepEqual(policy(), { whenDeleted: 'Retain', whenScaled: 'Retain' });
+    assert.deepEqual(
+      policy(({ spec }) => (spec.etcd.deletionPolicy = 'Delete')),
+      { whenDeleted: 'Delete', whenScaled: 'Retain' },
+    );
+  });
+});
+
+describe('the certificates', () => {
+  it('name every Service, in each form that a client may use, and the names of the user', () => {
+    const wish = certificateWish(
+      ordersPlatform(({ spec }) => (spec.tls.dnsNames = ['rt.example.com'])),
+      undefined,
+    );
+    for (const name of [
+      'orders-gateway',
+      'orders-gateway.messaging.svc',
+      'orders-gateway-zone-b.messaging.svc.cluster.local',
+      'rt.example.com',
+    ]) {
+      assert.ok(wish.servedNames.includes(name), name);
+    }
+    for (const name of [
+      'orders-redis.messaging.svc',
+      'orders-redis-zone-c.messaging.svc',
+      'orders-etcd-zone-a.messaging.svc',
+      'localhost',
+    ]) {
+      assert.ok(wish.innerNames.includes(name), name);
+    }
+  });
+});

@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { KubeObject } from '../controller/index.ts';
+import { planRedisRoles, type RedisState } from './redis.ts';
+import { announcements, platformStatus, type StatusInput } from './status.ts';
+import { ordersPlatform } from './testing/orders.ts';
+import type { MessagePlatform, Problem } from './types.ts';
+import { podProblems, readiness, zoneFacts, zoneProblems, type Pod, type ZoneFacts } from './workloads.ts';
+
+const NOW = Date.parse('2026-11-23T12:00:00Z');
+const HOST = 'orders-redis-zone-a.messaging.svc';
+const READY = { exists: true, desired: 2, ready: 2, settled: true };
+const ONE = { exists: true, desired: 1, ready: 1, settled: true };
+
+function zone(name: string, over: Partial<ZoneFacts> = {}): ZoneFacts {
+  return { name, nodes: 1, gateways: READY, redis: ONE, etcd: ONE, replicator: ONE, ...over };
+}
+
+function input(over: Partial<StatusInput> = {}): StatusInput {
+  const follower: RedisState = { role: 'replica', primaryHost: HOST, inSync: true };
+  return {
+    platform: ordersPlatform(),
+    zones: [zone('zone-a'), zone('zone-b'), zone('zone-c')],
+    redis: new Map([
+      ['zone-a', { role: 'primary' }],
+      ['zone-b', follower],
+      ['zone-c', follower],
+    ]),
+    topics: [{ name: 'orders.chat', state: 'Ready', owned: true }],
+    certificates: { version: 1, notAfter: '2027-02-21T12:00:00Z' },
+    problems: [],
+    paused: false,
+    now: NOW,
+    ...over,
+  };
+}
+
+function conditions(over: Partial<StatusInput> = {}): Record<string, string> {
+  const { conditions: list = [] } = platformStatus(input(over));
+  return Object.fromEntries(list.map(({ type, status, reason }) => [type, `${status} ${reason}`]));
+}
+
+function message(type: string, over: Partial<StatusInput>): string {
+  return platformStatus(input(over)).conditions?.find((one) => one.type === type)?.message ?? '';
+}
+
+const STUCK: Problem = {
+  part: 'Topics',
+  reason: 'FewerPartitions',
+  message: 'Set partitions to 12 or more.',
+  needsPerson: true,
+};
+
+describe('the status of a platform', () => {
+  it('is Ready when every part works', () => {
+    assert.deepEqual(conditions(), {
+      Ready: 'True AllPartsReady',
+      Reconciling: 'False Settled',
+      Stalled: 'False NotStalled',
+      CertificatesReady: 'True AsDesired',
+      TopicsReady: 'True AsDesired',
+      RedisReady: 'True AsDesired',
+      EtcdReady: 'True AsDesired',
+      ReplicationReady: 'True AsDesired',
+      GatewaysReady: 'True AsDesired',
+    });
+    const status = platformStatus(input());
+    assert.equal(status.gateways?.summary, '6/6');
+    assert.equal(status.topicsSummary, '1/1');
+    assert.deepEqual(
+      status.zones?.map(({ redis, replicator }) => [redis, replicator]),
+      [
+        ['Primary', 'None'],
+        ['Replica', 'Ready'],
+        ['Replica', 'Ready'],
+      ],
+    );
+  });
+
+  it('does not move while nothing happens', () => {
+    const first = platformStatus(input());
+    const platform = { ...ordersPlatform(), status: first };
+    assert.deepEqual(platformStatus(input({ platform, now: NOW + 3_600_000 })), first);
+  });
+
+  it('is never healthy while a part is not', () => {
+    const zones = [
+      zone('zone-a'),
+      zone('zone-b', { gateways: { ...READY, ready: 1, settled: false } }),
+      zone('zone-c'),
+    ];
+    assert.equal(conditions({ zones })['Ready'], 'False Progressing');
+    assert.equal(conditions({ zones })['Reconciling'], 'True Progressing');
+    assert.match(message('Ready', { zones }), /Gateways: Waiting for gateway pods: zone-b 1\/2 ready/);
+  });
+
+  it('is Stalled by what only a person can solve, and says what to do', () => {
+    assert.equal(conditions({ problems: [STUCK] })['Stalled'], 'True FewerPartitions');
+    assert.equal(conditions({ problems: [STUCK] })['Ready'], 'False FewerPartitions');
+    assert.match(message('TopicsReady', { problems: [STUCK] }), /Set partitions to 12 or more/);
+  });
+
+  it('waits, and is not Stalled, for what passes by itself', () => {
+    const problems = [{ ...STUCK, reason: 'KafkaUnreachable', needsPerson: false }];
+    assert.equal(conditions({ problems })['Stalled'], 'False NotStalled');
+    assert.equal(conditions({ problems })['Reconciling'], 'True Progressing');
+    assert.equal(conditions({ problems })['TopicsReady'], 'False KafkaUnreachable');
+  });
+
+  it('tells a Redis that does not follow', () => {
+    const redis = new Map<string, RedisState>([
+      ['zone-a', { role: 'primary' }],
+      ['zone-b', { role: 'replica', inSync: false }],
+    ]);
+    assert.match(message('RedisReady', { redis }), /zone-b is Syncing, zone-c is NotReady/);
+  });
+
+  it('says Paused only while paused', () => {
+    const platform: MessagePlatform = {
+      ...ordersPlatform(),
+      status: platformStatus(input({ paused: true })),
+    };
+    assert.equal(conditions({ paused: true })['Paused'], 'True PausedByAnnotation');
+    assert.equal(conditions({ platform })['Paused'], undefined);
+  });
+
+  it('carries its own generation in each condition', () => {
+    const platform = ordersPlatform(({ metadata }) => (metadata.generation = 7));
+    const status = platformStatus(input({ platform }));
+    assert.equal(status.observedGeneration, 7);
+    assert.deepEqual([...new Set(status.conditions?.map((one) => one.observedGeneration))], [7]);
+  });
+});
+
+describe('what people are told', () => {
+  const told = (before: Partial<StatusInput> | undefined, after: Partial<StatusInput>): string[] =>
+    announcements(
+      before === undefined ? undefined : platformStatus(input(before)),
+      platformStatus(input(after)),
+    ).map(({ type, reason, warning }) => `${type} ${reason}${warning ? '!' : ''}`);
+  const waiting = { zones: [zone('zone-a', { gateways: { ...READY, ready: 0, settled: false } })] };
+
+  it('is nothing while parts come up at first, and then that it is Ready', () => {
+    assert.deepEqual(told(undefined, waiting), []);
+    assert.deepEqual(told(waiting, {}), ['Ready AllPartsReady']);
+    assert.deepEqual(told({}, {}), []);
+  });
+
+  it('is each trouble, and its end', () => {
+    assert.deepEqual(told({}, { problems: [STUCK] }), [
+      'Ready FewerPartitions',
+      'TopicsReady FewerPartitions!',
+    ]);
+    assert.deepEqual(told({ problems: [STUCK] }, {}), ['Ready AllPartsReady', 'TopicsReady AsDesired']);
+  });
+});
+
+describe('a workload', () => {
+  const deployment = (status: object, generation = 2): KubeObject =>
+    ({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'x', generation },
+      spec: { replicas: 2 },
+      status,
+    }) as KubeObject;
+
+  it('is settled only when every pod is new and ready and its controller has seen the latest', () => {
+    const good = { observedGeneration: 2, replicas: 2, updatedReplicas: 2, readyReplicas: 2 };
+    assert.equal(readiness(deployment(good)).settled, true);
+    assert.equal(readiness(deployment({ ...good, observedGeneration: 1 })).settled, false);
+    assert.equal(readiness(deployment({ ...good, updatedReplicas: 1 })).settled, false);
+    assert.equal(readiness(deployment({ ...good, replicas: 3 })).settled, false);
+    assert.equal(readiness(undefined).exists, false);
+  });
+});
+
+describe('zones and pods', () => {
+  const node = (name: string, ready: string): KubeObject =>
+    ({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name, labels: { 'topology.kubernetes.io/zone': name } },
+      status: { conditions: [{ type: 'Ready', status: ready }] },
+    }) as KubeObject;
+  const pod = (name: string, component: string, status: Pod['status']): Pod => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels: { 'causeway.dev/component': component } },
+    ...(status === undefined ? {} : { status }),
+  });
+
+  it('count only ready nodes', () => {
+    const facts = zoneFacts(ordersPlatform(), [], [node('zone-a', 'True'), node('zone-b', 'False')]);
+    assert.deepEqual(
+      facts.map(({ name, nodes }) => [name, nodes]),
+      [
+        ['zone-a', 1],
+        ['zone-b', 0],
+        ['zone-c', 0],
+      ],
+    );
+  });
+
+  it('that no node is in are told', () => {
+    assert.match(
+      zoneProblems(ordersPlatform(), [node('zone-a', 'True')])[0]?.message ?? '',
+      /zone=zone-b or zone-c\. Add nodes there/,
+    );
+    assert.deepEqual(
+      zoneProblems(
+        ordersPlatform(),
+        ['zone-a', 'zone-b', 'zone-c'].map((name) => node(name, 'False')),
+      ),
+      [],
+    );
+  });
+
+  it('say why they do not come up, once for each cause', () => {
+    const unschedulable = {
+      conditions: [
+        {
+          type: 'PodScheduled',
+          status: 'False',
+          reason: 'Unschedulable',
+          message: '0/3 nodes: Insufficient cpu',
+        },
+      ],
+    };
+    const pulling = {
+      containerStatuses: [{ state: { waiting: { reason: 'ImagePullBackOff', message: 'no such image' } } }],
+    };
+    const starting = { containerStatuses: [{ state: { waiting: { reason: 'ContainerCreating' } } }] };
+    const problems = podProblems([
+      pod('g-2', 'gateway', unschedulable),
+      pod('g-1', 'gateway', unschedulable),
+      pod('r-1', 'redis', pulling),
+      pod('e-1', 'etcd', starting),
+    ]);
+    assert.deepEqual(
+      problems.map(({ part, reason, message: text }) => [part, reason, text]),
+      [
+        ['Gateways', 'Unschedulable', 'Pod g-1: 0/3 nodes: Insufficient cpu'],
+        ['Redis', 'ImagePullBackOff', 'Pod r-1: no such image'],
+      ],
+    );
+  });
+});
+
+describe('the roles of Redis', () => {
+  const follower: RedisState = { role: 'replica', primaryHost: HOST, inSync: true };
+  const plan = (states: [string, RedisState][]): string[] =>
+    planRedisRoles(ordersPlatform(), new Map(states)).map(({ zone: name, act }) => `${name} ${act}`);
+
+  it('are left alone when they are right', () => {
+    assert.deepEqual(
+      plan([
+        ['zone-a', { role: 'primary' }],
+        ['zone-b', follower],
+        ['zone-c', follower],
+      ]),
+      [],
+    );
+  });
+
+  it('begin with the home zone: nobody follows one that is no primary yet', () => {
+    assert.deepEqual(
+      plan([
+        ['zone-a', follower],
+        ['zone-b', { role: 'primary' }],
+      ]),
+      ['zone-a promote'],
+    );
+    assert.deepEqual(
+      plan([
+        ['zone-a', { role: 'primary' }],
+        ['zone-b', { role: 'primary' }],
+        ['zone-c', { ...follower, primaryHost: 'elsewhere' }],
+      ]),
+      ['zone-b follow', 'zone-c follow'],
+    );
+  });
+
+  it('do not change while the home zone cannot be seen', () => {
+    assert.deepEqual(plan([['zone-b', { role: 'primary' }]]), []);
+  });
+});

@@ -30,6 +30,8 @@ export interface HttpKubeApiOptions {
   load: () => KubeConfig;
   clock?: Clock;
   metrics?: EngineMetrics;
+  /** Whose fields are those that it writes. Default {@link FIELD_MANAGER}. */
+  fieldManager?: string;
   /** For `User-Agent: causeway/<version>`. */
   version?: string;
   /** How long a request may take, in ms. Default 30 s. */
@@ -159,14 +161,14 @@ export class HttpKubeApi implements KubeApi {
 
   async create<T extends KubeObject>(kind: ResourceKind, object: T): Promise<T> {
     const path =
-      collectionPath(kind, this.#namespaceOf(kind, object)) + query({ fieldManager: FIELD_MANAGER });
+      collectionPath(kind, this.#namespaceOf(kind, object)) + query({ fieldManager: this.#fieldManager });
     const body = JSON.stringify(object);
     const writes = { kind, verb: 'create' };
     return complete(kind, await this.#call<T>({ method: 'POST', path, body, idempotent: false, writes }));
   }
 
   async update<T extends KubeObject>(kind: ResourceKind, object: T): Promise<T> {
-    const path = objectPath(kind, refOf(object)) + query({ fieldManager: FIELD_MANAGER });
+    const path = objectPath(kind, refOf(object)) + query({ fieldManager: this.#fieldManager });
     const body = JSON.stringify(object);
     const writes = { kind, verb: 'update' };
     return complete(kind, await this.#call<T>({ method: 'PUT', path, body, idempotent: false, writes }));
@@ -179,7 +181,7 @@ export class HttpKubeApi implements KubeApi {
   ): Promise<T> {
     const path =
       objectPath(kind, refOf(object), options.subresource) +
-      query({ fieldManager: FIELD_MANAGER, force: true });
+      query({ fieldManager: this.#fieldManager, force: true });
     const headers = { 'content-type': APPLY_TYPE };
     // JSON is YAML.
     const body = JSON.stringify(object);
@@ -194,7 +196,7 @@ export class HttpKubeApi implements KubeApi {
   }
 
   async mergePatch<T extends KubeObject>(kind: ResourceKind, ref: ObjectRef, patch: object): Promise<T> {
-    const path = objectPath(kind, ref) + query({ fieldManager: FIELD_MANAGER });
+    const path = objectPath(kind, ref) + query({ fieldManager: this.#fieldManager });
     const headers = { 'content-type': MERGE_TYPE };
     const body = JSON.stringify(patch);
     const writes = { kind, verb: 'patch' };
@@ -320,6 +322,10 @@ export class HttpKubeApi implements KubeApi {
     const safe = error.code === 429 || (error.code === 503 && call.idempotent);
     if (!safe || error.retryAfter === undefined) return undefined;
     return Math.min(error.retryAfter, LONGEST_RETRY_S) * 1000 * (1 + 0.1 * this.#clock.random());
+  }
+
+  get #fieldManager(): string {
+    return this.#options.fieldManager ?? FIELD_MANAGER;
   }
 
   get #timeoutMs(): number {

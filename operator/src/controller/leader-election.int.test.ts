@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { after, before, test } from 'node:test';
+import { startControlPlane } from '../../../e2e/harness/index.ts';
+import type { ControlPlane } from '../../../e2e/harness/index.ts';
+import { HttpKubeApi, loadKubeConfig, systemClock } from './index.ts';
+import type { KubeObject } from './index.ts';
+
+const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
+const SCRIPT = fileURLToPath(new URL('testing/elect.ts', import.meta.url));
+
+type Written = KubeObject & { data?: { by?: string } };
+
+let cluster: ControlPlane;
+let api: HttpKubeApi;
+const children: ChildProcess[] = [];
+
+before(async () => {
+  cluster = await startControlPlane();
+  api = new HttpKubeApi({ load: () => loadKubeConfig({ path: cluster.kubeconfig }) });
+});
+
+after(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  api.close();
+  await cluster.stop();
+});
+
+interface Process {
+  child: ChildProcess;
+  said: string[];
+  ended: Promise<void>;
+}
+
+function start(identity: string): Process {
+  const child = spawn(process.execPath, [SCRIPT, identity, 'default'], {
+    env: { ...process.env, KUBECONFIG: cluster.kubeconfig },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  const said: string[] = [];
+  child.stdout.on('data', (chunk: Buffer) => said.push(...chunk.toString().trim().split('\n')));
+  const ended = new Promise<void>((resolve) => {
+    child.on('exit', () => resolve());
+  });
+  return { child, said, ended };
+}
+
+async function until(what: string, condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  while (!condition()) {
+    assert.ok(Date.now() < deadline, `${what}: not within 60 s`);
+    await systemClock.sleep(20);
+  }
+}
+
+test('two processes, the leader stopped for longer than its lease: it never writes after the other one began', async () => {
+  const writers: string[] = [];
+  const stop = new AbortController();
+  const { resourceVersion } = await api.list(CONFIG_MAP, { namespace: 'default' });
+  const watching = (async () => {
+    const options = { namespace: 'default', resourceVersion };
+    for await (const event of api.watch<Written>(CONFIG_MAP, options, stop.signal)) {
+      if (event.type === 'BOOKMARK' || event.object.metadata.name !== 'written') continue;
+      const by = event.object.data?.by ?? '';
+      if (writers.at(-1) !== by) writers.push(by);
+    }
+  })();
+  const one = start('one');
+  await until('one leads and writes', () => writers.at(-1) === 'one');
+  const two = start('two');
+  await systemClock.sleep(1_000);
+  assert.deepEqual(two.said, []);
+  one.child.kill('SIGSTOP');
+  await until('two leads and writes', () => writers.at(-1) === 'two');
+  one.child.kill('SIGCONT');
+  await one.ended;
+  assert.equal(one.said.at(-1), 'lost');
+  two.child.kill('SIGTERM');
+  await two.ended;
+  assert.equal(two.said.at(-1), 'stopped');
+  const three = start('three');
+  const began = Date.now();
+  await until('three leads and writes', () => writers.at(-1) === 'three');
+  assert.ok(Date.now() - began < 4_500, 'a lease that was given back need not run out');
+  three.child.kill('SIGTERM');
+  await three.ended;
+  stop.abort();
+  await watching;
+  assert.deepEqual(writers, ['one', 'two', 'three']);
+});

@@ -1,12 +1,16 @@
 /** The operator and its command line: `causeway run`, and commands for people. */
 import { Command } from 'commander';
+import { registerPlan } from './cli/plan.ts';
 import { registerRun } from './cli/run.ts';
+import { registerStatus } from './cli/status.ts';
 
 const program = new Command('causeway')
   .description('Runs realtime message platforms across availability zones on Kubernetes')
   .version('0.1.0')
   .showHelpAfterError('(causeway --help shows what there is)');
 registerRun(program);
+registerPlan(program);
+registerStatus(program);
 try {
   await program.parseAsync();
 } catch (error) {

@@ -46,6 +46,8 @@ export class LagTracker {
   /** The target holds the source's revision `position` whole. */
   reach(position: bigint): void {
     if (this.#position === undefined || position > this.#position) this.#position = position;
+    // What the target has, the source had.
+    if (this.#source === undefined || position > this.#source) this.#source = position;
     let passed = 0;
     for (const { revision, at } of this.#ahead) {
       if (revision > position) break;

@@ -210,7 +210,7 @@ describe('replicate: two etcds', () => {
     const admin = await startAdmin(0, replicator.status);
     try {
       await ready(replicator);
-      const before = await modRevision(to, ETCD_KEY.checkpoint);
+      const written = await modRevision(to, ETCD_KEY.checkpoint);
       for (let n = 0; n < 50; n++) await put(at, ['/other/x', String(n)]);
       const { revision } = await at.head();
       await waitFor(
@@ -219,7 +219,7 @@ describe('replicate: two etcds', () => {
       );
       assert.equal(replicator.status.state().lagRevisions, 0);
       assert.equal(replicator.status.state().lagSeconds, 0);
-      assert.equal(await modRevision(to, ETCD_KEY.checkpoint), before, 'nothing was written for it');
+      assert.equal(await modRevision(to, ETCD_KEY.checkpoint), written, 'nothing was written for it');
       const ask = async (path: string): Promise<string> =>
         (await fetch(`http://127.0.0.1:${admin.port}${path}`)).text();
       assert.match(await ask('/metrics'), /causeway_replication_lag_revisions 0\n/);
@@ -371,12 +371,12 @@ describe('replicate: fencing', () => {
   it('a higher epoch: nothing is written, and it says so, until the epoch is ours again', async () => {
     await put(at, ['/config/a', '1']);
     await put(to, [ETCD_KEY.epoch, '4']);
-    const before = (await to.head()).revision;
+    const unchanged = (await to.head()).revision;
     const replicator = start();
     await waitFor('fenced', () => replicator.status.phase === 'Fenced');
     assert.match(replicator.status.notReady() ?? '', /fenced: the target is at epoch 4/);
     assert.match(await replicator.status.metrics.registry.metrics(), /causeway_replication_fenced 1/);
-    assert.equal((await to.head()).revision, before);
+    assert.equal((await to.head()).revision, unchanged);
     assert.ok(lines.some(({ level, fields }) => level === 'error' && fields['kind'] === 'fenced'));
     await put(to, [ETCD_KEY.epoch, '3']);
     await ready(replicator);
@@ -430,10 +430,10 @@ describe('replicate: crashes and restarts under writes', () => {
     const writing = writer.run(100_000, 3);
     let kills = 0;
     for (; kills < 6; kills++) {
-      const before = (await checkpoint())?.revision;
+      const earlier = (await checkpoint())?.revision;
       const child = startReplicatorProcess(config());
       // Killed while it writes: some time after its first transaction.
-      await waitFor('progress', async () => (await checkpoint())?.revision !== before, { intervalMs: 5 });
+      await waitFor('progress', async () => (await checkpoint())?.revision !== earlier, { intervalMs: 5 });
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 250));
       assert.equal(child.ended, false);
       await child.end('SIGKILL');
@@ -503,9 +503,9 @@ describe('replicate: over the limits', () => {
     await equal();
     const report = await histories();
     assert.equal(report.revisions, 2);
-    const target = await readHistory(config().target.endpoints[0] ?? '', PREFIXES);
+    const written = await readHistory(target.endpoint, PREFIXES);
     assert.deepEqual(
-      target.map(({ changes }) => changes.length).filter((count) => count > 0),
+      written.map(({ changes }) => changes.length).filter((count) => count > 0),
       [6000, 6000],
     );
   });

@@ -123,9 +123,9 @@ describe('replicate: mutual TLS', () => {
     await ready(replicator);
     const sessions = async (): Promise<number> =>
       (await replicator?.status.metrics.sessions.get())?.values[0]?.value ?? 0;
-    const before = await sessions();
+    const begun = await sessions();
     await mount(dir, other, other.caFile);
-    await waitFor('a new session', async () => (await sessions()) > before);
+    await waitFor('a new session', async () => (await sessions()) > begun);
     await ready(replicator);
   });
 

@@ -129,6 +129,7 @@ class Session {
     const head = await this.#source.head();
     status.enter('Snapshot', `writing a snapshot of the source (${reason})`);
     status.metrics.snapshot(reason);
+    status.seen(head.revision);
     log.info('taking a snapshot of the source', { reason, revision: head.revision.toString() });
     let held = from;
     let changes = 0;

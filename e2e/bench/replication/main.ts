@@ -1,0 +1,195 @@
+/**
+ * e2e/bench/replication: our etcd replicator beside `etcdctl make-mirror`, on the same two etcds, in one run, taking
+ * turns. Imports e2e/harness, e2e/tools and e2e/binaries. Run: node e2e/bench/replication/main.ts
+ *
+ * Three measurements, each key a revision of its own:
+ * - live: keys are written to the source as fast as it takes them; how fast does the target get them?
+ * - backlog: keys are written while the replicator is stopped; how fast does it catch up?
+ * - steady: 1,000 keys a second; how long from sending a key to the source until a watcher of the target sees it?
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg } from 'node:os';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { Etcd3 } from 'etcd3';
+import { versions } from '../../binaries/catalog.ts';
+import { startEtcd } from '../../harness/index.ts';
+import { causeway, defaultMain, makeMirror } from './contestants.ts';
+import type { Contestant, Route } from './contestants.ts';
+import { VALUE_BYTES, Writer, watchTarget } from './load.ts';
+import { median, percentile, rounded, table } from './report.ts';
+
+const STEADY_PER_SECOND = 1000;
+const PARALLEL = 64;
+const TIMEOUT_MS = 120_000;
+
+interface Run {
+  contestant: Contestant['name'];
+  /** Keys a second that the source took, and that the target got. */
+  live: { sourceKeysPerSecond: number; targetKeysPerSecond: number };
+  /** First to last key in the target, and with the start of the process. */
+  backlog: { keysPerSecond: number; keysPerSecondWithStart: number };
+  /** Milliseconds from sending to the source to seen in the target; `sourcePut` is the source's own part. */
+  steady: { p50: number; p99: number; max: number; sourcePutP50: number; sourcePutP99: number };
+}
+
+const count = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1');
+  return value;
+};
+const options = new Command('replication')
+  .description('etcd replication: throughput and lag beside etcdctl make-mirror')
+  .option('--keys <n>', 'keys of each throughput measurement', count, 10_000)
+  .option('--seconds <n>', 'seconds of each lag measurement', count, 6)
+  .option('--runs <n>', 'runs of each contestant', count, 3)
+  .option('--out <file>', 'raw numbers', join(import.meta.dirname, '..', 'results', 'replication.json'))
+  .parse()
+  .opts<{ keys: number; seconds: number; runs: number; out: string }>();
+
+async function live(contestant: Contestant, route: Route): Promise<Run['live']> {
+  const runner = await contestant.start(route);
+  const sight = await watchTarget(route.target, route.prefix);
+  const writer = new Writer(route.source);
+  try {
+    const began = performance.now();
+    await writer.fast(route.prefix, options.keys, PARALLEL);
+    const written = performance.now();
+    await sight.all(options.keys, TIMEOUT_MS);
+    const got = Math.max(...sight.seen.values());
+    return {
+      sourceKeysPerSecond: (options.keys / (written - began)) * 1000,
+      targetKeysPerSecond: (options.keys / (got - began)) * 1000,
+    };
+  } finally {
+    writer.close();
+    sight.close();
+    await runner.end();
+  }
+}
+
+async function backlog(contestant: Contestant, route: Route): Promise<Run['backlog']> {
+  const first = await contestant.start(route);
+  await first.end();
+  const revision = await revisionOf(route.source);
+  const writer = new Writer(route.source);
+  await writer.fast(route.prefix, options.keys, PARALLEL);
+  writer.close();
+  const sight = await watchTarget(route.target, route.prefix);
+  const began = performance.now();
+  const runner = await contestant.resume(route, revision);
+  try {
+    await sight.all(options.keys, TIMEOUT_MS);
+    const times = [...sight.seen.values()];
+    const [from, to] = [Math.min(...times), Math.max(...times)];
+    return {
+      keysPerSecond: (options.keys / (to - from)) * 1000,
+      keysPerSecondWithStart: (options.keys / (to - began)) * 1000,
+    };
+  } finally {
+    sight.close();
+    await runner.end();
+  }
+}
+
+async function steady(contestant: Contestant, route: Route): Promise<Run['steady']> {
+  const runner = await contestant.start(route);
+  const sight = await watchTarget(route.target, route.prefix);
+  const writer = new Writer(route.source);
+  try {
+    const total = await writer.steady(route.prefix, STEADY_PER_SECOND, options.seconds);
+    await sight.all(total, TIMEOUT_MS);
+    const lags = [...writer.sent].map(([key, sent]) => (sight.seen.get(key) ?? Number.NaN) - sent);
+    return {
+      p50: percentile(lags, 50),
+      p99: percentile(lags, 99),
+      max: Math.max(...lags),
+      sourcePutP50: percentile(writer.took, 50),
+      sourcePutP99: percentile(writer.took, 99),
+    };
+  } finally {
+    writer.close();
+    sight.close();
+    await runner.end();
+  }
+}
+
+async function revisionOf(endpoint: string): Promise<string> {
+  const client = new Etcd3({ hosts: endpoint });
+  try {
+    return (await client.kv.range({ key: Buffer.from('x') })).header.revision;
+  } finally {
+    client.close();
+  }
+}
+
+const main = defaultMain(existsSync);
+// Real fsync on both sides, as in production.
+const [source, target] = await Promise.all([startEtcd({ fsync: true }), startEtcd({ fsync: true })]);
+const runs: Run[] = [];
+const loadBefore = loadavg()[0] ?? 0;
+try {
+  const contestants = [causeway(main), await makeMirror()];
+  for (let run = 1; run <= options.runs; run++) {
+    for (const contestant of contestants) {
+      const route = (what: string): Route => ({
+        source: source.endpoint,
+        target: target.endpoint,
+        prefix: `/bench/${contestant.name}-${what}-${run}/`,
+      });
+      console.error(`run ${run} of ${options.runs}: ${contestant.name}`);
+      runs.push({
+        contestant: contestant.name,
+        live: await live(contestant, route('live')),
+        backlog: await backlog(contestant, route('backlog')),
+        steady: await steady(contestant, route('steady')),
+      });
+    }
+  }
+} finally {
+  await Promise.all([source.stop(), target.stop()]);
+}
+
+const of = (name: Contestant['name'], pick: (run: Run) => number): number =>
+  median(runs.filter(({ contestant }) => contestant === name).map(pick));
+const rows: [string, (run: Run) => number, 'higher' | 'lower'][] = [
+  ['live: keys/s in the target', ({ live: { targetKeysPerSecond } }) => targetKeysPerSecond, 'higher'],
+  ['live: keys/s at the source', ({ live: { sourceKeysPerSecond } }) => sourceKeysPerSecond, 'higher'],
+  ['backlog: keys/s', ({ backlog: { keysPerSecond } }) => keysPerSecond, 'higher'],
+  [
+    'backlog with start: keys/s',
+    ({ backlog: { keysPerSecondWithStart } }) => keysPerSecondWithStart,
+    'higher',
+  ],
+  ['1,000/s: lag P50, ms', ({ steady: { p50 } }) => p50, 'lower'],
+  ['1,000/s: lag P99, ms', ({ steady: { p99 } }) => p99, 'lower'],
+  ['1,000/s: source put P50, ms', ({ steady: { sourcePutP50 } }) => sourcePutP50, 'lower'],
+];
+const medians = rows.map(([what, pick, better]) => {
+  const [ours, theirs] = [of('causeway', pick), of('make-mirror', pick)];
+  return {
+    what,
+    causeway: ours,
+    makeMirror: theirs,
+    ratio: better === 'higher' ? ours / theirs : theirs / ours,
+  };
+});
+
+console.log(table(medians));
+mkdirSync(join(options.out, '..'), { recursive: true });
+const setting = {
+  at: new Date().toISOString(),
+  node: process.version,
+  etcd: versions.etcd,
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: availableParallelism(),
+  loadBefore,
+  replicator: main.endsWith('.ts') ? 'sources' : 'bundle',
+  keys: options.keys,
+  valueBytes: VALUE_BYTES,
+  parallelPuts: PARALLEL,
+  steadyPerSecond: STEADY_PER_SECOND,
+  steadySeconds: options.seconds,
+  fsync: true,
+};
+writeFileSync(options.out, `${JSON.stringify(rounded({ setting, medians, runs }), undefined, 2)}\n`);

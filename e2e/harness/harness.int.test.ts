@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { AppsV1Api, CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { Etcd3 } from 'etcd3';
 import { Kafka as KafkaClient, logLevel } from 'kafkajs';
+import type { SASLOptions } from 'kafkajs';
 import { createClient } from 'redis';
 import { waitFor } from '../tools/index.ts';
 import { createTestPki, startControlPlane, startEtcd, startKafka, startRedis } from './index.ts';
@@ -76,9 +77,10 @@ test('given a Redis with TLS and a password, only a client with both gets in', a
 
 test('given three Kafka brokers, racks are set, and a killed broker comes back with its id', async () => {
   const kafka = await startKafka({ brokers: 3, sasl: { username: 'lab', password: 'pw' } });
-  const sasl = { mechanism: 'plain' as const, username: 'lab', password: 'pw' };
+  // Anew for each client: kafkajs adds its provider, with the password in it, to the object that it is given.
+  const login = (password: string): SASLOptions => ({ mechanism: 'plain', username: 'lab', password });
   const brokers = kafka.bootstrapServers.split(',');
-  const client = new KafkaClient({ brokers, sasl, logLevel: logLevel.NOTHING });
+  const client = new KafkaClient({ brokers, sasl: login('pw'), logLevel: logLevel.NOTHING });
   const admin = client.admin();
   const ids = async (): Promise<number[]> =>
     (await admin.describeCluster()).brokers.map((b) => b.nodeId).toSorted((a, b) => a - b);
@@ -87,7 +89,7 @@ test('given three Kafka brokers, racks are set, and a killed broker comes back w
     assert.deepEqual(await ids(), [1, 2, 3]);
     const stranger = new KafkaClient({
       brokers,
-      sasl: { ...sasl, password: 'no' },
+      sasl: login('no'),
       logLevel: logLevel.NOTHING,
       retry: { retries: 0 },
     });

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { run } from '../tools/index.ts';
 import { removeCgroups } from './cgroups.ts';
 import { labDir, labPath, nodes } from './config.ts';
@@ -72,10 +72,15 @@ function removeForeignFiles(): void {
   removeIfEmpty(logs);
   const results = '/var/lib/cni/results';
   for (const name of existsSync(results) ? readdirSync(results) : []) {
-    if (name.startsWith(`${cniNetwork}-`)) unlinkSync(join(results, name));
+    if (isOwnResult(join(results, name))) unlinkSync(join(results, name));
   }
   removeIfEmpty(results);
   removeIfEmpty('/var/lib/cni');
+}
+
+/** CNI's results are named after the network, except the loopback's, which only name the sandbox that they were for. */
+function isOwnResult(file: string): boolean {
+  return basename(file).startsWith(`${cniNetwork}-`) || readFileSync(file, 'utf8').includes(`"${labDir()}/`);
 }
 
 function linkTarget(path: string): string {

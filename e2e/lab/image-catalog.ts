@@ -157,7 +157,7 @@ export function findImages(names: readonly string[]): ImageSpec[] {
 export async function imageKey(image: ImageSpec): Promise<string> {
   const hash = createHash('sha256');
   const add = (...words: string[]): void => void hash.update(JSON.stringify(words));
-  add('v1', image.reference, image.target ?? '', image.usesBase ? baseSuite : '');
+  add('v2', image.reference, image.target ?? '', image.usesBase ? baseSuite : '');
   add(readFileSync(image.dockerfile, 'utf8'));
   for (const { to, from } of (await image.files()).toSorted((a, b) => (a.to < b.to ? -1 : 1))) {
     if (!existsSync(from)) {

@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir, run, tailOf, withFileLock, withProgress } from '../tools/index.ts';
 import { baseReference, buildah, ensureBaseImage } from './base-image.ts';
 import { imageKey, writeContext } from './image-catalog.ts';
 import type { ImageSpec } from './image-catalog.ts';
+import { exportLayout } from './layout.ts';
 
 /** An image that is built: an OCI layout (a folder with blobs/, index.json) in the cache. */
 export interface BuiltImage {
@@ -43,13 +44,8 @@ async function build(image: ImageSpec, layout: string): Promise<void> {
     if (image.usesBase) args.push('--build-arg', `BASE=${baseReference}`);
     if (image.target) args.push('--target', image.target);
     await buildah([...args, context], { logFile: log });
-    const next = join(work, 'layout');
-    // Uncompressed: three nodes unpack it, and it never travels.
-    await buildah(['push', '--disable-compression', image.reference, `oci:${next}:${image.reference}`], {
-      logFile: log,
-    });
     dropOlder(image.name);
-    renameSync(next, layout);
+    await exportLayout(image.reference, layout, { logFile: log });
   } catch (error) {
     throw new Error(`Building the image ${image.name} failed: ${(error as Error).message}\n${tailOf(log)}`, {
       cause: error,

@@ -36,11 +36,21 @@ function print(text: string): void {
   process.stdout.write(`${text.trimEnd()}\n`);
 }
 
+function sayThatWeWait(): void {
+  process.stderr.write('Waiting for another lab command …\n');
+}
+
 /** One change of the lab at a time: `up` beside a running `down` would build on sand. */
 function exclusively(work: () => Promise<void>): Promise<void> {
-  const wait = (): void => void process.stderr.write('Waiting for another lab command …\n');
-  return withFileLock('/run/lock/causeway-lab', work, wait);
+  return withFileLock('/run/lock/causeway-lab', work, sayThatWeWait);
 }
+
+// kafkajs sets negative time-outs (its #1751), of which Node warns: nothing that whoever runs this can act on.
+process.removeAllListeners('warning');
+process.on('warning', (warning) => {
+  if (warning.name !== 'TimeoutNegativeWarning')
+    process.stderr.write(`${warning.name}: ${warning.message}\n`);
+});
 
 const program = new Command('lab')
   .description(

@@ -42,10 +42,8 @@ async function issue({ name, subject, san }: Request): Promise<void> {
   writeFileSync(ext ?? '', `subjectAltName=${san}\nextendedKeyUsage=serverAuth,clientAuth\n`);
   await run('openssl', ['req', ...newKey, '-keyout', key ?? '', '-out', csr ?? '', '-subj', subject]);
   const authority = ['-CA', paths.pki('ca.crt'), '-CAkey', paths.pki('ca.key'), '-CAcreateserial'];
-  await run('openssl', [
-    ...['x509', '-req', '-in', csr ?? '', '-out', crt ?? '', '-days', '365', '-extfile', ext ?? ''],
-    ...authority,
-  ]);
+  const sign = ['x509', '-req', '-in', csr ?? '', '-out', crt ?? '', '-days', '365', '-extfile', ext ?? ''];
+  await run('openssl', [...sign, ...authority]);
 }
 
 /** Makes the lab's authority, every certificate, and the kubeconfigs. */
@@ -78,9 +76,12 @@ export async function createPki(): Promise<void> {
   writeKubeconfig('admin', paths.kubeconfig());
 }
 
+function base64(pem: string): string {
+  return readFileSync(paths.pki(pem)).toString('base64');
+}
+
 /** A kubeconfig with everything in it, so that it can be copied. */
 function writeKubeconfig(name: string, file: string): void {
-  const base64 = (pem: string): string => readFileSync(paths.pki(pem)).toString('base64');
   const config = {
     apiVersion: 'v1',
     kind: 'Config',

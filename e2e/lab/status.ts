@@ -59,7 +59,11 @@ export async function getStatus(): Promise<LabStatus> {
     logs: paths.logs(),
     kafka: 'kafka.kafka:9092',
     nodes: nodes.map(({ name, zone, ip, podCidr }) => ({
-      ...{ name, zone, ip, podCidr, ready: ready.has(name) },
+      name,
+      zone,
+      ip,
+      podCidr,
+      ready: ready.has(name),
       cut: state?.cut.includes(zone) ?? false,
       killed: state?.killed.includes(zone) ?? false,
     })),

@@ -10,38 +10,33 @@ const nodeAnnotation = 'volume.kubernetes.io/selected-node';
 const provisionerAnnotation = 'volume.kubernetes.io/storage-provisioner';
 const ownAnnotation = 'pv.kubernetes.io/provisioned-by';
 
-/** The volume that a claim needs now: it is ours, the scheduler has chosen its node, and it has none yet. Pure. */
+/** Whether a claim needs a volume of ours now: the scheduler has chosen its node, and it has none yet. */
+function needsVolume({ metadata, spec }: V1PersistentVolumeClaim): boolean {
+  const annotations = metadata?.annotations ?? {};
+  const ours = annotations[provisionerAnnotation] === provisioner && Boolean(annotations[nodeAnnotation]);
+  return ours && Boolean(metadata?.uid) && !spec?.volumeName && !metadata?.deletionTimestamp;
+}
+
+/** The volume that a claim needs now, if any. Pure. */
 export function volumeFor(claim: V1PersistentVolumeClaim, labDir: string): V1PersistentVolume | undefined {
-  const { metadata, spec } = claim;
-  const node = metadata?.annotations?.[nodeAnnotation];
-  const ours = metadata?.annotations?.[provisionerAnnotation] === provisioner;
-  if (!ours || !node || !metadata?.uid || !spec || spec.volumeName || metadata.deletionTimestamp)
-    return undefined;
-  const name = `pvc-${metadata.uid}`;
+  if (!needsVolume(claim)) return undefined;
+  const { name: claimName = '', namespace = '', uid = '', annotations } = claim.metadata ?? {};
+  const { accessModes = ['ReadWriteOnce'], resources, storageClassName } = claim.spec ?? {};
+  const node = annotations?.[nodeAnnotation] ?? '';
+  const name = `pvc-${uid}`;
+  const onNode = { key: 'kubernetes.io/hostname', operator: 'In', values: [node] };
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolume',
     metadata: { name, annotations: { [ownAnnotation]: provisioner } },
     spec: {
-      accessModes: spec.accessModes ?? ['ReadWriteOnce'],
-      capacity: { storage: spec.resources?.requests?.['storage'] ?? '1Gi' },
-      claimRef: {
-        apiVersion: 'v1',
-        kind: 'PersistentVolumeClaim',
-        name: metadata.name ?? '',
-        namespace: metadata.namespace ?? '',
-        uid: metadata.uid,
-      },
+      accessModes,
+      capacity: { storage: resources?.requests?.['storage'] ?? '1Gi' },
+      claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', name: claimName, namespace, uid },
       local: { path: join(labDir, node, 'volumes', name) },
-      nodeAffinity: {
-        required: {
-          nodeSelectorTerms: [
-            { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [node] }] },
-          ],
-        },
-      },
+      nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [onNode] }] } },
       persistentVolumeReclaimPolicy: 'Delete',
-      ...(spec.storageClassName ? { storageClassName: spec.storageClassName } : {}),
+      ...(storageClassName ? { storageClassName } : {}),
       volumeMode: 'Filesystem',
     },
   };

@@ -20,6 +20,7 @@ import {
   WriteLedger,
 } from './index.ts';
 import type { EngineMetrics, KubeEvent, KubeObject, ResourceKind } from './index.ts';
+import { settle } from './testing/index.ts';
 
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
 const NAMESPACE = { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces', namespaced: false };
@@ -385,7 +386,7 @@ test('at steady state a hundred rounds write nothing', async () => {
   for (let round = 0; round < 100; round += 1) {
     const report = await applier.applyAll(items);
     assert.deepEqual([report.writes, report.failures], [0, []]);
-    await systemClock.sleep(2);
+    await settle();
   }
   assert.equal(await writes(), writesBefore);
   stop.abort();

@@ -91,10 +91,10 @@ test('two processes, the leader stopped for longer than its lease: it never writ
   two.child.kill('SIGTERM');
   await two.ended;
   assert.equal(two.said.at(-1), 'stopped');
+  const released = await api.get<Lease>(LEASE_KIND, { namespace: 'default', name: 'elect' });
+  assert.equal(released?.spec.holderIdentity, '', 'a leader that stops gives its lease back');
   const three = start('three');
-  const began = Date.now();
   await until('three leads and writes', () => writers.at(-1) === 'three');
-  assert.ok(Date.now() - began < 4_500, 'a lease that was given back need not run out');
   three.child.kill('SIGTERM');
   await three.ended;
   stop.abort();

@@ -25,7 +25,7 @@ function kindOf(object: KubeObject): ResourceKind {
 }
 
 /**
- * Applies each object that differs, in order. What the API server refuses (a quota, an admission policy) becomes a
+ * Applies each object that differs, tier by tier. What the API server refuses (a quota, an admission policy) becomes a
  * problem of that part; what fails otherwise is returned as an error. The others go on either way.
  */
 export async function applyObjects(
@@ -41,14 +41,13 @@ export async function applyObjects(
   const errors: unknown[] = [];
   // At first all is made, and forty events would drown the one that matters; from then on each repair is told.
   const regarding = platform.status?.observedGeneration === undefined ? {} : { regarding: platform };
-  for (const object of objects) {
-    signal.throwIfAborted();
+  const applyOne = async (object: KubeObject): Promise<void> => {
     const kind = kindOf(object);
     const live = world.cache.get(kind, object.metadata);
-    if (live === undefined && isHeldBack(object, blocked)) continue;
+    if (live === undefined && isHeldBack(object, blocked)) return;
     if (live !== undefined && !isOurs(live, platform)) {
       problems.push(foreignObject(object));
-      continue;
+      return;
     }
     try {
       await world.applier.apply(kind, object, regarding);
@@ -56,8 +55,23 @@ export async function applyObjects(
       if (isRefusal(error)) problems.push(refusedObject(object, error));
       else errors.push(error);
     }
+  };
+  for (const tier of tiers(objects)) {
+    signal.throwIfAborted();
+    await Promise.all(tier.map(applyOne));
   }
   return { problems, errors };
+}
+
+/** What goes together: each Secret alone (the authority before what it signed), then what pods refer to, then pods. */
+function tiers(objects: readonly KubeObject[]): KubeObject[][] {
+  const secrets = objects.filter((object) => object.kind === 'Secret');
+  const rest = objects.filter((object) => object.kind !== 'Secret');
+  return [
+    ...secrets.map((secret) => [secret]),
+    rest.filter((one) => !startsPods(one)),
+    rest.filter(startsPods),
+  ];
 }
 
 /** True for a workload that is not made yet, since what its pods mount is missing. `blocked`: parts that lack a Secret. */

@@ -1,6 +1,6 @@
 /**
  * One etcd over `etcd3`'s own gRPC clients. Its fault handling is switched off, and its watcher isn't used: see
- * docs/adr on etcd replication for what was found. Every call has a deadline; nothing is retried here.
+ * docs/adr/0021 for what was found. Every call has a deadline; nothing is retried here.
  */
 import type { EtcdConnectionConfig } from '@causeway/crds';
 import { Etcd3 } from 'etcd3';

@@ -40,7 +40,7 @@ const ASK_MS = 50;
  * does not cost a snapshot.
  */
 const IDLE_CHECKPOINT_MS = 30_000;
-const IDLE_CHECKPOINT_REVISIONS = 10_000n;
+const IDLE_CHECKPOINT_REVISIONS = 1000n;
 
 /** Limits that a target taught us, kept over sessions. */
 export interface LimitsHolder {

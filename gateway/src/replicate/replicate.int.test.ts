@@ -276,6 +276,25 @@ describe('replicate: two etcds', () => {
     await equal();
   });
 
+  it('only other keys change, and their history is compacted: no snapshot is needed after a restart', async () => {
+    await put(at, ['/config/a', '1']);
+    const first = start();
+    await ready(first);
+    for (let n = 0; n < 1100; n++) await put(at, ['/other/x', String(n)]);
+    const { revision } = await at.head();
+    await waitFor(
+      'the checkpoint to move on',
+      async () => BigInt((await checkpoint())?.revision ?? '0') >= revision,
+    );
+    await stop(first);
+    await compact(source, revision);
+    const second = start();
+    await ready(second);
+    await put(at, ['/config/a', '2']);
+    await equal();
+    assert.deepEqual((await second.status.metrics.snapshots.get()).values, []);
+  });
+
   it('a snapshot that was interrupted is taken again', async () => {
     await put(at, ['/config/a', '1'], ['/config/b', '2']);
     const { clusterId, revision } = await at.head();

@@ -50,32 +50,42 @@ export async function runSession(job: SessionJob): Promise<void> {
   const alive = (): void => status.alive();
   const source = new EtcdClient(config.source, credentials.source, alive);
   const target = new EtcdClient(config.target, credentials.target, alive);
-  const over = new AbortController();
-  const changed = watchCredentials(config, credentials, AbortSignal.any([job.signal, over.signal]));
+  const ended = new AbortController();
+  const changed = new AbortController();
+  const signal = AbortSignal.any([job.signal, changed.signal]);
+  const watching = watchCredentials(config, credentials, ended.signal, (why) => changed.abort(why));
   try {
-    await Promise.race([new Session(job, source, new Target(target, config.epoch)).run(), changed]);
+    await new Session({ ...job, signal }, source, new Target(target, config.epoch)).run();
+    changed.signal.throwIfAborted();
   } finally {
-    over.abort();
+    ended.abort();
     source.close();
     target.close();
+    await watching;
   }
 }
 
-/** Rejects when the Secrets change; never resolves otherwise. */
+/** Calls `changed` once with an error, when the Secrets change or can't be read any more. */
 async function watchCredentials(
   { source, target }: ReplicatorConfig,
   used: { source: Credentials; target: Credentials },
   signal: AbortSignal,
-): Promise<never> {
-  const aborted = new Promise<never>(() => undefined);
-  if (source.dir === undefined && target.dir === undefined) return aborted;
+  changed: (why: Error) => void,
+): Promise<void> {
+  if (source.dir === undefined && target.dir === undefined) return;
   for (;;) {
     await delay(CREDENTIALS_MS, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return aborted;
-    const same =
-      sameCredentials(used.source, await readCredentials(source)) &&
-      sameCredentials(used.target, await readCredentials(target));
-    if (!same) throw new CredentialsChangedError('the mounted certificates or passwords changed');
+    if (signal.aborted) return;
+    try {
+      const same =
+        sameCredentials(used.source, await readCredentials(source)) &&
+        sameCredentials(used.target, await readCredentials(target));
+      if (same) continue;
+      changed(new CredentialsChangedError('the mounted certificates or passwords changed'));
+    } catch (error) {
+      changed(error instanceof Error ? error : new Error(String(error)));
+    }
+    return;
   }
 }
 

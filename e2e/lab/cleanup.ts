@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { run } from '../tools/index.ts';
 import { removeCgroups } from './cgroups.ts';
 import { labDir, labPath, nodes } from './config.ts';
+import type { LabNode } from './config.ts';
 import { removeNetwork, restoreSysctls } from './network.ts';
 import { killProcesses } from './processes.ts';
 import { readState } from './state.ts';
@@ -45,8 +46,8 @@ async function unmountAll(): Promise<void> {
 }
 
 /** A killed shim leaves its socket under /run/containerd; each task's folder names it. */
-function removeShimSockets(): void {
-  for (const node of nodes) {
+export function removeShimSockets(of: readonly LabNode[] = nodes): void {
+  for (const node of of) {
     const tasks = labPath(node.name, 'run', 'io.containerd.runtime.v2.task', 'k8s.io');
     if (!existsSync(tasks)) continue;
     for (const task of readdirSync(tasks)) {

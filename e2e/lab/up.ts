@@ -9,7 +9,6 @@ import { startApiServer, startControllers, waitForApiServer } from './control-pl
 import type { Binaries } from './control-plane.ts';
 import { assertDaemon, startDaemon } from './daemon.ts';
 import { labImages } from './image-catalog.ts';
-import { loadImages } from './image-load.ts';
 import { ensureImages } from './images.ts';
 import { kafkaBrokers } from './kafka-client.ts';
 import { kubectl, kubectlJson } from './kubectl.ts';
@@ -18,6 +17,7 @@ import { createNetwork, rememberSysctls } from './network.ts';
 import { startContainerd, startNode, writeNodeFiles } from './node.ts';
 import { createPki } from './pki.ts';
 import { describeLacks, findLacks, installPackages, missingPackages } from './preflight.ts';
+import { ensureSeed, plantSeed } from './seed.ts';
 import { newState, readState, writeState } from './state.ts';
 import type { LabState } from './state.ts';
 
@@ -64,7 +64,7 @@ async function prepare(progress: Progress): Promise<void> {
     await progress.step(`install Debian packages: ${missing.join(', ')}`, () => installPackages(missing));
   }
   await progress.step('binaries', binaries);
-  await progress.step('images', () => ensureImages(labImages));
+  await progress.step('images', async () => ensureSeed(await ensureImages(labImages)));
 }
 
 function binaries(): Promise<Binaries> {
@@ -84,10 +84,11 @@ async function start(progress: Progress): Promise<void> {
   rememberSysctls(state);
   writeState(state);
   const found = await binaries();
-  await progress.step('network, cgroups, certificates', async () => {
+  await progress.step('network, cgroups, certificates, images for the nodes', async () => {
     createCgroups();
     nodes.forEach(writeNodeFiles);
-    await Promise.all([createNetwork(), createPki()]);
+    const seed = await ensureSeed(await ensureImages(labImages));
+    await Promise.all([createNetwork(), createPki(), ...nodes.map((node) => plantSeed(seed, node))]);
   });
   await progress.step('control plane', async () => {
     await startApiServer(state, found);
@@ -95,7 +96,6 @@ async function start(progress: Progress): Promise<void> {
     await waitForApiServer(state);
     await startControllers(state, found);
   });
-  await progress.step('images onto the nodes', async () => loadImages(await ensureImages(labImages)));
   await progress.step('kubelets, storage, manifests', async () => {
     await Promise.all(nodes.map((node) => startNode(state, node, found)));
     await startProvisioner(state);

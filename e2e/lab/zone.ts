@@ -1,5 +1,6 @@
 import { ensureBinaries } from '../binaries/index.ts';
 import { createProgress, waitFor } from '../tools/index.ts';
+import { removeShimSockets } from './cleanup.ts';
 import { nodeOf } from './config.ts';
 import type { LabNode } from './config.ts';
 import { kubectlJson } from './kubectl.ts';
@@ -40,6 +41,8 @@ export async function kill(zone: string): Promise<void> {
     for (const name of nodeDaemons(node)) delete state.processes[name];
     writeState(state);
     await killProcesses(node);
+    // containerd forgets them when it starts again.
+    removeShimSockets([node]);
   });
 }
 

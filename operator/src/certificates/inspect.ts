@@ -1,4 +1,5 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { memoize } from './memo.ts';
 
 /** What we need to know of a certificate. */
 export interface CertificateFacts {
@@ -15,7 +16,16 @@ export interface CertificateFacts {
 }
 
 /** Facts of the first certificate in `pem`; undefined when it is none. */
-export function inspectCertificate(pem: string | undefined): CertificateFacts | undefined {
+export const inspectCertificate: (pem: string | undefined) => CertificateFacts | undefined = memoize(inspect);
+
+/** True when `keyPem` is the private key of the first certificate in `certificatePem`. */
+export const keyMatches: (certificatePem: string | undefined, keyPem: string | undefined) => boolean =
+  memoize(matches);
+
+/** True when the first certificate in `pem` was signed by one of those in `bundle`. */
+export const signedByOne: (pem: string | undefined, bundle: string) => boolean = memoize(isSignedByOne);
+
+function inspect(pem: string | undefined): CertificateFacts | undefined {
   const certificate = parse(pem);
   if (certificate === undefined) return undefined;
   return {
@@ -30,8 +40,7 @@ export function inspectCertificate(pem: string | undefined): CertificateFacts | 
   };
 }
 
-/** True when `keyPem` is the private key of the first certificate in `certificatePem`. */
-export function keyMatches(certificatePem: string | undefined, keyPem: string | undefined): boolean {
+function matches(certificatePem: string | undefined, keyPem: string | undefined): boolean {
   const certificate = parse(certificatePem);
   if (certificate === undefined || keyPem === undefined) return false;
   try {
@@ -41,8 +50,7 @@ export function keyMatches(certificatePem: string | undefined, keyPem: string | 
   }
 }
 
-/** True when the first certificate in `pem` was signed by one of those in `bundle`. */
-export function signedByOne(pem: string | undefined, bundle: string): boolean {
+function isSignedByOne(pem: string | undefined, bundle: string): boolean {
   const certificate = parse(pem);
   if (certificate === undefined) return false;
   return splitBundle(bundle).some((authority) => {

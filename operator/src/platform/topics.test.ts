@@ -157,6 +157,15 @@ describe('a topic that is there', () => {
       'retention.bytes': '5',
     });
   });
+
+  it('still knows a setting that is to go until it has gone, so that a crash in between forgets nothing', () => {
+    const known: TopicStatus[] = [{ name: 'orders.chat', owned: true, configKeys: ['retention.ms'] }];
+    const before = topic({ config: { 'min.insync.replicas': '2', 'retention.ms': '1000' } });
+    const keys = (existing: KafkaTopic): unknown =>
+      planTopics(question({ existing: [existing], known })).topics[0]?.configKeys;
+    assert.deepEqual(keys(before), ['min.insync.replicas', 'retention.ms']);
+    assert.deepEqual(keys(topic()), ['min.insync.replicas']);
+  });
 });
 
 function gone(deletionPolicy: 'Retain' | 'Delete', known: TopicStatus[]): TopicPlan {

@@ -112,7 +112,9 @@ function planExisting(
   plan: TopicPlan,
 ): void {
   const { name } = existing;
-  const keys = Object.keys(wish.config ?? {}).sort();
+  // A key that is to be dropped stays known until it is: a crash before that must not forget that we set it.
+  const kept = (known?.configKeys ?? []).filter((key) => key in existing.config);
+  const keys = [...new Set([...Object.keys(wish.config ?? {}), ...kept])].sort();
   const seen = {
     name,
     owned: known?.owned ?? false,

@@ -34,8 +34,15 @@ export async function applyObjects(
   {
     objects,
     blocked,
+    newAuthority,
     signal,
-  }: { objects: readonly KubeObject[]; blocked: ReadonlySet<Part>; signal: AbortSignal },
+  }: {
+    objects: readonly KubeObject[];
+    blocked: ReadonlySet<Part>;
+    /** The authority's Secret, when there was none. */
+    newAuthority: KubeObject | undefined;
+    signal: AbortSignal;
+  },
 ): Promise<{ problems: Problem[]; errors: unknown[] }> {
   const problems: Problem[] = [];
   const errors: unknown[] = [];
@@ -50,6 +57,8 @@ export async function applyObjects(
       return;
     }
     try {
+      // Created, not applied: when two requests for one are under way after all, only the first may win.
+      if (object === newAuthority) await world.kube.create(kind, object);
       await world.applier.apply(kind, object, regarding);
     } catch (error) {
       if (isRefusal(error)) problems.push(refusedObject(object, error));
@@ -58,6 +67,9 @@ export async function applyObjects(
   };
   for (const tier of tiers(objects)) {
     signal.throwIfAborted();
+    // What an authority signed that could not be stored would be trusted by nobody, and replaced at the next try.
+    const failed = problems.length + errors.length > 0;
+    if (failed && newAuthority !== undefined && tier.every(isSecret)) continue;
     await Promise.all(tier.map(applyOne));
   }
   return { problems, errors };
@@ -65,13 +77,17 @@ export async function applyObjects(
 
 /** What goes together: each Secret alone (the authority before what it signed), then what pods refer to, then pods. */
 function tiers(objects: readonly KubeObject[]): KubeObject[][] {
-  const secrets = objects.filter((object) => object.kind === 'Secret');
-  const rest = objects.filter((object) => object.kind !== 'Secret');
+  const secrets = objects.filter(isSecret);
+  const rest = objects.filter((object) => !isSecret(object));
   return [
     ...secrets.map((secret) => [secret]),
     rest.filter((one) => !startsPods(one)),
     rest.filter(startsPods),
   ];
+}
+
+function isSecret(object: KubeObject): boolean {
+  return object.kind === 'Secret';
 }
 
 /** True for a workload that is not made yet, since what its pods mount is missing. `blocked`: parts that lack a Secret. */

@@ -186,17 +186,24 @@ async function makeObjects(
     context,
   }: { certificates: Certificates; outcome: Outcome; context: ReconcileContext },
 ): Promise<void> {
-  const objects = [
-    ...desiredSecrets(platform, certificates.issued),
-    ...desiredObjects(platform, world.images),
-  ];
+  const secrets = desiredSecrets(platform, certificates.issued);
+  const objects = [...secrets, ...desiredObjects(platform, world.images)];
   for (const step of certificates.plan.steps) {
     context.log.info('certificate issued', { what: step.issue, reason: step.reason });
   }
   const blocked = new Set(
     outcome.problems.filter((problem) => problem.reason.startsWith('Secret')).map(({ part }) => part),
   );
-  const applied = await applyObjects(world, platform, { objects, blocked, signal: context.signal });
+  const isNew = certificates.plan.steps.some(
+    (step) => step.issue === 'authority' && step.reason === 'Missing',
+  );
+  const newAuthority = isNew ? secrets[0] : undefined;
+  const applied = await applyObjects(world, platform, {
+    objects,
+    blocked,
+    newAuthority,
+    signal: context.signal,
+  });
   outcome.problems.push(...applied.problems);
   outcome.errors.push(...applied.errors);
   if (applied.errors.length === 0) await pruneObjects(world, platform, objects);

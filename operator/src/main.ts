@@ -1,10 +1,15 @@
 /** The operator and its command line: `causeway run`, and commands for people. */
+import { basename } from 'node:path';
 import { Command } from 'commander';
 import { registerPlan } from './cli/plan.ts';
 import { registerRun } from './cli/run.ts';
 import { registerStatus } from './cli/status.ts';
+import { quietKnownWarnings } from './cli/warnings.ts';
 
-const program = new Command('causeway')
+quietKnownWarnings();
+// kubectl finds plugins by the name of their file.
+const isPlugin = basename(process.argv[1] ?? '').startsWith('kubectl-');
+const program = new Command(isPlugin ? 'kubectl causeway' : 'causeway')
   .description('Runs realtime message platforms across availability zones on Kubernetes')
   .version('0.1.0')
   .showHelpAfterError('(causeway --help shows what there is)');

@@ -72,7 +72,8 @@ function parseObjects(name: string, text: string): Record<string, unknown>[] {
   const documents = parseAllDocuments(text, { merge: true });
   return [...documents].flatMap((document) => {
     const [fault] = document.errors;
-    if (fault !== undefined) throw new Error(`${name}: ${fault.message.split('\n')[0] ?? fault.code}`);
+    if (fault !== undefined)
+      throw new Error(`${name}: ${(fault.message.split('\n')[0] ?? fault.code).replace(/:$/, '.')}`);
     const value: unknown = document.toJS();
     if (value === null || value === undefined) return [];
     if (!isObject(value)) throw new Error(`${name}: a document is no Kubernetes object, but a bare value.`);

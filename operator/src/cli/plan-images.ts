@@ -60,7 +60,8 @@ function runningImages(
 ): Partial<Images> {
   const pod = (component: string): NonNullable<Workload['spec']>['template'] =>
     (workloads as readonly Workload[]).find(
-      ({ metadata }) => metadata.labels?.[LABEL.component] === component,
+      ({ metadata, spec }) =>
+        spec?.template !== undefined && metadata.labels?.[LABEL.component] === component,
     )?.spec?.template;
   const image = (component: string): string | undefined => pod(component)?.spec?.containers?.[0]?.image;
   const gateway = image(COMPONENT.gateway);

@@ -16,8 +16,8 @@ export interface PlanOptions extends ClusterOptions {
   filename: string[];
   output: OutputFormat;
   kafka: boolean;
-  full: boolean;
-  exitCode: boolean;
+  full?: boolean;
+  exitCode?: boolean;
   /** Images that were asked for by option or by variable, and those to fall back on. */
   images: { asked: Partial<Images>; defaults: Images };
 }
@@ -42,6 +42,7 @@ Examples:
   causeway plan -f orders.yaml --no-kafka -o json
 
 It changes nothing: every write to the API server is a dry run, and Kafka is only read.
+Images are those of the operator in the cluster; the options are for when it cannot be found.
 
 Exit codes: 0 planned (with --exit-code: and nothing would change) · 1 failed · 2 with --exit-code: something would change`;
 
@@ -56,9 +57,9 @@ export function registerPlan(program: Command): void {
       (path: string, before: string[] | undefined) => [...(before ?? []), path],
     )
     .addOption(outputOption('text'))
-    .option('--full', 'print the objects that would be created, too', false)
+    .option('--full', 'print the objects that would be created, too')
     .option('--no-kafka', 'do not ask Kafka; compare topics with the platform’s status')
-    .option('--exit-code', 'exit with 2 when something would change', false);
+    .option('--exit-code', 'exit with 2 when something would change');
   addClusterOptions(command);
   addImageOptions(command)
     .addHelpText('after', EXAMPLES)
@@ -103,7 +104,7 @@ async function planAll(
       continue;
     }
     plans.push(plan);
-    if (isText) io.out(`${planText(plan, style, options.full)}\n`);
+    if (isText) io.out(`${planText(plan, style, options.full === true)}\n`);
   }
   const summary = summarize(plans);
   const failed = output.length > plans.length;
@@ -122,7 +123,7 @@ async function planAll(
     io.out(`${style.bold(summaryLine(summary))}\n`);
   }
   if (failed) return 1;
-  return options.exitCode && hasChanges(summary) ? 2 : 0;
+  return options.exitCode === true && hasChanges(summary) ? 2 : 0;
 }
 
 /** One platform's refusal does not keep the others from being planned; a cluster that is not there does. */

@@ -13,10 +13,11 @@ import {
   type LogLevel,
 } from '../controller/index.ts';
 import { createOperator } from '../operator.ts';
-import { KafkaJsAdmin, redisAdmin, type Images } from '../platform/index.ts';
+import { KafkaJsAdmin, redisAdmin } from '../platform/index.ts';
+import { addImageOptions, imagesOf, parseList, type ImageOptions } from './image-options.ts';
 
 /** The settings of `causeway run`, as commander gives them. */
-interface RunOptions {
+interface RunOptions extends ImageOptions {
   kubeconfig?: string;
   context?: string;
   watchNamespaces: string[];
@@ -28,11 +29,6 @@ interface RunOptions {
   resync: number;
   logLevel: LogLevel;
   logFormat: 'json' | 'human' | 'auto';
-  gatewayBunImage: string;
-  gatewayNodeImage: string;
-  redisImage: string;
-  etcdImage: string;
-  imagePullSecrets: string[];
 }
 
 /** The API server has said nothing of a kind for so long: something is stuck, and a restart may help; milliseconds. */
@@ -54,7 +50,7 @@ function env(flags: string, description: string, variable: string, fallback: str
 
 /** Adds the command `run`. */
 export function registerRun(program: Command): void {
-  program
+  const command = program
     .command('run')
     .description('run the operator until it is stopped')
     .option(
@@ -77,47 +73,12 @@ export function registerRun(program: Command): void {
     .addOption(new Option('--log-level <level>', 'what to log').choices(logLevels).default('info'))
     .addOption(
       new Option('--log-format <format>', 'how to log').choices(['json', 'human', 'auto']).default('auto'),
-    )
-    .addOption(
-      env(
-        '--gateway-bun-image <ref>',
-        'image of gateways on Bun',
-        'RELATED_IMAGE_GATEWAY_BUN',
-        'causeway/gateway:0.1.0-bun',
-      ),
-    )
-    .addOption(
-      env(
-        '--gateway-node-image <ref>',
-        'image of gateways on Node, and of replicators',
-        'RELATED_IMAGE_GATEWAY_NODE',
-        'causeway/gateway:0.1.0-node',
-      ),
-    )
-    .addOption(
-      env('--redis-image <ref>', 'image of Redis', 'RELATED_IMAGE_REDIS', 'docker.io/library/redis:7.4'),
-    )
-    .addOption(env('--etcd-image <ref>', 'image of etcd', 'RELATED_IMAGE_ETCD', 'quay.io/coreos/etcd:v3.6.6'))
-    .addOption(
-      new Option(
-        '--image-pull-secrets <names>',
-        'pull Secrets in the platforms’ namespaces, separated by commas',
-      )
-        .env('IMAGE_PULL_SECRETS')
-        .argParser(parseList)
-        .default([], 'none'),
-    )
+    );
+  addImageOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (options: RunOptions) => {
       process.exitCode = await runOperator(options);
     });
-}
-
-function parseList(text: string): string[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
 }
 
 function parseWhole(text: string): number {
@@ -125,16 +86,6 @@ function parseWhole(text: string): number {
   if (!Number.isSafeInteger(number) || number < 1)
     throw new InvalidArgumentError('It must be a whole number of at least 1.');
   return number;
-}
-
-function imagesOf(options: RunOptions): Images {
-  return {
-    gatewayBun: options.gatewayBunImage,
-    gatewayNode: options.gatewayNodeImage,
-    redis: options.redisImage,
-    etcd: options.etcdImage,
-    ...(options.imagePullSecrets.length === 0 ? {} : { pullSecrets: options.imagePullSecrets }),
-  };
 }
 
 /** Runs the operator; resolves with the exit code once it has stopped. */

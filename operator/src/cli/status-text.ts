@@ -64,7 +64,7 @@ function header(view: StatusView, options: TextOptions): string {
     view.observedGeneration >= view.generation ? 'seen' : `the operator saw ${view.observedGeneration}`;
   const rows: [string, string, (text: string) => string][] = [
     ['Ready', `${view.ready} (${view.reason})`, paint],
-    ['', view.message, paint],
+    ...(view.ready === 'Unknown' ? [['', view.message, paint] as const] : []),
     ['Home', home, plain],
     ['Gateways', `${view.gateways.ready} of ${view.gateways.desired} ready`, plain],
     ['Certificate', certificateText(view, now), certificatePaint(view, style)],
@@ -134,11 +134,20 @@ function conditionsTable({ conditions }: StatusView, options: TextOptions): stri
       condition.status,
       ageOf(condition.lastTransitionTime, options.now),
       condition.reason,
-      condition.message,
+      isRepeat(condition, conditions) ? 'See below.' : condition.message,
     ],
     mood: conditionMood(condition),
   }));
   return table(['CONDITION', 'STATUS', 'SINCE', 'REASON', 'MESSAGE'], rows, options);
+}
+
+/** Ready and Stalled repeat what the parts say, and together that is too much to read. */
+function isRepeat({ type, message }: Condition, all: readonly Condition[]): boolean {
+  if (!['Ready', 'Stalled'].includes(type)) return false;
+  return all.some(
+    (part) =>
+      !['Ready', 'Stalled'].includes(part.type) && part.status === 'False' && message.includes(part.message),
+  );
 }
 
 /** Conditions where `True` is not the good state. */
@@ -180,7 +189,7 @@ function topicsTable({ topics }: StatusView, options: TextOptions): string {
       topic.state ?? 'Unknown',
       String(topic.partitions ?? '-'),
       String(topic.replicationFactor ?? '-'),
-      topic.owned === true ? 'Causeway' : 'others',
+      topic.owned === undefined ? '-' : topic.owned ? 'Causeway' : 'others',
       topic.message ?? '',
     ],
     mood: topic.state === 'Ready' ? 'good' : topic.state === 'Refused' ? 'bad' : 'wait',

@@ -11,9 +11,9 @@ import { shortDuration } from './table.ts';
 
 /** What `causeway status` is told. */
 export interface StatusOptions extends ClusterOptions {
-  allNamespaces: boolean;
+  allNamespaces?: boolean;
   output: OutputFormat;
-  watch: boolean;
+  watch?: boolean;
 }
 
 const EXAMPLES = `
@@ -40,9 +40,9 @@ export function registerStatus(program: Command): void {
     .command('status')
     .description('show how a MessagePlatform is, or all of them')
     .argument('[name]', 'the platform; left out: all of the namespace')
-    .option('-A, --all-namespaces', 'all platforms of all namespaces', false)
+    .option('-A, --all-namespaces', 'all platforms of all namespaces')
     .addOption(outputOption('table'))
-    .option('-w, --watch', 'show it again upon each change, until Ctrl-C', false);
+    .option('-w, --watch', 'show it again upon each change, until Ctrl-C');
   addClusterOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (name: string | undefined, options: StatusOptions) => {
@@ -83,12 +83,12 @@ export async function runStatus(
   options: StatusOptions,
   session: Session,
 ): Promise<void> {
-  if (name !== undefined && options.allNamespaces)
+  if (name !== undefined && options.allNamespaces === true)
     throw new Error('-A shows all platforms: leave out the name, or choose a namespace with -n.');
   await withCluster(options, async (cluster) => {
-    const scope = { name, namespace: options.allNamespaces ? undefined : cluster.namespace };
+    const scope = { name, namespace: options.allNamespaces === true ? undefined : cluster.namespace };
     const seen = await read(cluster.api, scope);
-    if (options.watch) await follow(cluster, { scope, seen, options, session });
+    if (options.watch === true) await follow(cluster, { scope, seen, options, session });
     else session.io.out(render(seen, scope, { options, io: session.io }));
   });
 }

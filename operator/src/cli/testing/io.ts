@@ -1,0 +1,32 @@
+/** An outside for commands under test, which keeps what they say. */
+import type { Io } from '../io.ts';
+
+/** What a person would have seen. */
+export interface TestIo extends Io {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A pipe without colours, unless `terminal` is given. */
+export function testIo(given: { stdin?: string; terminal?: { columns: number }; now?: number } = {}): TestIo {
+  let stdout = '';
+  let stderr = '';
+  return {
+    get stdout() {
+      return stdout;
+    },
+    get stderr() {
+      return stderr;
+    },
+    out: (text) => {
+      stdout += text;
+    },
+    err: (text) => {
+      stderr += text;
+    },
+    stdin: async () => given.stdin ?? '',
+    now: () => given.now ?? Date.now(),
+    terminal: given.terminal,
+    colour: false,
+  };
+}

@@ -18,19 +18,17 @@ export interface Receiver<F> {
 /** A receiver's place in a channel. */
 export interface Subscription<F> {
   readonly receiver: Receiver<F>;
+  /** When it was added, Unix milliseconds. */
+  readonly since: number;
   epoch: string;
-  /** Last publication that the receiver has. */
+  /** Last entry of the stream that passed: delivered, or not for this receiver. */
   offset: number;
+  /** The last publication that the receiver has, in Kafka's terms: true also when the stream is another one. */
+  had: KafkaPosition | undefined;
   /** The receiver still knows an earlier epoch; its next publication says the new one. */
   announce: boolean;
   /** Set until the receiver knows that it is subscribed: what came meanwhile. */
-  waiting: Judged[] | undefined;
-}
-
-/** An entry, and whether it is for receivers or was delivered before. */
-interface Judged {
-  entry: StreamEntry;
-  fresh: boolean;
+  waiting: StreamEntry[] | undefined;
 }
 
 /** What a channel cannot do itself. */
@@ -41,6 +39,8 @@ export interface ChannelEffects<F> {
   delivered(entry: StreamEntry, receivers: number): void;
   /** Asks for what came after `position`, or for the whole stream if that is another one; ends in {@link Channel.synchronize}. */
   sync(channel: Channel<F>, position: StreamPosition): void;
+  /** Unix milliseconds. */
+  unixNow(): number;
 }
 
 /**
@@ -58,25 +58,28 @@ export class Channel<F> {
   /** Since when nobody is subscribed, milliseconds of the hub's clock. */
   idleSince: number | undefined;
   readonly #effects: ChannelEffects<F>;
-  readonly #createdAt: number;
   #epoch: string | undefined;
-  #previousEpoch: string | undefined;
   #offset = 0;
-  /** Last entry of each Kafka partition; nearly always one. */
-  readonly #kafka = new Map<number, number>();
   /** Set while a sync is under way, and before the first position is known. */
   #waiting: StreamMessage[] | undefined = [];
   #syncAgain = false;
 
-  constructor(name: string, effects: ChannelEffects<F>, unixNow: number) {
+  constructor(name: string, effects: ChannelEffects<F>) {
     this.name = name;
     this.#effects = effects;
-    this.#createdAt = unixNow;
   }
 
   /** Adds a receiver, which gets nothing before {@link activate}. */
   add(receiver: Receiver<F>): Subscription<F> {
-    const subscription: Subscription<F> = { receiver, epoch: '', offset: 0, announce: false, waiting: [] };
+    const subscription: Subscription<F> = {
+      receiver,
+      since: this.#effects.unixNow(),
+      epoch: '',
+      offset: 0,
+      had: undefined,
+      announce: false,
+      waiting: [],
+    };
     this.subscriptions.add(subscription);
     this.idleSince = undefined;
     return subscription;
@@ -91,17 +94,14 @@ export class Channel<F> {
     subscription.waiting = undefined;
     subscription.epoch = snapshot.epoch;
     subscription.offset = snapshot.offset;
+    subscription.had = snapshot.kafka;
     if (this.#epoch === undefined) this.#adopt(snapshot);
-    if (subscription.epoch === this.#previousEpoch) this.#rebase(subscription);
     if (subscription.epoch !== this.#epoch) {
       this.resync();
       return;
     }
-    for (const { entry, fresh } of waiting) {
-      if (entry.offset !== subscription.offset + 1) continue;
-      if (fresh) this.#deliver(subscription, entry);
-      else subscription.offset = entry.offset;
-    }
+    for (const entry of waiting)
+      if (entry.offset === subscription.offset + 1) this.#pass(subscription, entry);
     if (subscription.offset < this.#offset) this.#drop(subscription);
   }
 
@@ -131,9 +131,8 @@ export class Channel<F> {
   /** The end of a sync. */
   synchronize(snapshot: StreamSnapshot): void {
     if (snapshot.epoch !== this.#epoch) this.#enter(snapshot.epoch);
-    if (this.#isCutOff(snapshot)) {
-      this.#dropAll();
-      if (snapshot.entries.length === 0) this.#skipTo(snapshot);
+    for (const subscription of this.subscriptions) {
+      if (!subscription.waiting && this.#misses(subscription, snapshot)) this.#drop(subscription);
     }
     for (const entry of snapshot.entries) this.#process(entry);
     if (snapshot.entries.length === 0) this.#offset = Math.max(this.#offset, snapshot.offset);
@@ -146,13 +145,8 @@ export class Channel<F> {
   /** Begins with the position of the first subscriber. */
   #adopt(snapshot: StreamSnapshot): void {
     this.#epoch = snapshot.epoch;
-    this.#skipTo(snapshot);
-    this.#release();
-  }
-
-  #skipTo(snapshot: StreamSnapshot): void {
     this.#offset = snapshot.offset;
-    if (snapshot.kafka) this.#kafka.set(snapshot.kafka.partition, snapshot.kafka.offset);
+    this.#release();
   }
 
   #release(): void {
@@ -163,56 +157,49 @@ export class Channel<F> {
 
   /** The stream is another one, from its first entry on. */
   #enter(epoch: string): void {
-    this.#previousEpoch = this.#epoch;
+    const left = this.#epoch;
     this.#epoch = epoch;
     this.#offset = 0;
     for (const subscription of this.subscriptions) {
-      if (!subscription.waiting && subscription.epoch === this.#previousEpoch) this.#rebase(subscription);
+      if (subscription.waiting) {
+        subscription.waiting = [];
+      } else if (subscription.epoch === left || (subscription.epoch !== epoch && !this.#syncAgain)) {
+        subscription.epoch = epoch;
+        subscription.offset = 0;
+        subscription.announce = true;
+      }
     }
   }
 
-  #rebase(subscription: Subscription<F>): void {
-    subscription.epoch = this.#epoch ?? '';
-    subscription.offset = 0;
-    subscription.announce = true;
-  }
-
-  /** Whether entries that nobody here got are no longer in the stream. */
-  #isCutOff({ entries: [first], offset, kafka }: StreamSnapshot): boolean {
-    if (first) return first.offset > this.#offset + 1 && this.#isFresh(first);
-    return offset > this.#offset && !(kafka && this.#isDelivered(kafka));
-  }
-
-  #isFresh(entry: StreamEntry): boolean {
-    if (this.#isDelivered(entry.kafka)) return false;
-    return !entry.replayed || entry.publishedAt >= this.#createdAt - CLOCK_SKEW_MS;
-  }
-
-  #isDelivered(kafka: KafkaPosition): boolean {
-    const last = this.#kafka.get(kafka.partition);
-    return last !== undefined && kafka.offset <= last;
+  /** Whether something that this receiver should have got is no longer in the stream. */
+  #misses(subscription: Subscription<F>, { entries: [first], offset, kafka }: StreamSnapshot): boolean {
+    // It subscribed in a stream that was gone before this channel saw it.
+    if (subscription.epoch !== this.#epoch) return !this.#syncAgain;
+    if (first) return first.offset > subscription.offset + 1 && isFor(subscription, first);
+    return offset > subscription.offset && !(kafka && isHad(subscription, kafka));
   }
 
   #process(entry: StreamEntry): void {
-    const fresh = this.#isFresh(entry);
     this.#offset = Math.max(this.#offset, entry.offset);
-    if (fresh) this.#kafka.set(entry.kafka.partition, entry.kafka.offset);
     let frame: F | undefined;
     let receivers = 0;
     for (const subscription of this.subscriptions) {
       if (subscription.waiting) {
-        this.#wait(subscription, { entry, fresh });
-      } else if (fresh && subscription.epoch === this.#epoch && entry.offset > subscription.offset) {
-        frame = this.#deliver(subscription, entry, frame);
-        receivers += 1;
+        this.#wait(subscription, entry);
+      } else if (subscription.epoch === this.#epoch && entry.offset > subscription.offset) {
+        const before = subscription.had;
+        frame = this.#pass(subscription, entry, frame);
+        if (subscription.had !== before) receivers += 1;
       }
     }
     if (receivers > 0) this.#effects.delivered(entry, receivers);
   }
 
-  /** Returns the frame for the receivers after this one. */
-  #deliver(subscription: Subscription<F>, entry: StreamEntry, shared?: F): F | undefined {
+  /** Delivers the next entry, if it is for this receiver. Returns the frame for the receivers after it. */
+  #pass(subscription: Subscription<F>, entry: StreamEntry, shared?: F): F | undefined {
     subscription.offset = entry.offset;
+    if (!isFor(subscription, entry)) return shared;
+    subscription.had = entry.kafka;
     if (subscription.announce) {
       subscription.announce = false;
       subscription.receiver.deliver(this.#effects.frame(this.name, entry, this.#epoch));
@@ -223,18 +210,25 @@ export class Channel<F> {
     return frame;
   }
 
-  #wait(subscription: Subscription<F>, judged: Judged): void {
-    if (subscription.waiting && subscription.waiting.length < MAX_WAITING) subscription.waiting.push(judged);
+  #wait(subscription: Subscription<F>, entry: StreamEntry): void {
+    if (subscription.waiting && subscription.waiting.length < MAX_WAITING) subscription.waiting.push(entry);
     else this.#drop(subscription);
   }
 
-  /** Entries are gone that nobody got: who is subscribed must know. */
-  #dropAll(): void {
-    for (const subscription of this.subscriptions) if (!subscription.waiting) this.#drop(subscription);
-  }
-
+  /** Entries are gone that it did not get: it must know, and subscribes again. */
   #drop(subscription: Subscription<F>): void {
     this.subscriptions.delete(subscription);
     subscription.receiver.dropped(this.name, UNSUBSCRIBE.insufficientState);
   }
+}
+
+/** Not what it had already, and not what was published before it came and is here again only since the stream is rebuilt. */
+function isFor<F>(subscription: Subscription<F>, entry: StreamEntry): boolean {
+  if (isHad(subscription, entry.kafka)) return false;
+  return !entry.replayed || entry.publishedAt >= subscription.since - CLOCK_SKEW_MS;
+}
+
+/** A channel's publications are in one partition, as long as the topic doesn't grow. */
+function isHad<F>({ had }: Subscription<F>, kafka: KafkaPosition): boolean {
+  return had !== undefined && had.partition === kafka.partition && kafka.offset <= had.offset;
 }

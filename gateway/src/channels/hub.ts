@@ -118,11 +118,8 @@ export class Hub<F> {
 
   #open(name: string): Channel<F> {
     const { frame, delivered, feed, unixNow } = this.#options;
-    const state = new Channel<F>(
-      name,
-      { frame, delivered, sync: (channel, position) => void this.#sync(channel, position) },
-      unixNow(),
-    );
+    const sync = (channel: Channel<F>, position: StreamPosition): void => void this.#sync(channel, position);
+    const state = new Channel<F>(name, { frame, delivered, sync, unixNow });
     this.#channels.set(name, state);
     state.listening = feed.listen(name);
     // Those who subscribe at the same time share this failure; who comes later tries anew.

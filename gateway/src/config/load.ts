@@ -125,10 +125,10 @@ function redis(field: Field): GatewayConfig['redis'] {
   try {
     protocol = new URL(url.string()).protocol;
   } catch {
-    url.fail('a URL such as rediss://orders-redis:6379');
+    url.fail('a URL such as rediss://orders-redis:6379', true);
   }
   if (protocol !== 'redis:' && protocol !== 'rediss:')
-    url.fail('a URL that begins with redis:// or rediss://');
+    url.fail('a URL that begins with redis:// or rediss://', true);
   const tlsDir = field.maybe('tlsDir')?.string();
   const dir = field.maybe('dir')?.string();
   return { url: url.string(), ...(tlsDir && { tlsDir }), ...(dir && { dir }) };

@@ -18,10 +18,10 @@ export class Field {
     this.value = value;
   }
 
-  /** Ends the check. `expected` completes "must be …". */
-  fail(expected: string): never {
-    const given =
-      this.value === undefined ? 'it is missing' : `it is ${JSON.stringify(this.value).slice(0, 80)}`;
+  /** Ends the check. `expected` completes "must be …". `secret`: the value must not be shown. */
+  fail(expected: string, secret = false): never {
+    const shown = secret ? 'something else' : JSON.stringify(this.value)?.slice(0, 80);
+    const given = this.value === undefined ? 'it is missing' : `it is ${shown}`;
     throw new ConfigError(this.file, this.path, `must be ${expected}; ${given}`);
   }
 

@@ -27,6 +27,8 @@ import { planDrain } from './drain.ts';
 
 const TICK_MS = 100;
 const SWEEP_MS = 1_000;
+/** How long clients get to close their end after they were sent away. */
+const CLOSE_MS = 3_000;
 /** Told to clients in the connect reply. */
 const VERSION = 'causeway 0.1.0';
 
@@ -186,6 +188,7 @@ export class Gateway {
       if (wait > 5) await new Promise((done) => setTimeout(done, wait));
       session.close(DISCONNECT.shutdown);
     }
+    await server.empty(CLOSE_MS);
     log.info('drained', { connections: sessions.length, seconds: (performance.now() - began) / 1000 });
   }
 

@@ -14,7 +14,7 @@ export function parseAnnotations(text: string): Map<string, string> {
 const SIMPLE: Record<string, string> = { n: '\n', t: '\t', r: '\r', a: '\x07', b: '\b', f: '\f', v: '\v' };
 
 function unquote(quoted: string): string {
-  return quoted.replace(/\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)/gi, (escape) => {
+  return quoted.replace(/\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)/g, (escape) => {
     const kind = escape[1] ?? '';
     if (escape.length === 2) return SIMPLE[kind] ?? kind;
     const code = Number.parseInt(escape.slice(2), 16);

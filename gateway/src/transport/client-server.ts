@@ -76,6 +76,7 @@ export class ClientServer {
   /** Sockets whose time to become a client is not over. */
   readonly #arriving = new Map<TLSSocket, Arrival>();
   readonly #sessions = new Map<ClientSession, TLSSocket>();
+  #onEmpty: () => void = () => undefined;
 
   constructor(options: ClientServerOptions) {
     this.#options = options;
@@ -91,7 +92,11 @@ export class ClientServer {
     });
     this.#server.maxConnections = options.maxConnections;
     this.#server.on('secureConnection', (socket) => this.#arrive(socket));
-    this.#server.on('tlsClientError', () => options.events.handshake('failed'));
+    this.#server.on('tlsClientError', (_, socket) => {
+      options.events.handshake('failed');
+      // A handshake that takes too long is only told; its socket would stay for ever.
+      socket.destroy();
+    });
     this.#server.on('drop', () => options.events.handshake('refused'));
   }
 
@@ -131,6 +136,18 @@ export class ClientServer {
       else socket.destroy();
     }
     for (const session of this.#sessions.keys()) session.tick(now, unixNow);
+  }
+
+  /** Resolves when no session is left, or after `timeoutMs`. */
+  async empty(timeoutMs: number): Promise<void> {
+    if (this.#sessions.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#onEmpty = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** Destroys what is still open. */
@@ -177,7 +194,6 @@ export class ClientServer {
       return;
     }
     const head = parsed as RequestHead;
-    socket.pause();
     // ws looks at no more of a request than this.
     const request = {
       method: head.method,
@@ -205,6 +221,7 @@ export class ClientServer {
     ws.on('close', () => {
       this.#sessions.delete(session);
       session.ended();
+      if (this.#sessions.size === 0) this.#onEmpty();
     });
   }
 }

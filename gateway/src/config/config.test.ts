@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ConfigError, Field, loadGatewayConfig, parseGatewayConfig } from './index.ts';
+
+const valid = {
+  platform: 'orders',
+  namespace: 'messaging',
+  listen: { port: 8443, adminPort: 8081 },
+  tls: { dir: '/tls', annotationsFile: '/podinfo/annotations' },
+  auth: { jwt: { dir: '/jwt', issuer: 'us' } },
+  allowedOrigins: ['https://app.example'],
+  heartbeat: { intervalMs: 25_000, timeoutMs: 10_000 },
+  connectTimeoutMs: 10_000,
+  limits: {
+    connections: 20_000,
+    messagesPerSecond: 200,
+    burst: 400,
+    tiers: [{ name: 'vip', messagesPerSecond: 5_000, burst: 5_000 }],
+  },
+  kafka: {
+    brokers: ['kafka:9092'],
+    tls: {},
+    sasl: { mechanism: 'PLAIN', dir: '/sasl' },
+    group: 'orders.causeway-delivery',
+    topics: [{ name: 'chat', topic: 'orders.chat' }],
+  },
+  redis: { url: 'rediss://redis:6379', tlsDir: '/internal' },
+  drain: { perSecond: 2_000, timeoutMs: 30_000 },
+};
+
+/** `valid` with the member at `path` replaced. */
+function changed(path: string, value: unknown): unknown {
+  const copy = structuredClone(valid) as unknown as Record<string, unknown>;
+  const names = path.split('.');
+  const last = names.pop() ?? '';
+  let at = copy;
+  for (const name of names) at = at[name] as Record<string, unknown>;
+  at[last] = value;
+  return copy;
+}
+
+describe('gateway.json', () => {
+  it('is taken as the operator writes it', () => {
+    assert.deepEqual(parseGatewayConfig(new Field('gateway.json', '', valid)), valid);
+  });
+
+  for (const [path, value, message] of [
+    ['platform', undefined, 'gateway.json: platform: must be a text that is not empty; it is missing'],
+    ['listen.port', 99_999, 'gateway.json: listen.port: must be a whole number from 0 to 65535; it is 99999'],
+    ['limits.burst', 0, 'gateway.json: limits.burst: must be a whole number from 1; it is 0'],
+    [
+      'limits.messagesPerSecond',
+      '5',
+      'gateway.json: limits.messagesPerSecond: must be a number over 0; it is "5"',
+    ],
+    ['kafka.brokers', [], 'gateway.json: kafka.brokers: must be a list of at least one host:port; it is []'],
+    ['kafka.brokers', ['kafka'], 'gateway.json: kafka.brokers[0]: must be host:port; it is "kafka"'],
+    ['kafka.topics', {}, 'gateway.json: kafka.topics: must be a list; it is {}'],
+    [
+      'kafka.sasl.mechanism',
+      'NTLM',
+      'gateway.json: kafka.sasl.mechanism: must be one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; it is "NTLM"',
+    ],
+    [
+      'kafka.topics',
+      [
+        { name: 'a', topic: 'x' },
+        { name: 'a', topic: 'y' },
+      ],
+      'gateway.json: kafka.topics[1].name: must be different from the names of the other topics; it is "a"',
+    ],
+    ['auth', null, 'gateway.json: auth: must be an object; it is null'],
+  ] as const) {
+    it(`is refused with ${path} ${JSON.stringify(value)}`, () => {
+      assert.throws(() => parseGatewayConfig(new Field('gateway.json', '', changed(path, value))), {
+        name: 'ConfigError',
+        message,
+      });
+    });
+  }
+
+  it('does not show the password in a URL that is refused', () => {
+    const config = new Field('gateway.json', '', changed('redis.url', 'http://u:hush@redis'));
+    assert.throws(
+      () => parseGatewayConfig(config),
+      (error: Error) => /redis\.url/.test(error.message) && !error.message.includes('hush'),
+    );
+  });
+
+  it('that is not there is said so', async () => {
+    await assert.rejects(loadGatewayConfig('/nowhere/gateway.json'), (error) => {
+      assert.ok(error instanceof ConfigError);
+      assert.equal(error.message, '/nowhere/gateway.json: cannot be read (ENOENT); pass --config');
+      return true;
+    });
+  });
+});

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { BackendAwayError, encodeEnvelope } from './index.ts';
+import { decodeEntry, decodeEnvelope, decodeMessage, encodeEntry } from './entry.ts';
+import { Lane } from './lane.ts';
+import { redisKeys } from './keys.ts';
+
+const info = { user: 'ann', client: 'c1' };
+
+describe('a publication', () => {
+  it('is the same after Kafka and Redis', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.nat(), fc.nat(), fc.boolean(), (data, partition, offset, replayed) => {
+        const envelope = decodeEnvelope(Buffer.from(encodeEnvelope(JSON.stringify(data), info, 1_234)));
+        assert.ok(envelope);
+        const stored = encodeEntry(envelope, { partition, offset }, replayed);
+        const message = decodeMessage(`epoch 7 ${stored}`);
+        const { epoch, ...entry } = message;
+        assert.equal(epoch, 'epoch');
+        assert.deepEqual(entry, decodeEntry(7, stored));
+        assert.deepEqual(entry.kafka, { partition, offset });
+        assert.equal(entry.replayed, replayed);
+        assert.equal(entry.publishedAt, 1_234);
+        const expected = JSON.parse(JSON.stringify({ data, info })) as unknown;
+        assert.deepEqual(JSON.parse(`{${entry.body}}`), expected);
+      }),
+    );
+  });
+
+  for (const [what, value] of [
+    ['nothing', null],
+    ['no JSON', 'x'],
+    ['another form', '{"hello":1}'],
+    ['no data', '{"id":"1","t":1}'],
+    ['a wrong sender', '{"id":"1","t":1,"data":1,"info":{"user":5}}'],
+  ] as const) {
+    it(`is not what somebody else wrote into the topic: ${what}`, () => {
+      assert.equal(decodeEnvelope(value === null ? null : Buffer.from(value)), undefined);
+    });
+  }
+});
+
+describe('Redis keys', () => {
+  it('are apart for each platform, and lead back to the channel', () => {
+    const keys = redisKeys('ns', 'orders');
+    assert.equal(keys.channelOf(keys.feed('chat:a:b')), 'chat:a:b');
+    assert.notEqual(keys.stream('chat:a'), redisKeys('ns', 'other').stream('chat:a'));
+  });
+});
+
+describe('a lane', () => {
+  const options = { maxBatchRecords: 3, maxBatchBytes: 100, timeoutMs: 1_000 };
+
+  it('has one batch in flight; what comes meanwhile is the next, in order', async () => {
+    const sent: string[][] = [];
+    const finish: (() => void)[] = [];
+    const send = (records: { value: string }[]): Promise<void> => {
+      sent.push(records.map(({ value }) => value));
+      return new Promise((resolve) => finish.push(resolve));
+    };
+    const lane = new Lane(send, { ...options, now: () => 0 });
+    const first = [lane.append('k', '1'), lane.append('k', '2')];
+    await turn();
+    const second = ['3', '4', '5', '6'].map((value) => lane.append('k', value));
+    await turn();
+    assert.deepEqual(sent, [['1', '2']]);
+    finish.shift()?.();
+    await Promise.all(first);
+    await turn();
+    assert.deepEqual(sent.slice(1), [['3', '4', '5']]);
+    finish.shift()?.();
+    await turn();
+    finish.shift()?.();
+    await Promise.all(second);
+    assert.deepEqual(sent[2], ['6']);
+    assert.equal(lane.idle, true);
+  });
+
+  it('keeps batches under the bytes that they may have', async () => {
+    const sent: number[] = [];
+    const lane = new Lane(async (records) => void sent.push(records.length), { ...options, now: () => 0 });
+    await Promise.all([60, 60, 500, 10].map((size) => lane.append('k', 'x'.repeat(size))));
+    assert.deepEqual(sent, [1, 1, 1, 1]);
+  });
+
+  it('says that a batch failed to those in it only, and goes on', async () => {
+    let fail = true;
+    const send = async (): Promise<void> => {
+      if (fail) throw new Error('no leader');
+    };
+    const lane = new Lane(send, { ...options, now: () => 0 });
+    await assert.rejects(lane.append('k', '1'), BackendAwayError);
+    fail = false;
+    await lane.append('k', '2');
+  });
+
+  it('gives up what waits too long, in flight and in the queue', async () => {
+    let now = 0;
+    let finish = (): void => undefined;
+    const sent: string[] = [];
+    const send = (records: { value: string }[]): Promise<void> => {
+      sent.push(...records.map(({ value }) => value));
+      return new Promise((resolve) => (finish = resolve));
+    };
+    const lane = new Lane(send, { ...options, now: () => now });
+    const inFlight = lane.append('k', '1');
+    await turn();
+    const queued = lane.append('k', '2');
+    now = 500;
+    const later = lane.append('k', '3');
+    now = 1_000;
+    lane.expire();
+    await assert.rejects(inFlight, BackendAwayError);
+    await assert.rejects(queued, BackendAwayError);
+    finish();
+    await turn();
+    finish();
+    await later;
+    assert.deepEqual(sent, ['1', '3'], 'what was given up in the queue is not sent');
+  });
+});

@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { connect as connectTcp } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { GatewayConfig } from '@causeway/crds';
+import { waitFor } from '../../../e2e/tools/index.ts';
+import {
+  buildBundle,
+  connected,
+  listen,
+  mountSecret,
+  publish,
+  rawClient,
+  RUNTIMES,
+  sdk,
+  startBackends,
+  startGateway,
+  token,
+} from '../testing/index.ts';
+import type { Backends, GatewayProcess, Platform, Runtime } from '../testing/index.ts';
+
+/** No test takes longer, but one that hangs. */
+const EACH = { timeout: 60_000 };
+const login = { username: 'gateway', password: randomBytes(8).toString('hex') };
+
+for (const runtime of RUNTIMES) {
+  describe(`clients of a gateway on ${runtime}`, { timeout: 300_000 }, () => {
+    let backends: Backends;
+    let platform: Platform;
+    const running: GatewayProcess[] = [];
+    const ends: (() => void)[] = [];
+
+    before(async () => {
+      [backends] = await Promise.all([startBackends({ kafka: { sasl: login } }), buildBundle()]);
+    });
+    after(() => backends.stop());
+    afterEach(async () => {
+      for (const end of ends.splice(0)) end();
+      await Promise.all(running.splice(0).map((gateway) => gateway.stop()));
+    });
+
+    const start = async (config?: (config: GatewayConfig) => void): Promise<GatewayProcess> => {
+      if (running.length === 0) platform = await backends.platform();
+      const sasl = mountSecret(login);
+      ends.push(() => sasl.remove());
+      const gateway = await startGateway({
+        runtime: runtime as Runtime,
+        platform,
+        config: (all) => {
+          all.kafka.sasl = { mechanism: 'PLAIN', dir: sasl.dir };
+          config?.(all);
+        },
+      });
+      running.push(gateway);
+      return gateway;
+    };
+    const client = async (gateways: GatewayProcess[], options: Parameters<typeof sdk>[2] = {}) => {
+      const made = await sdk(platform, gateways, options);
+      ends.push(() => made.disconnect());
+      return made;
+    };
+
+    it('publish to each other through the unchanged SDK, and ask for what was', EACH, async () => {
+      const gateway = await start();
+      const ann = await connected(
+        await client([gateway], { user: 'ann', claims: { info: { name: 'Ann' } } }),
+      );
+      const bob = await connected(await client([gateway], { user: 'bob' }));
+      const heard = await listen(bob, 'chat:room1');
+      for (const n of [1, 2, 3]) await publish(ann, 'chat:room1', { n, text: 'ä"\\\n😀' });
+      await waitFor('three publications', () => heard.data.length === 3);
+      assert.deepEqual(
+        heard.data,
+        [1, 2, 3].map((n) => ({ n, text: 'ä"\\\n😀' })),
+      );
+      assert.equal(heard.publications[0]?.info?.user, 'ann');
+      assert.deepEqual(heard.publications[0]?.info?.connInfo, { name: 'Ann' });
+      const history = await ann.history('chat:room1', { limit: 2, since: { offset: 1, epoch: '' } });
+      assert.deepEqual(
+        history.publications.map(({ offset }) => offset),
+        [2, 3],
+      );
+      assert.equal(history.offset, 3);
+      const newest = await ann.history('chat:room1', { limit: 1, reverse: true });
+      assert.equal(newest.publications[0]?.offset, 3);
+      heard.subscription.unsubscribe();
+      await publish(ann, 'chat:room1', { n: 4 });
+      await waitFor('the fourth one in history', async () => (await ann.history('chat:room1')).offset === 4);
+      assert.equal(heard.data.length, 3, 'nothing after it unsubscribed');
+      assert.ok((await gateway.metric('causeway_gateway_publish_to_deliver_seconds_count')) >= 3);
+      assert.ok((await gateway.metric('causeway_gateway_connections')) === 2);
+    });
+
+    it("get errors with the protocol's numbers", EACH, async () => {
+      const gateway = await start(
+        (config) => (config.limits = { ...config.limits, messagesPerSecond: 0.001, burst: 2 }),
+      );
+      const ann = await connected(await client([gateway]));
+      const code = (expected: number) => (error: { code: number }) => error.code === expected;
+      await assert.rejects(ann.publish('other:room', 1), code(102));
+      await assert.rejects(ann.publish('chat', 1), code(102));
+      await assert.rejects(ann.publish('chat:a', 'x'.repeat(40_000)), code(106));
+      await assert.rejects(ann.presence('chat:a'), code(108));
+      await publish(ann, 'chat:a', 1);
+      await ann.publish('chat:a', 2);
+      await assert.rejects(ann.publish('chat:a', 3), code(111));
+      const raw = await rawClient(platform, gateway);
+      raw.send(
+        { id: 1, connect: { token: await token('bob') } },
+        { id: 2, subscribe: { channel: 'chat:a' } },
+      );
+      raw.send({ id: 3, subscribe: { channel: 'chat:a' } }, { id: 4, dance: {} });
+      const replies = (): typeof raw.lines => raw.lines.filter(({ id }) => id !== undefined);
+      await waitFor('four replies', () => replies().length >= 4);
+      const codes = new Map(
+        replies().map(({ id, error }) => [id, (error as { code: number } | undefined)?.code]),
+      );
+      assert.deepEqual(
+        [1, 2, 3, 4].map((id) => codes.get(id)),
+        [undefined, undefined, 105, 104],
+      );
+      raw.ws.close();
+    });
+
+    it('are refused with a bad token, and told to renew an old one', EACH, async () => {
+      const gateway = await start();
+      const forged = await client([gateway], { token: await token('eve', {}, randomBytes(32)) });
+      const refusal = new Promise<{ code: number }>((resolve) => forged.on('disconnected', resolve));
+      forged.connect();
+      assert.equal((await refusal).code, 3500);
+      const old = await token('ann', { exp: Math.floor(Date.now() / 1000) - 60 });
+      const renewing = await client([gateway], { token: old, getToken: () => token('ann') });
+      await connected(renewing);
+      const logs = JSON.stringify(gateway.logs);
+      assert.ok(!logs.includes(old.slice(-20)), 'no token in the log');
+    });
+
+    it('stay connected when they refresh their token in time', EACH, async () => {
+      const gateway = await start();
+      const soon = () => token('ann', { exp: Math.floor(Date.now() / 1000) + 2 });
+      let refreshed = 0;
+      const ann = await client([gateway], {
+        token: await soon(),
+        getToken: () => {
+          refreshed += 1;
+          return refreshed === 1 ? soon() : token('ann');
+        },
+      });
+      const connecting: number[] = [];
+      ann.on('connecting', ({ code }) => connecting.push(code));
+      await connected(ann);
+      await waitFor('two refreshes', () => refreshed === 2);
+      await ann.publish('chat:a', 1).catch(() => publish(ann, 'chat:a', 1));
+      assert.deepEqual(connecting, [0], 'no reconnect');
+    });
+
+    it("are closed when they say nothing, and when they don't answer pings", EACH, async () => {
+      const gateway = await start((config) => {
+        config.connectTimeoutMs = 500;
+        config.heartbeat = { intervalMs: 300, timeoutMs: 300 };
+      });
+      const silentTcp = connectTcp(gateway.port, '127.0.0.1').resume();
+      const tls = {
+        port: gateway.port,
+        host: '127.0.0.1',
+        servername: 'localhost',
+        ca: readFileSync(platform.pki.caFile),
+      };
+      const silentTls = connectTls(tls).resume();
+      const closed = [silentTcp, silentTls].map((socket) => {
+        socket.on('error', () => undefined);
+        return new Promise((resolve) => socket.once('close', resolve));
+      });
+      const silentClient = await rawClient(platform, gateway);
+      const deaf = await rawClient(platform, gateway);
+      deaf.send({ id: 1, connect: { token: await token('ann') } });
+      await Promise.all(closed);
+      assert.deepEqual(await silentClient.closed, { code: 3502, reason: 'stale' });
+      assert.deepEqual(await deaf.closed, { code: 3012, reason: 'no pong' });
+      const ann = await connected(await client([gateway]));
+      const left: number[] = [];
+      ann.on('connecting', ({ code }) => left.push(code));
+      const before = await gateway.metric('causeway_gateway_messages_total');
+      await waitFor(
+        'some pings',
+        async () => (await gateway.metric('causeway_gateway_messages_total')) > before + 3,
+      );
+      assert.deepEqual(left, [], 'one that answers stays');
+    });
+
+    it('are sent away for what is no command', EACH, async () => {
+      const gateway = await start();
+      for (const frame of [
+        'nonsense',
+        '{"id":1}',
+        Buffer.from([1, 2, 3]),
+        '{"id":1,"subscribe":{"channel":"chat:a"}}',
+      ]) {
+        const raw = await rawClient(platform, gateway);
+        raw.ws.send(frame);
+        assert.equal((await raw.closed).code, 3501, String(frame));
+      }
+      const large = await rawClient(platform, gateway);
+      large.ws.send('x'.repeat(70_000));
+      assert.equal((await large.closed).code, 1009);
+      assert.equal((await gateway.admin('/healthz')).status, 200);
+    });
+
+    it('are refused over the limit of connections, before TLS', EACH, async () => {
+      const gateway = await start((config) => (config.limits.connections = 3));
+      const first = await Promise.all([1, 2, 3].map(() => rawClient(platform, gateway)));
+      await assert.rejects(rawClient(platform, gateway));
+      const ready = await gateway.admin('/readyz');
+      assert.equal(ready.status, 503);
+      assert.match(ready.body, /limit of 3 connections/);
+      first[0]?.ws.close();
+      await first[0]?.closed;
+      await waitFor('a place', async () => (await rawClient(platform, gateway)).ws.readyState === 1);
+    });
+
+    it("that read too slowly are closed with their code, and others don't notice", EACH, async () => {
+      const gateway = await start();
+      const ann = await connected(await client([gateway]));
+      const heard = await listen(await connected(await client([gateway], { user: 'bob' })), 'chat:big');
+      const slow = await rawClient(platform, gateway);
+      slow.send(
+        { id: 1, connect: { token: await token('slow') } },
+        { id: 2, subscribe: { channel: 'chat:big' } },
+      );
+      await waitFor('subscribed', () => slow.lines.length >= 2);
+      slow.ws.pause();
+      const data = 'x'.repeat(30_000);
+      let sent = 0;
+      await waitFor(
+        'the slow reader is dropped',
+        async () => {
+          await Promise.all(Array.from({ length: 20 }, () => publish(ann, 'chat:big', data)));
+          sent += 20;
+          return (await gateway.metric('causeway_gateway_drops_total')) >= 1;
+        },
+        { intervalMs: 1, timeoutMs: 60_000 },
+      );
+      slow.ws.resume();
+      assert.deepEqual(await slow.closed, { code: 3008, reason: 'slow' });
+      await waitFor('all at the other', () => heard.data.length === sent);
+    });
+
+    it('are sent elsewhere on SIGTERM, and go on there with nothing lost', EACH, async () => {
+      const leaving = await start((config) => (config.drain = { perSecond: 10, timeoutMs: 3_000 }));
+      const staying = await start();
+      const clients = await Promise.all(
+        Array.from({ length: 10 }, (_, i) => client([leaving, staying], { user: `user ${i}` })),
+      );
+      const codes: number[] = [];
+      for (const one of clients) {
+        one.on('connecting', ({ code }) => code !== 0 && codes.push(code));
+        await connected(one);
+      }
+      const heard = await Promise.all(clients.map((one) => listen(one, 'chat:room1')));
+      const ann = await connected(await client([staying], { user: 'ann' }));
+      await publish(ann, 'chat:room1', 0);
+      const began = performance.now();
+      leaving.signal('SIGTERM');
+      await waitFor('not ready', async () => (await leaving.admin('/readyz')).status === 503, {
+        intervalMs: 10,
+      });
+      let sent = 1;
+      const exit = leaving.exited;
+      let gone = false;
+      void exit.then(() => (gone = true));
+      while (!gone) await publish(ann, 'chat:room1', sent++);
+      assert.equal(await exit, 0);
+      assert.ok(performance.now() - began < 15_000);
+      await publish(ann, 'chat:room1', sent++);
+      const all = Array.from({ length: sent }, (_, i) => i);
+      for (const listener of heard) {
+        await waitFor('all of them', () => listener.data.length >= sent);
+        assert.deepEqual(listener.data, all);
+      }
+      assert.deepEqual(
+        codes.slice(0, 10),
+        Array.from({ length: 10 }, () => 3001),
+      );
+    });
+
+    it('have no gateway where the configuration is wrong, and its operator is told what', EACH, async () => {
+      await assert.rejects(
+        startGateway({ runtime: runtime as Runtime, platform, config: (all) => (all.limits.burst = -1) }),
+        /ended with 2:[^]*gateway\.json: limits\.burst: must be a whole number from 1; it is -1/,
+      );
+    });
+  });
+}

@@ -1,0 +1,9 @@
+/** gateway/src/testing: what the gateway's integration tests share. Imports e2e/harness, e2e/tools and the SDK. */
+export { startBackends } from './backends.ts';
+export type { Backends } from './backends.ts';
+export { connected, listen, publish, rawClient, sdk, token } from './client.ts';
+export type { Listener, RawClient } from './client.ts';
+export { buildBundle, certificateFiles, HMAC, RUNTIMES, startGateway } from './gateway-process.ts';
+export type { GatewayProcess, Platform, Runtime } from './gateway-process.ts';
+export { mountSecret } from './mounted-secret.ts';
+export type { MountedSecret } from './mounted-secret.ts';

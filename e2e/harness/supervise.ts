@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { openSync, closeSync, mkdtempSync, rmSync } from 'node:fs';
+import { openSync, closeSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endProcess, identify, isAlive, tailOf } from '../tools/index.ts';
@@ -46,6 +46,7 @@ function endAllNow(): void {
 function hookOnce(): void {
   if (hooked) return;
   hooked = true;
+  sweep();
   process.on('exit', endAllNow);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
@@ -56,10 +57,20 @@ function hookOnce(): void {
   }
 }
 
+/** Removes the folders of processes that were killed before they could: the name says whose a folder is. */
+function sweep(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const [, pid, startTime] = /^causeway-test-[a-z]+-(\d+)-(\d+)-/.exec(name) ?? [];
+    if (pid === undefined || isAlive({ pid: Number(pid), startTime: Number(startTime) })) continue;
+    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
+
 /** A temporary folder that is removed by {@link removeFolder}, or at the end of this process. */
 export function temporaryFolder(name: string): string {
   hookOnce();
-  const folder = mkdtempSync(join(tmpdir(), `causeway-${name}-`));
+  const { pid, startTime } = identify(process.pid);
+  const folder = mkdtempSync(join(tmpdir(), `causeway-test-${name}-${pid}-${startTime}-`));
   folders.add(folder);
   return folder;
 }

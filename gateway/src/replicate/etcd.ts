@@ -1,9 +1,9 @@
 /**
  * One etcd over `etcd3`'s own gRPC clients. Its fault handling is switched off, and its watcher isn't used: see
- * docs/adr/0021 for what was found. Every call has a deadline; nothing is retried here.
+ * docs/adr/0021 for what was found. Every call has a deadline, and is tried once at each endpoint.
  */
 import type { EtcdConnectionConfig } from '@causeway/crds';
-import { Etcd3 } from 'etcd3';
+import { Etcd3, isRecoverableError } from 'etcd3';
 import type { IOptions, IRangeRequest, IRangeResponse, ITxnRequest, ITxnResponse } from 'etcd3';
 import type { KeyRange } from './changes.ts';
 import type { SourceHead } from './checkpoint.ts';
@@ -56,44 +56,39 @@ const grpcOptions = {
   'grpc.use_local_subchannel_pool': 1,
 };
 
-/** A connection to one etcd cluster. */
+/**
+ * A connection to one etcd cluster. One endpoint is used until it fails; then the next, and so on, within the call.
+ * (etcd3 itself picks one at random for each call, and with its fault handling off fails as often as one is away.)
+ */
 export class EtcdClient {
-  readonly #client: Etcd3;
+  readonly #clients: Etcd3[];
   readonly #onReply: () => void;
+  #current: number;
 
   /** `onReply` is called after each answer: a sign of life. */
   constructor({ endpoints }: EtcdConnectionConfig, credentials: Credentials, onReply: () => void) {
     this.#onReply = onReply;
-    const { ca, cert, key, username, password } = credentials;
-    const policy = noPolicy as Policy;
-    this.#client = new Etcd3({
-      hosts: endpoints,
-      grpcOptions,
-      faultHandling: { host: () => policy, global: policy },
-      defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: Date.now() + CALL_TIMEOUT_MS }),
-      ...(ca && {
-        credentials: { rootCertificate: ca, ...(cert && key && { certChain: cert, privateKey: key }) },
-      }),
-      ...(username !== undefined && password !== undefined && { auth: { username, password } }),
-    });
-    if (endpoints.some((endpoint) => endpoint.startsWith('https:')))
-      allowIpEndpoints(this.#client, credentials);
+    this.#clients = endpoints.map((endpoint) => connectTo(endpoint, credentials));
+    this.#current = Math.floor(Math.random() * endpoints.length);
   }
 
   /** A linearizable range read. Throws {@link CompactedError}. */
   async range(request: IRangeRequest): Promise<IRangeResponse> {
-    return this.#call(this.#client.kv.range(request));
+    return this.#call(({ kv }) => kv.range(request));
   }
 
-  /** A transaction. Throws {@link RefusedError} when it is too large. */
+  /**
+   * A transaction. Throws {@link RefusedError} when it is too large. It may be sent twice, when an endpoint fails without
+   * an answer: it must be guarded so that it can't happen twice.
+   */
   async transact(request: ITxnRequest): Promise<ITxnResponse> {
-    return this.#call(this.#client.kv.txn(request));
+    return this.#call(({ kv }) => kv.txn(request));
   }
 
   /** Which cluster this is and where it stands, linearizable. */
-  async head(): Promise<SourceHead & { memberId: string }> {
+  async head(): Promise<SourceHead> {
     const { header } = await this.range({ key: Buffer.from('\0'), keys_only: true, limit: 1 });
-    return { clusterId: header.cluster_id, memberId: header.member_id, revision: BigInt(header.revision) };
+    return { clusterId: header.cluster_id, revision: BigInt(header.revision) };
   }
 
   /** Whether any key is in the range, at `revision` or now. */
@@ -123,23 +118,51 @@ export class EtcdClient {
 
   /** Opens a watch; see {@link openWatch}. */
   async watch(request: WatchRequest, handlers: WatchHandlers): Promise<Watch> {
-    return openWatch(await this.#client.watchClient.watch(), request, handlers);
+    return openWatch(await this.#client().watchClient.watch(), request, handlers);
   }
 
   /** Ends all connections. */
   close(): void {
-    this.#client.close();
+    for (const client of this.#clients) client.close();
   }
 
-  async #call<T>(reply: Promise<T>): Promise<T> {
-    try {
-      const answer = await reply;
-      this.#onReply();
-      return answer;
-    } catch (error) {
-      throw error instanceof Error ? classify(error) : error;
+  #client(): Etcd3 {
+    const client = this.#clients[this.#current % this.#clients.length];
+    if (client === undefined) throw new RangeError('an etcd has no endpoints');
+    return client;
+  }
+
+  async #call<T>(send: (client: Etcd3) => Promise<T>): Promise<T> {
+    for (let tried = 1; ; tried++) {
+      try {
+        const answer = await send(this.#client());
+        this.#onReply();
+        return answer;
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        const elsewhere = isRecoverableError(error) && tried < this.#clients.length;
+        if (!elsewhere) throw classify(error);
+        this.#current += 1;
+      }
     }
   }
+}
+
+function connectTo(endpoint: string, credentials: Credentials): Etcd3 {
+  const { ca, cert, key, username, password } = credentials;
+  const policy = noPolicy as Policy;
+  const client = new Etcd3({
+    hosts: endpoint,
+    grpcOptions,
+    faultHandling: { host: () => policy, global: policy },
+    defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: Date.now() + CALL_TIMEOUT_MS }),
+    ...(ca && {
+      credentials: { rootCertificate: ca, ...(cert && key && { certChain: cert, privateKey: key }) },
+    }),
+    ...(username !== undefined && password !== undefined && { auth: { username, password } }),
+  });
+  if (endpoint.startsWith('https:')) allowIpEndpoints(client, credentials);
+  return client;
 }
 
 function at(revision: bigint | undefined): { revision?: string } {

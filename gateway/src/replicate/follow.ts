@@ -32,7 +32,7 @@ const LOOK_MS = 1000;
 /** How many looks may fail in a row. */
 const LOOKS_MAY_FAIL = 3;
 /** How long a watch that is behind may say nothing, milliseconds. */
-const SILENCE_MS = 30_000;
+const SILENCE_MS = 20_000;
 /** While halves of revisions wait for other watches, these are asked again after this time, milliseconds. */
 const ASK_MS = 50;
 /**

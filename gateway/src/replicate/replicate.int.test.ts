@@ -324,6 +324,13 @@ describe('replicate: two etcds', () => {
     assert.equal(await get(to, '/zz/old'), 'before');
   });
 
+  it('without prefixes it holds the epoch, and is ready', async () => {
+    await put(at, ['/config/a', '1']);
+    await ready(start({ prefixes: [] }));
+    assert.equal(await get(to, ETCD_KEY.epoch), '3');
+    assert.equal(await get(to, '/config/a'), undefined);
+  });
+
   it('a source that lost everything does not empty the target: it is blocked, and says why', async () => {
     await put(to, ['/config/a', 'the only copy']);
     const replicator = start();

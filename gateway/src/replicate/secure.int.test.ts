@@ -6,7 +6,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import type { EtcdConnectionConfig, ReplicatorConfig } from '@causeway/crds';
 import { createTestPki, startEtcd } from '../../../e2e/harness/index.ts';
 import type { Etcd, TestPki } from '../../../e2e/harness/index.ts';
-import { waitFor } from '../../../e2e/tools/index.ts';
+import { freePort, waitFor } from '../../../e2e/tools/index.ts';
 import { Etcd3 } from 'etcd3';
 import { startReplicator } from './replicator.ts';
 import type { Replicator } from './replicator.ts';
@@ -171,6 +171,41 @@ describe('replicate: mutual TLS', () => {
     resume();
     await ready(replicator);
     await waitFor('equal', () => sameKeys(source.endpoint, target.endpoint, PREFIXES));
+  });
+});
+
+describe('replicate: several endpoints', () => {
+  it('given one that never answers and one that goes away under writes, it goes on with the others', async () => {
+    const [source, target, pki] = await Promise.all([startEtcd(), startEtcd(), createTestPki()]);
+    const dir = mkdtempSync(join(tmpdir(), 'causeway-mounted-'));
+    await mount(dir, pki, pki.caFile);
+    const serve = async (): Promise<TlsProxy> =>
+      startTlsProxy(source.endpoint, {
+        caFile: pki.caFile,
+        ...(await pki.issue('etcd', ['localhost', '127.0.0.1'])),
+      });
+    const [first, second] = [await serve(), await serve()];
+    const nobody = `https://127.0.0.1:${await freePort()}`;
+    const replicator = startReplicator(
+      config({ endpoints: [nobody, first.endpoint, second.endpoint], dir }, { endpoints: [target.endpoint] }),
+      silent,
+    );
+    const writer = new RandomWriter(source.endpoint, PREFIXES);
+    try {
+      await ready(replicator);
+      const writing = writer.run(300);
+      await first.close();
+      await writing;
+      await waitFor('equal', () => sameKeys(source.endpoint, target.endpoint, PREFIXES));
+      await ready(replicator);
+      await second.close();
+      await waitFor('none left', () => replicator.status.phase === 'Connecting');
+    } finally {
+      writer.close();
+      await replicator.stop();
+      await Promise.all([source.stop(), target.stop(), first.close(), second.close()]);
+      rmSync(dir, { recursive: true, force: true });
+    }
   });
 });
 

@@ -118,10 +118,10 @@ class Session {
   }
 
   /** Replicating a cluster into itself would never end: each write would be a change to write. */
-  async #refuseItself(source: SourceHead & { memberId: string }): Promise<void> {
+  async #refuseItself(source: SourceHead): Promise<void> {
     const target = await this.#target.client.head();
-    if (source.clusterId !== target.clusterId || source.memberId !== target.memberId) return;
-    // Clusters that were made with the same names and addresses share these ids, but not their history.
+    if (source.clusterId !== target.clusterId) return;
+    // Clusters that were made with the same names and addresses share the id, but not their history.
     const distance = source.revision - target.revision;
     if (distance > 1000n || distance < -1000n) return;
     const [ours, theirs] = [

@@ -33,11 +33,9 @@ export async function createKafka({ connection, clientId, log }: KafkaClientOpti
 }
 
 /** kafkajs calls much an error that it repairs itself; what matters comes back to us as a rejection. */
-function forward(log: Log, { level, namespace, log: { message, ...fields } }: LogEntry): void {
+function forward(log: Log, { namespace, log: { message, ...fields } }: LogEntry): void {
   const { error, broker, groupId, retryCount } = fields as Record<string, unknown>;
-  const shown = { from: `kafkajs ${namespace}`, error, broker, groupId, retryCount };
-  if (level <= logLevel.WARN) log.warn(message, shown);
-  else log.debug(message, shown);
+  log.debug(message, { from: `kafkajs ${namespace}`, error, broker, groupId, retryCount });
 }
 
 async function tls(config: KafkaConnectionConfig['tls']): Promise<KafkaConfig['ssl']> {

@@ -92,12 +92,12 @@ for (const runtime of RUNTIMES) {
       const seen = new Set<string>();
       for (let i = 0; i < 10; i++) {
         const version = i % 2 === 0 ? 2 : 1;
-        const before = performance.now();
+        const began = performance.now();
         gateway.annotate(version);
         await waitFor('served', async () => (await gateway.certificate()).version === version, {
           intervalMs: 10,
         });
-        assert.ok(performance.now() - before < 3_000);
+        assert.ok(performance.now() - began < 3_000);
         const state = await gateway.certificate();
         seen.add(state.fingerprint);
         assert.equal(await fingerprint(gateway), state.fingerprint, 'what it says is what it serves');
@@ -106,7 +106,7 @@ for (const runtime of RUNTIMES) {
       await Promise.all(hammers);
       assert.equal(failed, 0, `${failed} of ${done} handshakes failed`);
       assert.ok(done > 50);
-      assert.deepEqual([...seen].length, 2);
+      assert.equal(seen.size, 2);
       assert.ok(seen.has(first.fingerprint));
       assert.equal(first.bundle.length, 1);
       assert.equal(open.ws.readyState, 1, 'the connection from before is still open');
@@ -159,14 +159,9 @@ for (const runtime of RUNTIMES) {
       for (const gateway of [one, two]) {
         await waitFor('version 2', async () => (await gateway.certificate()).version === 2);
       }
-      const session = await new Promise<Buffer>((resolve, reject) => {
-        handshake(one).then((socket) => {
-          socket.once('session', (ticket) => {
-            socket.destroy();
-            resolve(ticket);
-          });
-        }, reject);
-      });
+      const full = await handshake(one);
+      const session = await new Promise<Buffer>((resolve) => full.once('session', resolve));
+      full.destroy();
       const resumed = await handshake(two, { session });
       assert.equal(resumed.isSessionReused(), true);
       resumed.destroy();

@@ -19,7 +19,7 @@ import {
   startGateway,
   token,
 } from '../testing/index.ts';
-import type { Backends, GatewayProcess, Platform, Runtime } from '../testing/index.ts';
+import type { Backends, GatewayProcess, Platform } from '../testing/index.ts';
 
 /** No test takes longer, but one that hangs. */
 const EACH = { timeout: 60_000 };
@@ -46,7 +46,7 @@ for (const runtime of RUNTIMES) {
       const sasl = mountSecret(login);
       ends.push(() => sasl.remove());
       const gateway = await startGateway({
-        runtime: runtime as Runtime,
+        runtime,
         platform,
         config: (all) => {
           all.kafka.sasl = { mechanism: 'PLAIN', dir: sasl.dir };
@@ -182,10 +182,10 @@ for (const runtime of RUNTIMES) {
       const ann = await connected(await client([gateway]));
       const left: number[] = [];
       ann.on('connecting', ({ code }) => left.push(code));
-      const before = await gateway.metric('causeway_gateway_messages_total');
+      const already = await gateway.metric('causeway_gateway_messages_total');
       await waitFor(
         'some pings',
-        async () => (await gateway.metric('causeway_gateway_messages_total')) > before + 3,
+        async () => (await gateway.metric('causeway_gateway_messages_total')) > already + 3,
       );
       assert.deepEqual(left, [], 'one that answers stays');
     });
@@ -267,11 +267,15 @@ for (const runtime of RUNTIMES) {
         intervalMs: 10,
       });
       let sent = 1;
-      const exit = leaving.exited;
-      let gone = false;
-      void exit.then(() => (gone = true));
-      while (!gone) await publish(ann, 'chat:room1', sent++);
-      assert.equal(await exit, 0);
+      await waitFor(
+        'it is gone',
+        async () => {
+          await publish(ann, 'chat:room1', sent++);
+          return leaving.ended;
+        },
+        { intervalMs: 5 },
+      );
+      assert.equal(await leaving.exited, 0);
       assert.ok(performance.now() - began < 15_000);
       await publish(ann, 'chat:room1', sent++);
       const all = Array.from({ length: sent }, (_, i) => i);
@@ -287,7 +291,7 @@ for (const runtime of RUNTIMES) {
 
     it('have no gateway where the configuration is wrong, and its operator is told what', EACH, async () => {
       await assert.rejects(
-        startGateway({ runtime: runtime as Runtime, platform, config: (all) => (all.limits.burst = -1) }),
+        startGateway({ runtime, platform, config: (all) => (all.limits.burst = -1) }),
         /ended with 2:[^]*gateway\.json: limits\.burst: must be a whole number from 1; it is -1/,
       );
     });

@@ -66,6 +66,7 @@ export interface GatewayProcess {
   signal(name: NodeJS.Signals): void;
   /** Resolves to the exit code. */
   readonly exited: Promise<number | null>;
+  readonly ended: boolean;
   /** Ends it at once and removes its files. */
   stop(): Promise<void>;
 }
@@ -137,6 +138,9 @@ export async function startGateway({
     metric: async (name) => sumOf((await admin(ADMIN_PATH.metrics)).body, name),
     signal: (name) => void child.kill(name),
     exited,
+    get ended() {
+      return child.exitCode !== null || child.signalCode !== null;
+    },
     async stop() {
       child.kill('SIGKILL');
       await exited;

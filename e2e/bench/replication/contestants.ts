@@ -1,6 +1,6 @@
 /** The two that are compared: our replicator and `etcdctl make-mirror`, each as a process that starts and ends. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ETCD_KEY } from '@causeway/crds';
@@ -18,6 +18,8 @@ export interface Route {
 
 /** A contestant that runs. */
 export interface Runner {
+  /** Processor time that it has used so far, seconds. */
+  cpuSeconds(): number;
   end(): Promise<void>;
 }
 
@@ -43,6 +45,7 @@ function launch(command: string, args: readonly string[], cleanUp: () => void): 
   const killed = (): boolean => child.kill('SIGKILL');
   process.once('exit', killed);
   return {
+    cpuSeconds: () => (child.pid === undefined ? 0 : processorSeconds(child.pid)),
     async end() {
       ending = true;
       process.removeListener('exit', killed);
@@ -50,6 +53,16 @@ function launch(command: string, args: readonly string[], cleanUp: () => void): 
       cleanUp();
     },
   };
+}
+
+/** Clock ticks a second in /proc, the same on every Linux that Node runs on (proc(5), sysconf(3)). */
+const TICKS = 100;
+
+/** User and system time of a process (fields 14 and 15 of /proc/PID/stat). */
+function processorSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
 /** Our replicator, from the bundle when there is one. */

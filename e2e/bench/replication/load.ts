@@ -1,4 +1,4 @@
-/** Writes to the source and watches the target: when was a key written, when was it seen. */
+/** Writes to the source and watches both sides: when was a key written, when was it seen. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Etcd3 } from 'etcd3';
 import type { IWatchResponse } from 'etcd3';
@@ -7,7 +7,7 @@ import { waitFor } from '../../tools/index.ts';
 /** Bytes of each value. */
 export const VALUE_BYTES = 128;
 
-/** Sees every key under one prefix that the target gets. Times in milliseconds of `performance.now()`. */
+/** Sees every key under one prefix that an etcd gets. Times in milliseconds of `performance.now()`. */
 export interface Sight {
   /** When each key was first seen. */
   readonly seen: ReadonlyMap<string, number>;
@@ -16,8 +16,8 @@ export interface Sight {
   close(): void;
 }
 
-/** Watches `prefix` in the target from now on. */
-export async function watchTarget(endpoint: string, prefix: string): Promise<Sight> {
+/** Watches `prefix` in an etcd from now on. */
+export async function watchKeys(endpoint: string, prefix: string): Promise<Sight> {
   const client = new Etcd3({ hosts: endpoint });
   const seen = new Map<string, number>();
   const stream = await client.watchClient.watch();
@@ -39,7 +39,7 @@ export async function watchTarget(endpoint: string, prefix: string): Promise<Sig
   return {
     seen,
     all: async (count, timeoutMs) => {
-      await waitFor(`${count} keys in the target`, () => seen.size >= count, { timeoutMs, intervalMs: 5 });
+      await waitFor(`${count} keys under ${prefix}`, () => seen.size >= count, { timeoutMs, intervalMs: 5 });
     },
     close: () => {
       stream.cancel();

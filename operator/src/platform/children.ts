@@ -50,7 +50,8 @@ export async function applyObjects(
   const regarding = platform.status?.observedGeneration === undefined ? {} : { regarding: platform };
   const applyOne = async (object: KubeObject): Promise<void> => {
     const kind = kindOf(object);
-    const live = world.cache.get(kind, object.metadata);
+    // The cache holds only what has our label: an object that somebody else made under our name is not in it.
+    const live = world.cache.get(kind, object.metadata) ?? (await world.kube.get(kind, object.metadata));
     if (live === undefined && isHeldBack(object, blocked)) return;
     if (live !== undefined && !isOurs(live, platform)) {
       problems.push(foreignObject(object));

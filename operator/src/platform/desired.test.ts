@@ -82,7 +82,10 @@ describe('the objects of a platform', () => {
 
   it('come with what pods need before the pods', () => {
     const kinds = desired().map(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet');
-    assert.deepEqual(kinds, [...kinds].sort((a, b) => Number(a) - Number(b)));
+    assert.deepEqual(
+      kinds,
+      [...kinds].sort((a, b) => Number(a) - Number(b)),
+    );
   });
 
   it('have pods that meet the restricted Pod Security Standard, and no rights', () => {

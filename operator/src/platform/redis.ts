@@ -1,8 +1,9 @@
 /** Redis: one in each zone, the primary in the home zone, replicas in the others; and who should be what. */
-import { COMPONENT, LABEL, MOUNT, PORT, SECRET_KEY, objectName } from '@causeway/crds';
+import { ANNOTATION, COMPONENT, LABEL, MOUNT, PORT, SECRET_KEY, objectName } from '@causeway/crds';
 import type { KubeObject } from '../controller/kube-api.ts';
 import { KIND } from './kinds.ts';
 import {
+  configHash,
   containerSecurity,
   inZone,
   mount,
@@ -57,11 +58,12 @@ function zoneMeta(
   return { name: objectName.zoneRedis(platform.metadata.name, zone), component: COMPONENT.redis, zone };
 }
 
-/** redis.conf. Its `replicaof` is read at the start of a pod; a running Redis is moved by command. */
-function zoneConfig(platform: MessagePlatform, zone: string): KubeObject {
-  const home = homeOf(platform);
-  const lines = [
+/** Settings of every Redis; a change restarts the pods. */
+function settings(): string[] {
+  return [
     'port 0',
+    // It would refuse all but loopback for lack of a password; here a client certificate is the key.
+    'protected-mode no',
     `tls-port ${PORT.redis}`,
     `tls-cert-file ${MOUNT.internal}/${SECRET_KEY.cert}`,
     `tls-key-file ${MOUNT.internal}/${SECRET_KEY.key}`,
@@ -75,8 +77,14 @@ function zoneConfig(platform: MessagePlatform, zone: string): KubeObject {
     'save ""',
     'maxmemory-policy noeviction',
     'repl-diskless-sync-delay 0',
-    ...(zone === home ? [] : [`replicaof ${redisHost(platform, home)} ${PORT.redis}`]),
   ];
+}
+
+/** redis.conf. Its `replicaof` is read at the start of a pod; a running Redis is moved by command. */
+function zoneConfig(platform: MessagePlatform, zone: string): KubeObject {
+  const home = homeOf(platform);
+  const follow = zone === home ? [] : [`replicaof ${redisHost(platform, home)} ${PORT.redis}`];
+  const lines = [...settings(), ...follow];
   return owned(platform, KIND.configMap, zoneMeta(platform, zone), {
     data: { 'redis.conf': `${lines.join('\n')}\n` },
   });
@@ -116,7 +124,10 @@ function statefulSet(platform: MessagePlatform, zone: string, images: Images): K
       selector: { matchLabels: selector(platform, COMPONENT.redis, zone) },
       persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Retain' },
       template: {
-        metadata: { labels: set.metadata.labels },
+        metadata: {
+          labels: set.metadata.labels,
+          annotations: { [ANNOTATION.configHash]: configHash(settings()) },
+        },
         spec: {
           serviceAccountName: objectName.redis(platform.metadata.name),
           automountServiceAccountToken: false,
@@ -134,7 +145,12 @@ function statefulSet(platform: MessagePlatform, zone: string, images: Images): K
               command: ['redis-server', '/etc/redis/redis.conf'],
               ports: [{ name: 'redis', containerPort: PORT.redis, protocol: 'TCP' }],
               resources: { requests: { cpu: '50m', memory: '64Mi' } },
-              startupProbe: { exec: { command: ping }, periodSeconds: 1, failureThreshold: 120 },
+              startupProbe: {
+                exec: { command: ping },
+                periodSeconds: 1,
+                timeoutSeconds: 3,
+                failureThreshold: 120,
+              },
               readinessProbe: { exec: { command: ping }, periodSeconds: 5, timeoutSeconds: 3 },
               livenessProbe: { tcpSocket: { port: PORT.redis }, periodSeconds: 10, failureThreshold: 6 },
               securityContext: containerSecurity,

@@ -18,7 +18,7 @@ setup: ## install the packages of the lockfile
 	@bash e2e/setup.sh
 
 demo: setup ## bring up a three-zone cluster with a platform, and send a message across it
-	@node e2e/demo/main.ts --cluster $(CLUSTER)
+	@node --disable-warning=ExperimentalWarning e2e/demo/main.ts --cluster $(CLUSTER)
 
 test: setup ## run every test: checks, unit, integration, lab scenarios of level 0 and 1
 	@node e2e/testing/main.ts check unit int lab --level $(LEVEL) --coverage

@@ -94,7 +94,7 @@ function reportCoverage(files: readonly FileCoverage[]): void {
   );
   if (folders.size === 0) return;
   say('\nLine coverage (the larger of unit and integration, for each file)');
-  for (const [folder, members] of [...folders].sort()) {
+  for (const [folder, members] of [...folders].sort(([a], [b]) => a.localeCompare(b))) {
     const lines = members.reduce((sum, file) => sum + file.lines, 0);
     const covered = members.reduce((sum, file) => sum + file.covered, 0);
     say(`  ${folder.padEnd(32)} ${((100 * covered) / lines).toFixed(1).padStart(5)} %  of ${lines} lines`);

@@ -158,6 +158,11 @@ describe('a topic that is there', () => {
     });
   });
 
+  it('without settings has no list of them at all, since an empty one could not be taken out of status again', () => {
+    const plan = planTopics(question({ wishes: [{ name: 'chat', partitions: 6, replicationFactor: 3 }] }));
+    assert.deepEqual(plan.topics, [{ name: 'orders.chat', state: 'Creating', owned: true }]);
+  });
+
   it('still knows a setting that is to go until it has gone, so that a crash in between forgets nothing', () => {
     const known: TopicStatus[] = [{ name: 'orders.chat', owned: true, configKeys: ['retention.ms'] }];
     const before = topic({ config: { 'min.insync.replicas': '2', 'retention.ms': '1000' } });

@@ -101,7 +101,10 @@ function planMissing(question: TopicQuestion, wish: TopicWish, plan: TopicPlan):
     return;
   }
   const { partitions, replicationFactor } = wish;
-  plan.topics.push({ name: topic, state: 'Creating', owned: true, configKeys: Object.keys(config).sort() });
+  // Left out when empty: server-side apply never takes an empty list away again.
+  const configKeys = Object.keys(config).sort();
+  const keys = configKeys.length === 0 ? {} : { configKeys };
+  plan.topics.push({ name: topic, state: 'Creating', owned: true, ...keys });
   plan.actions.push({ act: 'create', topic, partitions, replicationFactor, config });
 }
 

@@ -10,12 +10,15 @@ const PATTERNS: Readonly<Record<Stage, string>> = {
   lab: 'e2e/scenarios/*.lab.ts',
 };
 
+function isForeign(path: string): boolean {
+  return /(^|\/)(node_modules|dist)(\/|$)/.test(path);
+}
+
 /** Test files of a stage, relative to `root`, sorted. `x.int.test.ts` is no unit test. */
 export function testFiles(stage: Stage, root: string): string[] {
-  const exclude = (path: string): boolean => /(^|\/)(node_modules|dist)(\/|$)/.test(path);
-  return globSync(PATTERNS[stage], { cwd: root, exclude })
+  return globSync(PATTERNS[stage], { cwd: root, exclude: isForeign })
     .filter((file) => stage !== 'unit' || !file.endsWith('.int.test.ts'))
-    .filter((file) => !exclude(file))
+    .filter((file) => !isForeign(file))
     .sort();
 }
 

@@ -1,6 +1,7 @@
 /** Runs test files with node:test, prints them as they end, and counts. */
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { stripVTControlCharacters } from 'node:util';
 
 export interface Count {
   passed: number;
@@ -70,5 +71,5 @@ export async function runFiles(files: readonly string[], options: RunOptions): P
 
 /** The reporter's own totals and its long coverage table: we print shorter ones at the end. */
 function isNoise(text: string): boolean {
-  return /^(\x1b\[[0-9;]*m)*ℹ /.test(text);
+  return stripVTControlCharacters(text).startsWith('ℹ ');
 }

@@ -82,5 +82,5 @@ export function askedImages(command: Command, options: ImageOptions): Partial<Im
   const asked = Object.entries(keys).filter(
     ([, option]) => command.getOptionValueSource(option) !== 'default',
   );
-  return Object.fromEntries(asked.map(([key, option]) => [key, options[option]])) as Partial<Images>;
+  return Object.fromEntries(asked.map(([key, option]) => [key, options[option]]));
 }

@@ -74,9 +74,7 @@ function runningImages(
     etcd: image(COMPONENT.etcd),
     pullSecrets,
   };
-  return Object.fromEntries(
-    Object.entries(found).filter(([, value]) => value !== undefined),
-  ) as Partial<Images>;
+  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
 }
 
 /** What was asked for by option, else what the operator uses, else what already runs, else the defaults. */

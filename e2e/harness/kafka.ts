@@ -103,7 +103,8 @@ async function startNode(
 ): Promise<Server> {
   const config = join(node.folder, 'server.properties');
   const java = [...jvm, ...logging, '-cp', `${libs}/*`];
-  const format = ['kafka.tools.StorageTool', 'format', '--cluster-id', clusterId, '--config', config];
+  // One word: an id may begin with a dash.
+  const format = ['kafka.tools.StorageTool', 'format', `--cluster-id=${clusterId}`, '--config', config];
   await run('java', [...java, ...format], { timeoutMs: 60_000 });
   const args = [...java, 'kafka.Kafka', config];
   const logFile = join(node.folder, 'kafka.log');

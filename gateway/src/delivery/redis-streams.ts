@@ -46,8 +46,10 @@ export class RedisStreams implements StreamReader {
     this.#keys = keys;
   }
 
-  /** To be called on each new connection: Redis may have lost its scripts. */
+  /** To be called on each new connection: Redis may have lost its scripts. Rejects if it is a replica. */
   async prepare(client: RedisClient): Promise<void> {
+    const [role] = await client.sendCommand<[string]>(['ROLE']);
+    if (role !== 'master') throw new Error(`this Redis is a ${role}, which takes no writes`);
     const [append, read] = await Promise.all([client.scriptLoad(APPEND), client.scriptLoad(READ)]);
     this.#scripts = { append, read };
   }

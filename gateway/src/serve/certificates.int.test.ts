@@ -12,7 +12,7 @@ import type { GatewayProcess, Platform } from '../testing/index.ts';
 const EACH = { timeout: 60_000 };
 
 for (const runtime of RUNTIMES) {
-  describe(`certificates of a gateway on ${runtime}`, { timeout: 180_000 }, () => {
+  describe(`certificates of a gateway on ${runtime}`, { timeout: 600_000 }, () => {
     let redis: Redis;
     let pki: TestPki;
     let platform: Platform;

@@ -26,7 +26,7 @@ const EACH = { timeout: 60_000 };
 const login = { username: 'gateway', password: randomBytes(8).toString('hex') };
 
 for (const runtime of RUNTIMES) {
-  describe(`clients of a gateway on ${runtime}`, { timeout: 300_000 }, () => {
+  describe(`clients of a gateway on ${runtime}`, { timeout: 600_000 }, () => {
     let backends: Backends;
     let platform: Platform;
     const running: GatewayProcess[] = [];
@@ -90,7 +90,27 @@ for (const runtime of RUNTIMES) {
       await waitFor('the fourth one in history', async () => (await ann.history('chat:room1')).offset === 4);
       assert.equal(heard.data.length, 3, 'nothing after it unsubscribed');
       assert.ok((await gateway.metric('causeway_gateway_publish_to_deliver_seconds_count')) >= 3);
-      assert.ok((await gateway.metric('causeway_gateway_connections')) === 2);
+      assert.equal(await gateway.metric('causeway_gateway_connections'), 2);
+    });
+
+    it('leave nothing behind', EACH, async () => {
+      const gateway = await start();
+      for (let round = 0; round < 5; round++) {
+        const raws = await Promise.all(Array.from({ length: 20 }, () => rawClient(platform, gateway)));
+        for (const [i, raw] of raws.entries()) {
+          const subscribe = (id: number) => ({ id, subscribe: { channel: `chat:${i}-${id}` } });
+          raw.send({ id: 1, connect: { token: await token(`user ${i}`) } }, subscribe(2), subscribe(3));
+          // Some go before they are answered, some without saying so.
+          if (i % 3 === 0) raw.ws.close();
+          else if (i % 3 === 1) raw.ws.terminate();
+          else await waitFor('answers', () => raw.lines.length === 3, { intervalMs: 5 });
+          raw.ws.terminate();
+        }
+      }
+      const left = async (name: string): Promise<boolean> =>
+        (await gateway.metric(`causeway_gateway_${name}`)) === 0;
+      await waitFor('no connections', () => left('connections'));
+      await waitFor('no channels', () => left('channels'));
     });
 
     it("get errors with the protocol's numbers", EACH, async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { SubscriptionState } from 'centrifuge';
 import type { Centrifuge } from 'centrifuge';
 import { Kafka, logLevel } from 'kafkajs';
 import { createClient } from 'redis';
@@ -25,7 +26,7 @@ const EACH = { timeout: 90_000 };
 const CHANNELS = ['chat:a', 'chat:b', 'chat:c', 'chat:d', 'chat:e', 'chat:f'];
 
 for (const runtime of RUNTIMES) {
-  describe(`delivery by gateways on ${runtime}`, { timeout: 300_000 }, () => {
+  describe(`delivery by gateways on ${runtime}`, { timeout: 600_000 }, () => {
     let backends: Backends;
     let platform: Platform;
     let internal: MountedSecret;
@@ -239,7 +240,7 @@ for (const runtime of RUNTIMES) {
       await waitFor('five', () => heard.data.length >= 5);
       assert.deepEqual(heard.data, [1, 2, 3, 4, 5]);
       await waitFor('history from Kafka again', async () => (await streamOf('chat:a')).length === 5);
-      assert.equal(String(heard.subscription.state), 'subscribed');
+      assert.equal(heard.subscription.state, SubscriptionState.Subscribed);
       const late = await listen(await client([one], 'cleo'), 'chat:a');
       await publish(ann, 'chat:a', 6);
       await waitFor('six', () => late.data.length > 0 && heard.data.length === 6);
@@ -289,8 +290,44 @@ for (const runtime of RUNTIMES) {
       assert.deepEqual(heard.data, [1, 2, 3, 4, 5, 6]);
       await waitFor(
         'the refused one is subscribed',
-        () => String(cleo.getSubscription('chat:a')?.state) === 'subscribed',
+        () => cleo.getSubscription('chat:a')?.state === SubscriptionState.Subscribed,
       );
+    });
+
+    it('waits for a Redis that takes writes, when the one that it has becomes a replica', EACH, async () => {
+      const gateway = await start();
+      const ann = await client([gateway], 'ann');
+      const heard = await listen(ann, 'chat:a');
+      await publish(ann, 'chat:a', 1);
+      await waitFor('one', () => heard.data.length === 1);
+      await redis((made) => made.sendCommand(['REPLICAOF', '127.0.0.1', '1']));
+      await publish(ann, 'chat:a', 2);
+      await waitFor('it says so', () =>
+        gateway.logs.some(({ reason }) => String(reason).includes('is a slave')),
+      );
+      await redis((made) => made.sendCommand(['REPLICAOF', 'NO', 'ONE']));
+      await publish(ann, 'chat:a', 3);
+      await waitFor('all', () => heard.data.length >= 3);
+      assert.deepEqual(heard.data, [1, 2, 3]);
+    });
+
+    it('starts over with a topic that was deleted and made again', EACH, async () => {
+      const gateway = await start();
+      const ann = await client([gateway], 'ann');
+      const heard = await listen(ann, 'chat:a');
+      for (const n of [1, 2, 3]) await publish(ann, 'chat:a', n);
+      await waitFor('three', () => heard.data.length === 3);
+      const admin = new Kafka({ brokers: platform.brokers, logLevel: logLevel.NOTHING }).admin();
+      await admin.connect();
+      const topic = platform.topics[0]?.topic ?? '';
+      await admin.deleteTopics({ topics: [topic] });
+      await waitFor('deleted', async () => !(await admin.listTopics()).includes(topic));
+      await waitFor('made again', () => admin.createTopics({ topics: [{ topic, numPartitions: 3 }] }));
+      await admin.disconnect();
+      await publish(ann, 'chat:a', 4);
+      await waitFor('the next one', async () => (await streamOf('chat:a')).length === 4, {
+        timeoutMs: 45_000,
+      });
     });
 
     it('loses and doubles nothing while Redis is emptied under traffic', EACH, async () => {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ADMIN_PATH, ANNOTATION } from '@causeway/crds';
 import type { CertificateState, GatewayConfig } from '@causeway/crds';
-import { freePorts, run, waitFor } from '../../../e2e/tools/index.ts';
+import { freePorts, run as runToItsEnd, waitFor } from '../../../e2e/tools/index.ts';
 import type { TestPki } from '../../../e2e/harness/index.ts';
 import { mountSecret } from './mounted-secret.ts';
 import type { MountedSecret } from './mounted-secret.ts';
@@ -23,7 +23,7 @@ const PROGRAM: Record<Runtime, string> = {
 
 /** Builds the bundle from the sources of now. */
 export async function buildBundle(): Promise<void> {
-  await run(process.execPath, [join(root, 'gateway', 'build.ts')]);
+  await runToItsEnd(process.execPath, [join(root, 'gateway', 'build.ts')]);
 }
 
 /** The shared secret that tests sign tokens with. */
@@ -103,19 +103,7 @@ export async function startGateway({
   adapt?.(config);
   const file = join(folder, 'gateway.json');
   writeFileSync(file, JSON.stringify(config));
-  const child = spawn(
-    PROGRAM[runtime],
-    [join(root, 'gateway', 'dist', 'main.js'), 'serve', '--config', file],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        ...process.env,
-        POD_NAME: `gateway-${port}`,
-        ZONE: 'zone-a',
-        LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'debug',
-      },
-    },
-  );
+  const child = run(runtime, file, port);
   const { logs, exited, output } = follow(child);
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const admin = async (path: string): Promise<{ status: number; body: string }> => {
@@ -157,6 +145,18 @@ export async function startGateway({
     });
   }
   return gateway;
+}
+
+function run(runtime: Runtime, configFile: string, port: number): ChildProcess {
+  const level = process.env['LOG_LEVEL'] ?? 'debug';
+  return spawn(
+    PROGRAM[runtime],
+    [join(root, 'gateway', 'dist', 'main.js'), 'serve', '--config', configFile],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, POD_NAME: `gateway-${port}`, ZONE: 'zone-a', LOG_LEVEL: level },
+    },
+  );
 }
 
 function defaultConfig(

@@ -2,18 +2,9 @@
 import { COMPONENT, LABEL, MOUNT, PORT, SECRET_KEY, objectName } from '@causeway/crds';
 import type { KubeObject } from '../controller/kube-api.ts';
 import { KIND } from './kinds.ts';
-import {
-  containerSecurity,
-  inZone,
-  mount,
-  owned,
-  podSecurity,
-  rightlessServiceAccount,
-  secretVolume,
-  selector,
-} from './objects.ts';
-import { DEFAULT_STORAGE, dataClaim, fromOperator } from './redis.ts';
+import { mount, owned, rightlessServiceAccount, secretVolume, selector } from './objects.ts';
 import { homeOf, type Images, type MessagePlatform } from './types.ts';
+import { DEFAULT_STORAGE, fromOperator, storeService, storeStatefulSet } from './zone-store.ts';
 
 /** True when Causeway runs etcd itself. */
 export function managesEtcd(platform: MessagePlatform): boolean {
@@ -44,7 +35,11 @@ export function desiredEtcd(platform: MessagePlatform, images: Images): KubeObje
     }),
     networkPolicy(platform),
     ...platform.spec.zones.flatMap((zone) => [
-      headlessService(platform, zone.name),
+      storeService(platform, zoneMeta(platform, zone.name), {
+        name: 'client',
+        number: PORT.etcd,
+        beforeReady: false,
+      }),
       statefulSet(platform, zone.name, images),
     ]),
   ];
@@ -55,16 +50,6 @@ function zoneMeta(
   zone: string,
 ): { name: string; component: string; zone: string } {
   return { name: objectName.zoneEtcd(platform.metadata.name, zone), component: COMPONENT.etcd, zone };
-}
-
-function headlessService(platform: MessagePlatform, zone: string): KubeObject {
-  return owned(platform, KIND.service, zoneMeta(platform, zone), {
-    spec: {
-      clusterIP: 'None',
-      selector: selector(platform, COMPONENT.etcd, zone),
-      ports: [{ name: 'client', protocol: 'TCP', port: PORT.etcd, targetPort: PORT.etcd }],
-    },
-  });
 }
 
 function etcdArguments(platform: MessagePlatform, zone: string): string[] {
@@ -88,62 +73,33 @@ function etcdArguments(platform: MessagePlatform, zone: string): string[] {
 }
 
 function statefulSet(platform: MessagePlatform, zone: string, images: Images): KubeObject {
-  const set = owned(platform, KIND.statefulSet, zoneMeta(platform, zone), {});
+  const { name } = platform.metadata;
   const { storage, deletionPolicy } = platform.spec.etcd;
-  return {
-    ...set,
-    spec: {
-      replicas: 1,
-      serviceName: objectName.zoneEtcd(platform.metadata.name, zone),
-      selector: { matchLabels: selector(platform, COMPONENT.etcd, zone) },
-      persistentVolumeClaimRetentionPolicy: { whenDeleted: deletionPolicy, whenScaled: 'Retain' },
-      template: {
-        metadata: { labels: set.metadata.labels },
-        spec: {
-          serviceAccountName: objectName.etcd(platform.metadata.name),
-          automountServiceAccountToken: false,
-          enableServiceLinks: false,
-          terminationGracePeriodSeconds: 30,
-          ...(images.pullSecrets === undefined
-            ? {}
-            : { imagePullSecrets: images.pullSecrets.map((name) => ({ name })) }),
-          securityContext: podSecurity,
-          affinity: inZone(zone),
-          containers: [
-            {
-              name: 'etcd',
-              image: images.etcd,
-              command: ['etcd', ...etcdArguments(platform, zone)],
-              ports: [
-                { name: 'client', containerPort: PORT.etcd, protocol: 'TCP' },
-                { name: 'metrics', containerPort: PORT.etcdMetrics, protocol: 'TCP' },
-              ],
-              resources: { requests: { cpu: '50m', memory: '64Mi' } },
-              startupProbe: {
-                httpGet: { path: '/readyz', port: 'metrics' },
-                periodSeconds: 1,
-                failureThreshold: 120,
-              },
-              readinessProbe: {
-                httpGet: { path: '/readyz', port: 'metrics' },
-                periodSeconds: 2,
-                timeoutSeconds: 2,
-              },
-              livenessProbe: {
-                httpGet: { path: '/livez', port: 'metrics' },
-                periodSeconds: 10,
-                failureThreshold: 6,
-              },
-              securityContext: containerSecurity,
-              volumeMounts: [mount('internal', MOUNT.internal), { name: 'data', mountPath: '/data' }],
-            },
-          ],
-          volumes: [secretVolume('internal', objectName.internal(platform.metadata.name))],
-        },
-      },
-      volumeClaimTemplates: [dataClaim(platform, zone, storage ?? DEFAULT_STORAGE, COMPONENT.etcd)],
+  const command = ['etcd', ...etcdArguments(platform, zone)];
+  const probe = (path: string): object => ({ httpGet: { path, port: 'metrics' } });
+  return storeStatefulSet(platform, {
+    ...zoneMeta(platform, zone),
+    account: objectName.etcd(name),
+    images,
+    storage: storage ?? DEFAULT_STORAGE,
+    whenDeleted: deletionPolicy,
+    settings: command,
+    container: {
+      name: 'etcd',
+      image: images.etcd,
+      command,
+      ports: [
+        { name: 'client', containerPort: PORT.etcd, protocol: 'TCP' },
+        { name: 'metrics', containerPort: PORT.etcdMetrics, protocol: 'TCP' },
+      ],
+      resources: { requests: { cpu: '50m', memory: '64Mi' } },
+      startupProbe: { ...probe('/readyz'), periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 120 },
+      readinessProbe: { ...probe('/readyz'), periodSeconds: 2, timeoutSeconds: 2 },
+      livenessProbe: { ...probe('/livez'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
+      volumeMounts: [mount('internal', MOUNT.internal), { name: 'data', mountPath: '/data' }],
     },
-  } as KubeObject;
+    volumes: [secretVolume('internal', objectName.internal(name))],
+  });
 }
 
 function networkPolicy(platform: MessagePlatform): KubeObject {

@@ -1,6 +1,5 @@
 /** The gateways: for each zone a Deployment, a PodDisruptionBudget and a Service; over all a front Service. */
 import {
-  ADMIN_PATH,
   ANNOTATION,
   COMPONENT,
   LABEL,
@@ -15,17 +14,18 @@ import {
 import type { KubeObject } from '../controller/kube-api.ts';
 import { KIND } from './kinds.ts';
 import {
+  adminProbes,
   configHash,
-  containerSecurity,
-  inZone,
   mount,
   owned,
-  podSecurity,
+  podEnvironment,
+  podSpec,
   rightlessServiceAccount,
   secretVolume,
   selector,
   spreadOverNodes,
 } from './objects.ts';
+import { managesRedis } from './redis.ts';
 import type { Images, MessagePlatform } from './types.ts';
 
 /** Time that a pod has to send its clients away before it is killed, seconds. */
@@ -212,62 +212,25 @@ function gatewayPod(
   images: Images,
   matchLabels: Record<string, string>,
 ): object {
-  const name = platform.metadata.name;
-  const { runtime, resources, tolerations } = platform.spec.gateway;
+  const { name } = platform.metadata;
+  const { tolerations } = platform.spec.gateway;
   const userSecrets = gatewayUserSecrets(platform);
-  const managedRedis = platform.spec.redis.external === undefined;
-  return {
-    serviceAccountName: objectName.gateway(name),
-    automountServiceAccountToken: false,
-    enableServiceLinks: false,
-    terminationGracePeriodSeconds: TERMINATION_GRACE_SECONDS,
-    ...(images.pullSecrets === undefined
-      ? {}
-      : { imagePullSecrets: images.pullSecrets.map((secret) => ({ name: secret })) }),
-    securityContext: podSecurity,
-    affinity: inZone(zone),
-    topologySpreadConstraints: spreadOverNodes(matchLabels),
-    ...(tolerations === undefined ? {} : { tolerations }),
-    containers: [
-      {
-        name: 'gateway',
-        image: runtime === 'Node' ? images.gatewayNode : images.gatewayBun,
-        args: ['serve', '--config', `${MOUNT.config}/gateway.json`],
-        env: [
-          { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
-          { name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
-          { name: 'ZONE', value: zone },
-        ],
-        ports: [
-          { name: 'https', containerPort: PORT.gateway, protocol: 'TCP' },
-          { name: 'admin', containerPort: PORT.admin, protocol: 'TCP' },
-        ],
-        ...(resources === undefined ? {} : { resources }),
-        startupProbe: {
-          httpGet: { path: ADMIN_PATH.healthz, port: 'admin' },
-          periodSeconds: 1,
-          failureThreshold: 60,
-        },
-        livenessProbe: {
-          httpGet: { path: ADMIN_PATH.healthz, port: 'admin' },
-          periodSeconds: 10,
-          timeoutSeconds: 5,
-        },
-        readinessProbe: {
-          httpGet: { path: ADMIN_PATH.readyz, port: 'admin' },
-          periodSeconds: 2,
-          timeoutSeconds: 2,
-        },
-        securityContext: containerSecurity,
-        volumeMounts: [
-          mount('config', MOUNT.config),
-          mount('tls', MOUNT.tls),
-          mount('podinfo', MOUNT.podinfo),
-          ...(managedRedis ? [mount('internal', MOUNT.internal)] : []),
-          ...userSecrets.map((secret) => mount(secret.name, secret.path)),
-        ],
-      },
-    ],
+  const managedRedis = managesRedis(platform);
+  const pod = podSpec({
+    zone,
+    account: objectName.gateway(name),
+    images,
+    graceSeconds: TERMINATION_GRACE_SECONDS,
+    container: {
+      ...gatewayContainer(platform, zone, images),
+      volumeMounts: [
+        mount('config', MOUNT.config),
+        mount('tls', MOUNT.tls),
+        mount('podinfo', MOUNT.podinfo),
+        ...(managedRedis ? [mount('internal', MOUNT.internal)] : []),
+        ...userSecrets.map((secret) => mount(secret.name, secret.path)),
+      ],
+    },
     volumes: [
       { name: 'config', configMap: { name: objectName.gateway(name) } },
       secretVolume('tls', objectName.tls(name)),
@@ -278,6 +241,27 @@ function gatewayPod(
       ...(managedRedis ? [secretVolume('internal', objectName.internal(name))] : []),
       ...userSecrets.map((secret) => secretVolume(secret.name, secret.secret)),
     ],
+  });
+  return {
+    ...pod,
+    topologySpreadConstraints: spreadOverNodes(matchLabels),
+    ...(tolerations === undefined ? {} : { tolerations }),
+  };
+}
+
+function gatewayContainer(platform: MessagePlatform, zone: string, images: Images): object {
+  const { runtime, resources } = platform.spec.gateway;
+  return {
+    name: 'gateway',
+    image: runtime === 'Node' ? images.gatewayNode : images.gatewayBun,
+    args: ['serve', '--config', `${MOUNT.config}/gateway.json`],
+    env: podEnvironment(zone),
+    ports: [
+      { name: 'https', containerPort: PORT.gateway, protocol: 'TCP' },
+      { name: 'admin', containerPort: PORT.admin, protocol: 'TCP' },
+    ],
+    ...(resources === undefined ? {} : { resources }),
+    ...adminProbes(),
   };
 }
 

@@ -1,8 +1,8 @@
 /** Pieces that the objects of every part share: metadata, labels, the pods' security, affinity to a zone. */
 import { createHash } from 'node:crypto';
-import { API_GROUP_VERSION, LABEL, ZONE_TOPOLOGY_LABEL } from '@causeway/crds';
+import { ADMIN_PATH, API_GROUP_VERSION, LABEL, ZONE_TOPOLOGY_LABEL } from '@causeway/crds';
 import type { KubeObject, ObjectMeta, ResourceKind } from '../controller/kube-api.ts';
-import type { MessagePlatform } from './types.ts';
+import type { Images, MessagePlatform } from './types.ts';
 
 /** Labels that find a part's pods: all that is given must match. */
 export function selector(
@@ -59,7 +59,7 @@ export function owned(
 export const RUN_AS = 65532;
 
 /** Pod security that meets the `restricted` Pod Security Standard. */
-export const podSecurity = {
+const podSecurity = {
   runAsNonRoot: true,
   runAsUser: RUN_AS,
   runAsGroup: RUN_AS,
@@ -68,14 +68,14 @@ export const podSecurity = {
 } as const;
 
 /** Container security that meets the `restricted` standard, with a read-only root file system. */
-export const containerSecurity = {
+const containerSecurity = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
   capabilities: { drop: ['ALL'] },
 } as const;
 
 /** Keeps a pod in its zone. */
-export function inZone(zone: string): object {
+function inZone(zone: string): object {
   return {
     nodeAffinity: {
       requiredDuringSchedulingIgnoredDuringExecution: {
@@ -84,6 +84,53 @@ export function inZone(zone: string): object {
         ],
       },
     },
+  };
+}
+
+/** What differs between the pods of our parts. */
+export interface PodParts {
+  zone: string;
+  /** Name of the ServiceAccount. */
+  account: string;
+  images: Images;
+  /** Time between SIGTERM and SIGKILL. */
+  graceSeconds: number;
+  container: object;
+  volumes: readonly object[];
+}
+
+/** The spec of a pod: in its zone, without rights, within the `restricted` standard. */
+export function podSpec({ zone, account, images, graceSeconds, container, volumes }: PodParts): object {
+  const pullSecrets = images.pullSecrets?.map((name) => ({ name }));
+  return {
+    serviceAccountName: account,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: graceSeconds,
+    ...(pullSecrets === undefined ? {} : { imagePullSecrets: pullSecrets }),
+    securityContext: podSecurity,
+    affinity: inZone(zone),
+    containers: [{ ...container, securityContext: containerSecurity }],
+    volumes,
+  };
+}
+
+/** Who and where a pod of ours is. */
+export function podEnvironment(zone: string): object[] {
+  return [
+    { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+    { name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
+    { name: 'ZONE', value: zone },
+  ];
+}
+
+/** Probes of what has the admin endpoint as port `admin`: gateways and replicators. */
+export function adminProbes(): object {
+  const probe = (path: string): object => ({ httpGet: { path, port: 'admin' } });
+  return {
+    startupProbe: { ...probe(ADMIN_PATH.healthz), periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 60 },
+    livenessProbe: { ...probe(ADMIN_PATH.healthz), periodSeconds: 10, timeoutSeconds: 5 },
+    readinessProbe: { ...probe(ADMIN_PATH.readyz), periodSeconds: 2, timeoutSeconds: 2 },
   };
 }
 

@@ -1,22 +1,10 @@
 /** Redis: one in each zone, the primary in the home zone, replicas in the others; and who should be what. */
-import { ANNOTATION, COMPONENT, LABEL, MOUNT, PORT, SECRET_KEY, objectName } from '@causeway/crds';
+import { COMPONENT, MOUNT, PORT, SECRET_KEY, objectName } from '@causeway/crds';
 import type { KubeObject } from '../controller/kube-api.ts';
 import { KIND } from './kinds.ts';
-import {
-  configHash,
-  containerSecurity,
-  inZone,
-  mount,
-  owned,
-  podSecurity,
-  rightlessServiceAccount,
-  secretVolume,
-  selector,
-} from './objects.ts';
+import { mount, owned, rightlessServiceAccount, secretVolume, selector } from './objects.ts';
 import { homeOf, type Images, type MessagePlatform } from './types.ts';
-
-/** Default size of a volume. */
-export const DEFAULT_STORAGE = '1Gi';
+import { DEFAULT_STORAGE, fromOperator, storeService, storeStatefulSet } from './zone-store.ts';
 
 /** DNS name of one zone's Redis. */
 export function redisHost(platform: MessagePlatform, zone: string): string {
@@ -45,7 +33,11 @@ export function desiredRedis(platform: MessagePlatform, images: Images): KubeObj
     networkPolicy(platform),
     ...platform.spec.zones.flatMap(({ name }) => [
       zoneConfig(platform, name),
-      headlessService(platform, name),
+      storeService(platform, zoneMeta(platform, name), {
+        name: 'redis',
+        number: PORT.redis,
+        beforeReady: true,
+      }),
       statefulSet(platform, name, images),
     ]),
   ];
@@ -90,103 +82,44 @@ function zoneConfig(platform: MessagePlatform, zone: string): KubeObject {
   });
 }
 
-function headlessService(platform: MessagePlatform, zone: string): KubeObject {
-  return owned(platform, KIND.service, zoneMeta(platform, zone), {
-    spec: {
-      clusterIP: 'None',
-      publishNotReadyAddresses: true,
-      selector: selector(platform, COMPONENT.redis, zone),
-      ports: [{ name: 'redis', protocol: 'TCP', port: PORT.redis, targetPort: PORT.redis }],
-    },
-  });
+/** Asks Redis PING over mutual TLS; fails while it still loads its data. */
+function pingCommand(): string[] {
+  const files = { '--cert': SECRET_KEY.cert, '--key': SECRET_KEY.key, '--cacert': SECRET_KEY.ca };
+  const tls = Object.entries(files).flatMap(([flag, key]) => [flag, `${MOUNT.internal}/${key}`]);
+  return ['redis-cli', '-e', '-p', String(PORT.redis), '--tls', ...tls, 'ping'];
 }
 
 function statefulSet(platform: MessagePlatform, zone: string, images: Images): KubeObject {
-  const set = owned(platform, KIND.statefulSet, zoneMeta(platform, zone), {});
-  const tls = ['cert', 'key', 'cacert'].map((flag, i) => {
-    const file = [SECRET_KEY.cert, SECRET_KEY.key, SECRET_KEY.ca][i];
-    return `--${flag} ${MOUNT.internal}/${file}`;
-  });
-  const ping = [
-    'redis-cli',
-    '-e',
-    '-p',
-    String(PORT.redis),
-    '--tls',
-    ...tls.flatMap((flag) => flag.split(' ')),
-    'ping',
-  ];
-  return {
-    ...set,
-    spec: {
-      replicas: 1,
-      serviceName: objectName.zoneRedis(platform.metadata.name, zone),
-      selector: { matchLabels: selector(platform, COMPONENT.redis, zone) },
-      persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Retain' },
-      template: {
-        metadata: {
-          labels: set.metadata.labels,
-          annotations: { [ANNOTATION.configHash]: configHash(settings()) },
-        },
-        spec: {
-          serviceAccountName: objectName.redis(platform.metadata.name),
-          automountServiceAccountToken: false,
-          enableServiceLinks: false,
-          terminationGracePeriodSeconds: 30,
-          ...(images.pullSecrets === undefined
-            ? {}
-            : { imagePullSecrets: images.pullSecrets.map((name) => ({ name })) }),
-          securityContext: podSecurity,
-          affinity: inZone(zone),
-          containers: [
-            {
-              name: 'redis',
-              image: images.redis,
-              command: ['redis-server', '/etc/redis/redis.conf'],
-              ports: [{ name: 'redis', containerPort: PORT.redis, protocol: 'TCP' }],
-              resources: { requests: { cpu: '50m', memory: '64Mi' } },
-              startupProbe: {
-                exec: { command: ping },
-                periodSeconds: 1,
-                timeoutSeconds: 3,
-                failureThreshold: 120,
-              },
-              readinessProbe: { exec: { command: ping }, periodSeconds: 5, timeoutSeconds: 3 },
-              livenessProbe: { tcpSocket: { port: PORT.redis }, periodSeconds: 10, failureThreshold: 6 },
-              securityContext: containerSecurity,
-              volumeMounts: [
-                mount('config', '/etc/redis'),
-                mount('internal', MOUNT.internal),
-                { name: 'data', mountPath: '/data' },
-              ],
-            },
-          ],
-          volumes: [
-            { name: 'config', configMap: { name: objectName.zoneRedis(platform.metadata.name, zone) } },
-            secretVolume('internal', objectName.internal(platform.metadata.name)),
-          ],
-        },
-      },
-      volumeClaimTemplates: [
-        dataClaim(platform, zone, platform.spec.redis.storage ?? DEFAULT_STORAGE, COMPONENT.redis),
+  const { name } = platform.metadata;
+  const ping = { exec: { command: pingCommand() }, timeoutSeconds: 3 };
+  return storeStatefulSet(platform, {
+    ...zoneMeta(platform, zone),
+    account: objectName.redis(name),
+    images,
+    storage: platform.spec.redis.storage ?? DEFAULT_STORAGE,
+    // Redis is rebuilt from Kafka: its volume is worth nothing without the platform.
+    whenDeleted: 'Delete',
+    settings: settings(),
+    container: {
+      name: 'redis',
+      image: images.redis,
+      command: ['redis-server', '/etc/redis/redis.conf'],
+      ports: [{ name: 'redis', containerPort: PORT.redis, protocol: 'TCP' }],
+      resources: { requests: { cpu: '50m', memory: '64Mi' } },
+      startupProbe: { ...ping, periodSeconds: 1, failureThreshold: 120 },
+      readinessProbe: { ...ping, periodSeconds: 5 },
+      livenessProbe: { tcpSocket: { port: PORT.redis }, periodSeconds: 10, failureThreshold: 6 },
+      volumeMounts: [
+        mount('config', '/etc/redis'),
+        mount('internal', MOUNT.internal),
+        { name: 'data', mountPath: '/data' },
       ],
     },
-  } as KubeObject;
-}
-
-/** The volume `data` of a StatefulSet. */
-export function dataClaim(
-  platform: MessagePlatform,
-  zone: string,
-  storage: string,
-  component: string,
-): object {
-  return {
-    apiVersion: 'v1',
-    kind: 'PersistentVolumeClaim',
-    metadata: { name: 'data', labels: selector(platform, component, zone) },
-    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage } } },
-  };
+    volumes: [
+      { name: 'config', configMap: { name: objectName.zoneRedis(name, zone) } },
+      secretVolume('internal', objectName.internal(name)),
+    ],
+  });
 }
 
 function networkPolicy(platform: MessagePlatform): KubeObject {
@@ -201,14 +134,6 @@ function networkPolicy(platform: MessagePlatform): KubeObject {
       ingress: [{ ports: [{ protocol: 'TCP', port: PORT.redis }], from: [...from, fromOperator()] }],
     },
   });
-}
-
-/** Peers of a NetworkPolicy: the operator's pods, in any namespace. */
-export function fromOperator(): object {
-  return {
-    namespaceSelector: {},
-    podSelector: { matchLabels: { 'app.kubernetes.io/name': 'causeway', [LABEL.component]: 'operator' } },
-  };
 }
 
 /** What a Redis says of itself (`INFO replication`). */

@@ -1,6 +1,5 @@
 /** Replicators: for each zone but home, one that carries the home zone's etcd changes there. */
 import {
-  ADMIN_PATH,
   ANNOTATION,
   COMPONENT,
   MOUNT,
@@ -13,12 +12,12 @@ import type { KubeObject } from '../controller/kube-api.ts';
 import { etcdEndpoints, managesEtcd } from './etcd.ts';
 import { KIND } from './kinds.ts';
 import {
+  adminProbes,
   configHash,
-  containerSecurity,
-  inZone,
   mount,
   owned,
-  podSecurity,
+  podEnvironment,
+  podSpec,
   rightlessServiceAccount,
   secretVolume,
   selector,
@@ -107,59 +106,33 @@ function zoneReplicator(platform: MessagePlatform, zone: string, images: Images)
 }
 
 function replicatorPod(platform: MessagePlatform, zone: string, images: Images): object {
-  const name = platform.metadata.name;
+  const { name } = platform.metadata;
   const userSecret = replicatorUserSecret(platform);
-  const volumes = [
-    { name: 'config', configMap: { name: objectName.zoneReplicator(name, zone) } },
-    ...(managesEtcd(platform) ? [secretVolume('internal', objectName.internal(name))] : []),
-    ...(userSecret === undefined ? [] : [secretVolume('etcd', userSecret)]),
-  ];
-  const mounts = [
-    mount('config', MOUNT.config),
-    ...(managesEtcd(platform) ? [mount('internal', MOUNT.internal)] : []),
-    ...(userSecret === undefined ? [] : [mount('etcd', MOUNT.etcd)]),
-  ];
-  return {
-    serviceAccountName: objectName.replicator(name),
-    automountServiceAccountToken: false,
-    enableServiceLinks: false,
-    terminationGracePeriodSeconds: 10,
-    ...(images.pullSecrets === undefined
-      ? {}
-      : { imagePullSecrets: images.pullSecrets.map((secret) => ({ name: secret })) }),
-    securityContext: podSecurity,
-    affinity: inZone(zone),
-    containers: [
-      {
-        name: 'replicator',
-        // Always Node: gRPC rests on node:http2, which is the more proven there.
-        image: images.gatewayNode,
-        args: ['replicate', '--config', `${MOUNT.config}/replicator.json`],
-        env: [
-          { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
-          { name: 'ZONE', value: zone },
-        ],
-        ports: [{ name: 'admin', containerPort: PORT.admin, protocol: 'TCP' }],
-        resources: { requests: { cpu: '50m', memory: '64Mi' } },
-        startupProbe: {
-          httpGet: { path: ADMIN_PATH.healthz, port: 'admin' },
-          periodSeconds: 1,
-          failureThreshold: 60,
-        },
-        livenessProbe: {
-          httpGet: { path: ADMIN_PATH.healthz, port: 'admin' },
-          periodSeconds: 10,
-          timeoutSeconds: 5,
-        },
-        readinessProbe: {
-          httpGet: { path: ADMIN_PATH.readyz, port: 'admin' },
-          periodSeconds: 2,
-          timeoutSeconds: 2,
-        },
-        securityContext: containerSecurity,
-        volumeMounts: mounts,
-      },
+  const managed = managesEtcd(platform);
+  return podSpec({
+    zone,
+    account: objectName.replicator(name),
+    images,
+    graceSeconds: 10,
+    container: {
+      name: 'replicator',
+      // Always Node: see docs/adr/0004-replicators-on-node.md.
+      image: images.gatewayNode,
+      args: ['replicate', '--config', `${MOUNT.config}/replicator.json`],
+      env: podEnvironment(zone),
+      ports: [{ name: 'admin', containerPort: PORT.admin, protocol: 'TCP' }],
+      resources: { requests: { cpu: '50m', memory: '64Mi' } },
+      ...adminProbes(),
+      volumeMounts: [
+        mount('config', MOUNT.config),
+        ...(managed ? [mount('internal', MOUNT.internal)] : []),
+        ...(userSecret === undefined ? [] : [mount('etcd', MOUNT.etcd)]),
+      ],
+    },
+    volumes: [
+      { name: 'config', configMap: { name: objectName.zoneReplicator(name, zone) } },
+      ...(managed ? [secretVolume('internal', objectName.internal(name))] : []),
+      ...(userSecret === undefined ? [] : [secretVolume('etcd', userSecret)]),
     ],
-    volumes,
-  };
+  });
 }

@@ -42,7 +42,7 @@ Examples:
   # On your machine, against the cluster of your kubeconfig, for one namespace
   causeway run --watch-namespaces messaging --no-leader-elect --log-format human
 
-Exit codes: 0 stopped as asked · 1 failed, or lost the leadership · 2 wrong settings`;
+Exit codes: 0 stopped as asked · 1 failed, wrong settings, or lost the leadership`;
 
 function env(flags: string, description: string, variable: string, fallback: string): Option {
   return new Option(flags, description).env(variable).default(fallback);

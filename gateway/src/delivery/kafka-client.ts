@@ -5,6 +5,7 @@ import type { KafkaConfig, LogEntry, SASLOptions } from 'kafkajs';
 import { SECRET_KEY } from '@causeway/crds';
 import type { KafkaConnectionConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
+import { mendKafkaTimers } from './kafkajs-timers.ts';
 
 /** What a Kafka client is made from. */
 export interface KafkaClientOptions {
@@ -15,6 +16,7 @@ export interface KafkaClientOptions {
 
 /** A kafkajs client with the credentials that the mounted files have now. */
 export async function createKafka({ connection, clientId, log }: KafkaClientOptions): Promise<Kafka> {
+  mendKafkaTimers();
   const ssl = await tls(connection.tls);
   const sasl = await credentials(connection.sasl);
   return new Kafka({

@@ -1,6 +1,7 @@
 /** Kafka as the operator needs it: an interface, its errors in words, and the real one over kafkajs. */
 import { createHash } from 'node:crypto';
 import kafkajs, { type Admin, type KafkaConfig, type SASLOptions } from 'kafkajs';
+import { mendKafkaTimers } from './kafkajs-timers.ts';
 import type { KafkaSnapshot, KafkaTopic, TopicAction } from './topics.ts';
 
 // A CommonJS package whose names Node cannot all see from outside.
@@ -98,6 +99,7 @@ export class KafkaJsAdmin implements KafkaAdmin {
   }
 
   #connect(key: string, access: KafkaAccess): Connection {
+    mendKafkaTimers();
     const admin = new Kafka(clientConfig(access)).admin({ retry: { retries: 1, initialRetryTime: 200 } });
     const idle = setTimeout(() => this.#drop(key), IDLE_TIMEOUT);
     idle.unref();

@@ -21,6 +21,8 @@ export interface ControlPlaneOptions {
   controllers?: boolean;
   /** More of kube-apiserver's own flags. */
   apiServerArgs?: readonly string[];
+  /** More of kube-controller-manager's own flags. */
+  controllerArgs?: readonly string[];
 }
 
 /** A kube-apiserver with its etcd on loopback: RBAC, Pod Security admission, CRDs, watches; no nodes, no pods run. */
@@ -133,7 +135,12 @@ function kubeconfig(url: string, token: string, caFile: string): string {
   });
 }
 
-function controllerManager(command: string, files: Files, config: string, port: number): Server {
+function controllerManager(
+  command: string,
+  files: Files,
+  config: string,
+  { port, more }: { port: number; more: readonly string[] },
+): Server {
   const logFile = join(files.folder, 'kube-controller-manager.log');
   const args = flags({
     kubeconfig: config,
@@ -145,7 +152,13 @@ function controllerManager(command: string, files: Files, config: string, port: 
     'cert-dir': join(files.folder, 'controller-certs'),
   });
   return createServer({
-    command: { name: 'kube-controller-manager', command, args, cwd: files.folder, logFile },
+    command: {
+      name: 'kube-controller-manager',
+      command,
+      args: [...args, ...more],
+      cwd: files.folder,
+      logFile,
+    },
     // It has no readiness of its own that waits for the garbage collector's first sync; its log says so.
     ready: async () => readFileSync(logFile, 'utf8').includes('Proceeding to collect garbage'),
   });
@@ -178,12 +191,10 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   try {
     await apiServer.start();
     if (options.controllers) {
-      const controllers = controllerManager(
-        binaries['kube-controller-manager'],
-        files,
-        config,
-        await freePort(),
-      );
+      const controllers = controllerManager(binaries['kube-controller-manager'], files, config, {
+        port: await freePort(),
+        more: options.controllerArgs ?? [],
+      });
       servers.push(controllers);
       await controllers.start();
     }

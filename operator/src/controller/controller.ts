@@ -185,7 +185,9 @@ export class Controller {
     } finally {
       timer.abort();
       this.#running.delete(run);
-      this.#metrics.reconcileTime.observe({ controller }, (this.#clock.now() - began) / 1000);
+      const ms = this.#clock.now() - began;
+      this.#metrics.reconcileTime.observe({ controller }, ms / 1000);
+      log.debug('reconcile ended', { ms });
     }
   }
 

@@ -322,7 +322,10 @@ for (const runtime of RUNTIMES) {
       const topic = platform.topics[0]?.topic ?? '';
       await admin.deleteTopics({ topics: [topic] });
       await waitFor('deleted', async () => !(await admin.listTopics()).includes(topic));
-      await waitFor('made again', () => admin.createTopics({ topics: [{ topic, numPartitions: 3 }] }));
+      await waitFor('made again', async () => {
+        await admin.createTopics({ topics: [{ topic, numPartitions: 3 }] });
+        return (await admin.listTopics()).includes(topic);
+      });
       await admin.disconnect();
       await publish(ann, 'chat:a', 4);
       await waitFor('the next one', async () => (await streamOf('chat:a')).length === 4, {

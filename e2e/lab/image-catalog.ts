@@ -27,8 +27,10 @@ export interface ContextFile {
 export interface ImageSpec {
   /** The name on the command line. */
   name: string;
-  /** The reference that pods use. */
+  /** The reference that pods use; of a keyed image, all but the key at its end. */
   reference: string;
+  /** Whether the reference ends with the image's key, so that a changed image is another one to Kubernetes. */
+  keyed?: boolean;
   dockerfile: string;
   /** Stage to build, when not the last. */
   target?: string;
@@ -79,6 +81,7 @@ function gatewayImage(target: 'bun' | 'node'): ImageSpec {
   return {
     name: `gateway-${target}`,
     reference: `localhost/causeway/gateway:dev-${target}`,
+    keyed: true,
     dockerfile: join(repository, 'gateway', 'Dockerfile'),
     target,
     usesBase: true,
@@ -131,6 +134,7 @@ export const ownImages: readonly ImageSpec[] = [
   {
     name: 'operator',
     reference: 'localhost/causeway/operator:dev',
+    keyed: true,
     dockerfile: join(repository, 'operator', 'Dockerfile'),
     usesBase: true,
     files: repositoryFiles('operator', nodeRuntime),
@@ -176,6 +180,11 @@ export async function imageKey(image: ImageSpec): Promise<string> {
     );
   }
   return hash.digest('hex').slice(0, 16);
+}
+
+/** The full reference of an image that was made under this key. */
+export function keyedReference(image: ImageSpec, key: string): string {
+  return image.keyed === true ? `${image.reference}-${key}` : image.reference;
 }
 
 /** Lays an image's build context out in a folder. Hard links where the file system allows. */

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { join } from 'node:path';
 import { cacheDir, run, tailOf, withFileLock, withProgress } from '../tools/index.ts';
 import { baseReference, buildah, ensureBaseImage } from './base-image.ts';
-import { imageKey, writeContext } from './image-catalog.ts';
+import { imageKey, keyedReference, writeContext } from './image-catalog.ts';
 import type { ImageSpec } from './image-catalog.ts';
 import { exportLayout } from './layout.ts';
 
@@ -15,14 +15,15 @@ export interface BuiltImage {
 /** Builds an image unless the cache has it from the same inputs. */
 export async function ensureImage(image: ImageSpec): Promise<BuiltImage> {
   const key = await imageKey(image);
-  const layout = cacheDir('images', `${image.name}-${key}`);
-  if (!existsSync(layout)) {
+  const built = { reference: keyedReference(image, key), layout: cacheDir('images', `${image.name}-${key}`) };
+  if (!existsSync(built.layout)) {
     if (image.usesBase) await ensureBaseImage();
     await withFileLock(cacheDir('locks', `image-${image.name}`), async () => {
-      if (!existsSync(layout)) await withProgress(`Building image ${image.name}`, () => build(image, layout));
+      if (!existsSync(built.layout))
+        await withProgress(`Building image ${image.name}`, () => build(image, built));
     });
   }
-  return { reference: image.reference, layout };
+  return built;
 }
 
 /** Builds images one after the other: each build keeps the disk and the cores busy by itself. */
@@ -32,7 +33,7 @@ export async function ensureImages(images: readonly ImageSpec[]): Promise<BuiltI
   return built;
 }
 
-async function build(image: ImageSpec, layout: string): Promise<void> {
+async function build(image: ImageSpec, { reference, layout }: BuiltImage): Promise<void> {
   mkdirSync(cacheDir('images'), { recursive: true });
   const work = mkdtempSync(cacheDir('images', `.${image.name}-`));
   const log = join(work, 'build.log');
@@ -40,12 +41,12 @@ async function build(image: ImageSpec, layout: string): Promise<void> {
   mkdirSync(context);
   try {
     await writeContext(image, context);
-    const args = ['bud', '--isolation', 'chroot', '--network', 'host', '--layers', '-t', image.reference];
+    const args = ['bud', '--isolation', 'chroot', '--network', 'host', '--layers', '-t', reference];
     if (image.usesBase) args.push('--build-arg', `BASE=${baseReference}`);
     if (image.target) args.push('--target', image.target);
     await buildah([...args, context], { logFile: log });
     dropOlder(image.name);
-    await exportLayout(image.reference, layout, { logFile: log });
+    await exportLayout(reference, layout, { logFile: log });
   } catch (error) {
     throw new Error(`Building the image ${image.name} failed: ${(error as Error).message}\n${tailOf(log)}`, {
       cause: error,

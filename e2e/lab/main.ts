@@ -110,7 +110,7 @@ program
     const progress = createProgress();
     const built: BuiltImage[] = [];
     for (const image of names.length > 0 ? findImages(names) : all) {
-      built.push(await progress.step(`image ${image.reference}`, () => ensureImage(image)));
+      built.push(await progress.step(`image ${image.name}`, () => ensureImage(image)));
     }
     if (options.load) {
       requireState();

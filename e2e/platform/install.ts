@@ -1,6 +1,6 @@
 /** Puts the operator into a cluster: its images, and its chart. */
 import { join } from 'node:path';
-import { ensureImage } from '../lab/images.ts';
+import { ensureImages } from '../lab/images.ts';
 import { labImages, ownImages } from '../lab/image-catalog.ts';
 import { loadImages } from '../lab/image-load.ts';
 import { run, type Progress } from '../tools/index.ts';
@@ -32,11 +32,10 @@ export async function loadLabImages(): Promise<ImageReferences> {
   const wanted = [...labImages, ...ownImages].filter(({ name }) =>
     /^(operator|gateway-|redis|etcd)/.test(name),
   );
-  const built = [];
-  for (const image of wanted) built.push(await ensureImage(image));
+  const built = await ensureImages(wanted);
   await loadImages(built);
   const reference = (name: string): string => {
-    const image = wanted.find((one) => one.name === name);
+    const image = built[wanted.findIndex((one) => one.name === name)];
     if (image === undefined) throw new Error(`there is no image ${name}`);
     return image.reference;
   };

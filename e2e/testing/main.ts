@@ -1,12 +1,13 @@
 /**
  * e2e/testing: runs all tests, stage by stage: `node e2e/testing/main.ts check unit int lab`. Its last line is
- * `N passed, N failed`. Imports only Node, commander and e2e/tools.
+ * `N passed, N failed`. Imports only Node and commander; the lab is used through its command.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { Argument, Command, Option } from 'commander';
 import { levelOf, testFiles, type Stage } from './files.ts';
+import { aroundLab } from './lab-stage.ts';
 import { runFiles, type Count, type FileCoverage } from './run-files.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -40,6 +41,7 @@ interface Options {
   level: string;
   only?: string;
   coverage: boolean;
+  keepLab: boolean;
 }
 
 function say(text: string): void {
@@ -63,8 +65,13 @@ function check(): Count {
 
 async function runStage(stage: AnyStage, options: Options): Promise<Count & { coverage?: FileCoverage[] }> {
   if (stage === 'check') return check();
-  const files = filesOf(stage, options);
-  return runFiles(files, {
+  if (stage !== 'lab') return runTests(stage, options);
+  const nothing: Count = { passed: 0, failed: 1, skipped: 0 };
+  return (await aroundLab(options.keepLab, () => runTests(stage, options))) ?? nothing;
+}
+
+function runTests(stage: Stage, options: Options): Promise<Count & { coverage?: FileCoverage[] }> {
+  return runFiles(filesOf(stage, options), {
     cwd: root,
     concurrency: stage === 'unit' ? 2 : 1,
     timeoutMs: stage === 'lab' ? 1_200_000 : 300_000,
@@ -134,6 +141,11 @@ await new Command('testing')
   )
   .option('--only <pattern>', 'only tests whose name matches this regular expression')
   .option('--coverage', 'measure line coverage', false)
+  .option(
+    '--keep-lab',
+    'leave the lab up after its scenarios (one that was up before stays in any case)',
+    false,
+  )
   .addHelpText(
     'after',
     '\nExamples:\n  node e2e/testing/main.ts unit\n  node e2e/testing/main.ts lab --level 4 --only "operator is killed"',

@@ -142,6 +142,9 @@ export async function startGateway({
         if (child.exitCode !== null)
           throw new Error(`the gateway ended with ${child.exitCode}:\n${output()}`);
       },
+    }).catch(async (error: unknown) => {
+      await gateway.stop();
+      throw error;
     });
   }
   return gateway;

@@ -40,8 +40,16 @@ export interface Scenario {
   waitReady(name: string): Promise<void>;
 }
 
+/** What a file needs besides the lab and the operator. */
+export interface ScenarioOptions {
+  /** Helm values, `key=value` each. */
+  values?: readonly string[];
+  /** Runs before the first test. (Another `before` of the file would not wait for this one.) */
+  setUp?: (lab: Scenario) => Promise<unknown>;
+}
+
 /** Sets up the lab, the operator and `namespace` before the tests of a file, and removes the namespace after them. */
-export function scenario(namespace: string, options: { values?: readonly string[] } = {}): Scenario {
+export function scenario(namespace: string, options: ScenarioOptions = {}): Scenario {
   let kube: Kube | undefined;
   const progress = createProgress();
   const own: Scenario = {
@@ -68,6 +76,7 @@ export function scenario(namespace: string, options: { values?: readonly string[
     kube = await readyLab(progress, options.values ?? []);
     await removeNamespace(own);
     await createNamespace(own);
+    await options.setUp?.(own);
   });
   afterEach(async (context: TestContext | SuiteContext) => {
     if ('passed' in context && !context.passed && kube !== undefined) await explain(own);
@@ -151,7 +160,7 @@ async function explain({ kube, namespace }: Scenario): Promise<void> {
   const questions = [
     ['-n', namespace, 'get', 'messageplatforms', '-o', 'yaml'],
     ['-n', namespace, 'get', 'pods', '-o', 'wide'],
-    ['-n', namespace, 'get', 'events', '--sort-by=.lastTimestamp'],
+    ['-n', namespace, 'get', 'events', '--sort-by=.metadata.creationTimestamp'],
     ['-n', OPERATOR_NAMESPACE, 'get', 'pods', '-o', 'wide'],
     ['-n', OPERATOR_NAMESPACE, 'logs', '-l', `${LABEL.component}=operator`, '--tail=40', '--prefix'],
     ['-n', namespace, 'logs', '-l', `${LABEL.component}=gateway`, '--tail=15', '--prefix'],

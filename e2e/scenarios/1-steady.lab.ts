@@ -1,0 +1,55 @@
+/** At steady state the operator writes nothing: shown by the API server's audit log, for five minutes, while clients talk. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { run } from '../tools/index.ts';
+import { operatorMetric, operatorWrites } from './operator.ts';
+import { eventually, scenario } from './support.ts';
+import { exchange } from './traffic.ts';
+
+const lab = scenario('scenario-steady');
+const WATCHED_MS = 5 * 60_000;
+/** A platform that was just made has settled when nothing was written for so long. */
+const SETTLED_MS = 15_000;
+const cli = join(import.meta.dirname, '../../operator/dist/main.js');
+
+async function causeway(...args: string[]): Promise<string> {
+  const { stdout } = await run(process.execPath, [cli, ...args], {
+    env: { KUBECONFIG: lab.kube.kubeconfig },
+  });
+  return stdout;
+}
+
+const reconciles = (): Promise<number> => operatorMetric(lab.kube, 'controller_runtime_reconcile_total');
+const errors = (): Promise<number> => operatorMetric(lab.kube, 'controller_runtime_reconcile_errors_total');
+
+test('two platforms come up, one with Node gateways, and messages flow in both', async () => {
+  await Promise.all([
+    lab.readyPlatform('bun'),
+    lab.readyPlatform('node', (spec) => (spec.gateway.runtime = 'Node')),
+  ]);
+  await exchange(lab, 'bun');
+  await exchange(lab, 'node');
+});
+
+test('for five minutes the operator reconciles without an error and makes no write but its lease', async () => {
+  const sign = async (): Promise<string[]> => operatorWrites(lab.namespace, Date.now() - SETTLED_MS);
+  await eventually('the platforms to settle', async () => (await sign()).length === 0, 120_000);
+
+  const began = Date.now();
+  const before = { reconciles: await reconciles(), errors: await errors() };
+  // What only reads must not make the operator write either.
+  assert.match(await causeway('status', 'bun', '-n', lab.namespace), /zone-a/);
+  while (Date.now() - began < WATCHED_MS) {
+    await exchange(lab, Math.random() < 0.5 ? 'bun' : 'node');
+    assert.deepEqual(await operatorWrites(lab.namespace, began), []);
+    await delay(Math.min(10_000, Math.max(0, began + WATCHED_MS - Date.now())));
+  }
+
+  assert.deepEqual(await operatorWrites(lab.namespace, began), []);
+  const looked = (await reconciles()) - before.reconciles;
+  assert.ok(looked > 20, `it did look: ${looked} reconciles`);
+  assert.equal((await errors()) - before.errors, 0, 'reconciles that failed');
+  lab.progress.note(`${looked} reconciles, no write, no error`);
+});

@@ -1,0 +1,115 @@
+/** The operator under test: who leads, what it measures, what it wrote, and how it is killed. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { LABEL } from '@causeway/crds';
+import { getStatus } from '../lab/index.ts';
+import { OPERATOR_NAMESPACE, type Kube } from '../platform/index.ts';
+import { eventually } from './support.ts';
+
+/** Name of the Lease and of the ServiceAccount. */
+const NAME = 'causeway';
+
+interface Pod {
+  metadata: { name: string };
+  status: { podIP: string };
+}
+
+/** The holder that the Lease names: `<pod>_<random>`, another one after each start of a process. */
+export async function leader(kube: Kube): Promise<string> {
+  const lease = await kube.json<{ spec: { holderIdentity?: string } }>([
+    '-n',
+    OPERATOR_NAMESPACE,
+    'get',
+    'lease',
+    NAME,
+  ]);
+  return lease.spec.holderIdentity ?? '';
+}
+
+/** Prepares to kill the leader: its process is found now, so that the kill itself takes no time. */
+export async function aimAtLeader(kube: Kube): Promise<{ identity: string; kill(): void }> {
+  const identity = await eventually('a leader', async () => (await leader(kube)) || undefined);
+  const pod = identity.slice(0, identity.lastIndexOf('_'));
+  const pid = processOf(pod);
+  return { identity, kill: () => void process.kill(pid, 'SIGKILL') };
+}
+
+/** The operator's process in a pod, as the host sees it: the one that was given the pod's name. */
+function processOf(pod: string): number {
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const environment = readFileSync(`/proc/${entry}/environ`, 'utf8').split('\0');
+      const program = readFileSync(`/proc/${entry}/cmdline`, 'utf8');
+      if (environment.includes(`POD_NAME=${pod}`) && program.includes('/app/main.js')) return Number(entry);
+    } catch {
+      // It ended while we looked, or is a kernel thread.
+    }
+  }
+  throw new Error(`no process of pod ${pod} on this machine`);
+}
+
+/** Waits until another process than `before` leads. */
+export function newLeader(kube: Kube, before: string): Promise<string> {
+  return eventually(
+    'a new leader',
+    async () => {
+      const now = await leader(kube);
+      return now !== '' && now !== before ? now : undefined;
+    },
+    90_000,
+  );
+}
+
+/** Sum of a counter over the operator's pods, by any of its labels. */
+export async function operatorMetric(kube: Kube, name: string): Promise<number> {
+  const { items } = await kube.json<{ items: Pod[] }>([
+    '-n',
+    OPERATOR_NAMESPACE,
+    'get',
+    'pods',
+    '-l',
+    `${LABEL.component}=operator`,
+  ]);
+  const texts = await Promise.all(
+    items.map(async ({ status }) => (await fetch(`http://${status.podIP}:8081/metrics`)).text()),
+  );
+  return texts
+    .flatMap((text) => text.split('\n'))
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+}
+
+/** A write to the API server, from its audit log. */
+interface AuditEvent {
+  verb: string;
+  user: { username: string };
+  stage: string;
+  requestReceivedTimestamp: string;
+  objectRef?: { resource: string; namespace?: string; name?: string; subresource?: string };
+}
+
+/**
+ * What the operator wrote since then in a namespace or in none, by the API server's audit log, as
+ * `verb resource/name`. Left out are leases (the leader renews its own every few seconds) and other namespaces (where
+ * somebody may have platforms of their own in this lab).
+ */
+export async function operatorWrites(namespace: string, since: number): Promise<string[]> {
+  const folder = dirname((await getStatus()).auditLog);
+  const user = `system:serviceaccount:${OPERATOR_NAMESPACE}:${NAME}`;
+  return readdirSync(folder)
+    .map((file) => join(folder, file))
+    .filter((file) => statSync(file).mtimeMs >= since)
+    .flatMap((file) => readFileSync(file, 'utf8').split('\n'))
+    .filter((line) => line.includes(`"${user}"`))
+    .map((line) => JSON.parse(line) as AuditEvent)
+    .filter((event) => event.user.username === user)
+    .filter((event) => Date.parse(event.requestReceivedTimestamp) >= since)
+    .filter(({ objectRef: ref }) => ref?.resource !== 'leases')
+    .filter(({ objectRef: ref }) => [namespace, OPERATOR_NAMESPACE, undefined].includes(ref?.namespace))
+    .map(({ verb, objectRef: ref }) =>
+      [verb, [ref?.resource, ref?.namespace, ref?.name, ref?.subresource].filter(Boolean).join('/')].join(
+        ' ',
+      ),
+    );
+}

@@ -1,0 +1,176 @@
+/** Clients of a platform under test: one exchange between all zones, and traffic that never stops while something changes. */
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Centrifuge } from 'centrifuge';
+import { objectName } from '@causeway/crds';
+import { zones } from '../lab/index.ts';
+import {
+  connect,
+  gatewayPods,
+  platformAccess,
+  sdkClient,
+  subscribe,
+  type GatewayAddress,
+  type PlatformAccess,
+} from '../platform/index.ts';
+import { eventually, type Scenario } from './support.ts';
+
+/** A ready gateway of the zone. */
+export async function gatewayIn(lab: Scenario, platform: string, zone: string): Promise<GatewayAddress> {
+  const pods = await gatewayPods(lab.kube, { namespace: lab.namespace, name: platform });
+  const pod = pods.find((one) => one.zone === zone);
+  assert.ok(pod, `a ready gateway of ${platform} in ${zone}`);
+  return pod;
+}
+
+/** Publishes in each of the zones, and waits until each of them has received from all of them. */
+export async function exchange(
+  lab: Scenario,
+  platform: string,
+  among: readonly string[] = zones,
+  channel = 'chat:lobby',
+): Promise<void> {
+  const access = await platformAccess(lab.kube, lab.namespace, platform);
+  const open: Centrifuge[] = [];
+  const round = String(performance.now());
+  const received = new Map(among.map((zone) => [zone, new Set<string>()]));
+  try {
+    for (const zone of among) {
+      const address = await gatewayIn(lab, platform, zone);
+      const client = await connect(await sdkClient(access, () => address, { user: zone }));
+      open.push(client);
+      await subscribe(client, channel, (data) => {
+        const message = data as { from: string; round: string };
+        if (message.round === round) received.get(zone)?.add(message.from);
+      });
+    }
+    for (const [index, zone] of among.entries()) await open[index]?.publish(channel, { from: zone, round });
+    for (const zone of among) {
+      const all = async (): Promise<boolean> => received.get(zone)?.size === among.length;
+      await eventually(`${zone} receives from ${among.join(', ')}`, all, 30_000);
+    }
+  } finally {
+    for (const client of open) client.disconnect();
+  }
+}
+
+/** Like {@link exchange}, tried again until it succeeds: parts of the platform may be coming back. */
+export async function exchangeAgain(
+  lab: Scenario,
+  platform: string,
+  among: readonly string[] = zones,
+): Promise<void> {
+  await eventually('messages flow between the zones', async () => {
+    await exchange(lab, platform, among);
+    return true;
+  });
+}
+
+/** Pause after each publication, milliseconds: no load, only something that is always under way. */
+const PAUSE_MS = 40;
+/** Channels, so that several partitions are in use. */
+const CHANNELS = Array.from({ length: 6 }, (_, index) => `chat:room-${index}`);
+
+/** A publisher and receivers that recover, all through the front Service as real clients are. */
+export class Traffic {
+  /** Publications that the platform acknowledged. */
+  readonly acknowledged = new Set<string>();
+  /** Publications that were answered by an error or a lost connection: they may have arrived or not. */
+  refused = 0;
+  readonly #received: Map<string, number>[] = [];
+  readonly #unrecovered: string[] = [];
+  readonly #clients: Centrifuge[] = [];
+  #running = true;
+  #publishing: Promise<void> = Promise.resolve();
+
+  /** Starts the clients. `stop()` must be called. */
+  static async start(lab: Scenario, platform: string, receivers = 2): Promise<Traffic> {
+    const traffic = new Traffic();
+    const access = await platformAccess(lab.kube, lab.namespace, platform);
+    const address = await frontAddress(lab, platform);
+    try {
+      for (let index = 0; index < receivers; index += 1) await traffic.#receive(access, address, index);
+      const publisher = await connect(await sdkClient(access, () => address, { user: 'publisher' }));
+      traffic.#clients.push(publisher);
+      traffic.#publishing = traffic.#publish(publisher);
+      return traffic;
+    } catch (error) {
+      await traffic.stop();
+      throw error;
+    }
+  }
+
+  /** Ends the traffic. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    await this.#publishing;
+    for (const client of this.#clients) client.disconnect();
+  }
+
+  /** Waits until `count` more publications are acknowledged. */
+  async flows(count: number): Promise<void> {
+    const goal = this.acknowledged.size + count;
+    await eventually(`${count} more acknowledged publications`, async () => this.acknowledged.size >= goal);
+  }
+
+  /** Ends the publishing, and checks that all that was acknowledged reached every receiver, and nothing twice. */
+  async check(): Promise<string> {
+    this.#running = false;
+    await this.#publishing;
+    for (const [index, received] of this.#received.entries()) {
+      const missing = (): string[] => [...this.acknowledged].filter((id) => !received.has(id));
+      await eventually(`receiver ${index} has all`, async () => missing().length === 0, 60_000).catch(
+        () => undefined,
+      );
+      assert.deepEqual(missing(), [], `acknowledged, and not received by receiver ${index}`);
+      const twice = [...received].filter(([, times]) => times > 1);
+      assert.deepEqual(twice, [], `received more than once by receiver ${index}`);
+    }
+    assert.deepEqual(this.#unrecovered, [], 'subscriptions that could not recover');
+    return `${this.acknowledged.size} acknowledged, ${this.refused} refused, none lost, none twice`;
+  }
+
+  async #receive(access: PlatformAccess, address: Address, index: number): Promise<void> {
+    const received = new Map<string, number>();
+    this.#received.push(received);
+    const client = await connect(await sdkClient(access, () => address, { user: `receiver-${index}` }));
+    this.#clients.push(client);
+    for (const channel of CHANNELS) {
+      const subscription = await subscribe(client, channel, (data) => {
+        const { id } = data as { id: string };
+        received.set(id, (received.get(id) ?? 0) + 1);
+      });
+      subscription.on('subscribed', ({ wasRecovering, recovered }) => {
+        if (wasRecovering && !recovered) this.#unrecovered.push(`receiver ${index} of ${channel}`);
+      });
+    }
+  }
+
+  async #publish(publisher: Centrifuge): Promise<void> {
+    for (let number = 0; this.#running; number += 1) {
+      const id = `m${number}`;
+      const channel = CHANNELS[number % CHANNELS.length] ?? '';
+      try {
+        await publisher.publish(channel, { id });
+        this.acknowledged.add(id);
+      } catch {
+        // Not acknowledged: the connection went or the platform said no. That is counted, and allowed.
+        this.refused += 1;
+      }
+      await delay(PAUSE_MS);
+    }
+  }
+}
+
+type Address = { host: string; port: number };
+
+async function frontAddress(lab: Scenario, platform: string): Promise<Address> {
+  const { spec } = await lab.kube.json<{ spec: { clusterIP: string; ports: { port: number }[] } }>([
+    '-n',
+    lab.namespace,
+    'get',
+    'service',
+    objectName.gateway(platform),
+  ]);
+  return { host: spec.clusterIP, port: spec.ports[0]?.port ?? 443 };
+}

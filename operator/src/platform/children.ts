@@ -24,6 +24,24 @@ function kindOf(object: KubeObject): ResourceKind {
   return kind;
 }
 
+/** What came of applying a platform's objects. */
+interface Applied {
+  problems: Problem[];
+  errors: unknown[];
+  /** False when a Secret could not be written: what was issued for it is worth nothing then. */
+  secretsStored: boolean;
+}
+
+/** The name belongs to an object of somebody else. */
+class NameTaken extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.message);
+    this.problem = problem;
+  }
+}
+
 /**
  * Applies each object that differs, tier by tier. What the API server refuses (a quota, an admission policy) becomes a
  * problem of that part; what fails otherwise is returned as an error. The others go on either way.
@@ -43,9 +61,10 @@ export async function applyObjects(
     newAuthority: KubeObject | undefined;
     signal: AbortSignal;
   },
-): Promise<{ problems: Problem[]; errors: unknown[] }> {
+): Promise<Applied> {
   const problems: Problem[] = [];
   const errors: unknown[] = [];
+  let secretsStored = true;
   // At first all is made, and forty events would drown the one that matters; from then on each repair is told.
   const regarding = platform.status?.observedGeneration === undefined ? {} : { regarding: platform };
   const applyOne = async (object: KubeObject): Promise<void> => {
@@ -53,27 +72,28 @@ export async function applyObjects(
     // The cache holds only what has our label: an object that somebody else made under our name is not in it.
     const live = world.cache.get(kind, object.metadata) ?? (await world.kube.get(kind, object.metadata));
     if (live === undefined && isHeldBack(object, blocked)) return;
-    if (live !== undefined && !isOurs(live, platform)) {
-      problems.push(foreignObject(object));
-      return;
-    }
+    if (live !== undefined && !isOurs(live, platform)) throw new NameTaken(foreignObject(object));
+    // Created, not applied: when two requests for one are under way after all, only the first may win.
+    if (object === newAuthority) await world.kube.create(kind, object);
+    await world.applier.apply(kind, object, regarding);
+  };
+  const tryOne = async (object: KubeObject): Promise<void> => {
     try {
-      // Created, not applied: when two requests for one are under way after all, only the first may win.
-      if (object === newAuthority) await world.kube.create(kind, object);
-      await world.applier.apply(kind, object, regarding);
+      await applyOne(object);
     } catch (error) {
-      if (isRefusal(error)) problems.push(refusedObject(object, error));
+      if (isSecret(object)) secretsStored = false;
+      if (error instanceof NameTaken) problems.push(error.problem);
+      else if (isRefusal(error)) problems.push(refusedObject(object, error));
       else errors.push(error);
     }
   };
   for (const tier of tiers(objects)) {
     signal.throwIfAborted();
     // What an authority signed that could not be stored would be trusted by nobody, and replaced at the next try.
-    const failed = problems.length + errors.length > 0;
-    if (failed && newAuthority !== undefined && tier.every(isSecret)) continue;
-    await Promise.all(tier.map(applyOne));
+    if (!secretsStored && newAuthority !== undefined && tier.every(isSecret)) continue;
+    await Promise.all(tier.map(tryOne));
   }
-  return { problems, errors };
+  return { problems, errors, secretsStored };
 }
 
 /** What goes together: each Secret alone (the authority before what it signed), then what pods refer to, then pods. */

@@ -14,6 +14,7 @@ import {
   planCertificates,
   servedVersion,
   type CertificatePlan,
+  type HeldSecrets,
   type IssuedSecrets,
 } from '../certificates/index.ts';
 import type { ReconcileContext, Reconciler, ReconcileResult } from '../controller/controller.ts';
@@ -93,8 +94,9 @@ async function reconcilePlatform(
   const secrets = await userSecrets(world, platform);
   outcome.problems.push(...userSecretProblems(platform, secrets, world.clock.now()));
 
-  const certificates = await certificatesOf(world, platform, { secrets, problems: outcome.problems });
-  if (!paused) await makeObjects(world, platform, { certificates, outcome, context });
+  const held = paused
+    ? await heldSecrets(world, platform)
+    : await makeObjects(world, platform, { secrets, outcome, context });
 
   const access = kafkaAccess(platform, secrets);
   const topics = await reconcileTopics(world, platform, {
@@ -104,13 +106,13 @@ async function reconcilePlatform(
   });
   outcome.problems.push(...topics.problems);
 
-  const redis = await reconcileRedis(world, platform, { inner: certificates.issued.inner, paused });
+  const redis = await reconcileRedis(world, platform, { inner: held.inner, paused });
   outcome.problems.push(...redis.problems);
 
   const status = await saveStatus(world, topics.stored, {
     topics: topics.topics,
     redis: redis.states,
-    certificates: certificateStatus(certificates),
+    certificates: certificateStatus(held),
     problems: outcome.problems,
     paused,
   });
@@ -143,6 +145,8 @@ async function ensureFinalizer(world: PlatformWorld, platform: MessagePlatform):
 /** What is due of a platform's certificates, and what its Secrets are to hold. */
 export interface Certificates {
   plan: CertificatePlan;
+  /** What they hold now. */
+  held: HeldSecrets;
   issued: IssuedSecrets;
 }
 
@@ -160,13 +164,13 @@ export async function certificatesOf(
   const held = await heldSecrets(world, platform);
   const plan = planCertificates(wish, held, now);
   const issued = await issueDue(plan, { platform: platform.metadata.name, wish, held, now }, world.issuer);
-  return { plan, issued };
+  return { plan, held, issued };
 }
 
-function certificateStatus({ issued }: Certificates): MessagePlatformStatus['certificates'] {
-  const version = servedVersion(issued.served);
-  const facts = inspectCertificate(issued.served?.[certificateKey(version)]);
-  const authority = inspectCertificate(issued.authority[SECRET_KEY.ca]);
+function certificateStatus(held: HeldSecrets): MessagePlatformStatus['certificates'] {
+  const version = servedVersion(held.served);
+  const facts = inspectCertificate(held.served?.[certificateKey(version)]);
+  const authority = inspectCertificate(held.authority?.[SECRET_KEY.ca]);
   if (facts === undefined || authority === undefined) return undefined;
   return {
     version,
@@ -176,16 +180,16 @@ function certificateStatus({ issued }: Certificates): MessagePlatformStatus['cer
   };
 }
 
-/** Applies what differs and deletes what is left over. One object's failure does not stop the others. */
+/**
+ * Issues what is due, applies what differs and deletes what is left over. One object's failure does not stop the
+ * others. Returns what the platform's Secrets hold by then: a certificate that could not be stored does not exist.
+ */
 async function makeObjects(
   world: PlatformWorld,
   platform: MessagePlatform,
-  {
-    certificates,
-    outcome,
-    context,
-  }: { certificates: Certificates; outcome: Outcome; context: ReconcileContext },
-): Promise<void> {
+  { secrets: given, outcome, context }: { secrets: UserSecrets; outcome: Outcome; context: ReconcileContext },
+): Promise<HeldSecrets> {
+  const certificates = await certificatesOf(world, platform, { secrets: given, problems: outcome.problems });
   const secrets = desiredSecrets(platform, certificates.issued);
   const objects = [...secrets, ...desiredObjects(platform, world.images)];
   for (const step of certificates.plan.steps) {
@@ -207,13 +211,14 @@ async function makeObjects(
   outcome.problems.push(...applied.problems);
   outcome.errors.push(...applied.errors);
   if (applied.errors.length === 0) await pruneObjects(world, platform, objects);
+  return applied.secretsStored ? certificates.issued : certificates.held;
 }
 
 /** Says to each Redis what it should be, where that differs. */
 async function reconcileRedis(
   world: PlatformWorld,
   platform: MessagePlatform,
-  { inner, paused }: { inner: IssuedSecrets['inner']; paused: boolean },
+  { inner, paused }: { inner: HeldSecrets['inner']; paused: boolean },
 ): Promise<{ states: Map<string, RedisState>; problems: Problem[] }> {
   const { pods } = workloads(world, platform.metadata);
   const { states, problems } = await lookAtRedis(world, platform, { pods, inner });

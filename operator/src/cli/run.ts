@@ -14,6 +14,7 @@ import {
 } from '../controller/index.ts';
 import { createOperator } from '../operator.ts';
 import { KafkaJsAdmin, redisAdmin } from '../platform/index.ts';
+import { exitSoon } from './exit.ts';
 import { addImageOptions, imagesOf, parseList, type ImageOptions } from './image-options.ts';
 
 /** The settings of `causeway run`, as commander gives them. */
@@ -77,7 +78,7 @@ export function registerRun(program: Command): void {
   addImageOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (options: RunOptions) => {
-      process.exitCode = await runOperator(options);
+      exitSoon(await runOperator(options));
     });
 }
 

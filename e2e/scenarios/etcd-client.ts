@@ -1,5 +1,5 @@
 /** An application that reads and writes a platform's etcd: a pod with the client certificate that the platform makes. */
-import { LABEL, PORT, objectName } from '@causeway/crds';
+import { LABEL, PORT, ZONE_TOPOLOGY_LABEL, objectName } from '@causeway/crds';
 import type { Scenario } from './support.ts';
 
 const FILES = '/etc/etcd-client';
@@ -14,11 +14,11 @@ export class EtcdClient {
     this.#platform = platform;
   }
 
-  /** Starts the pod and waits until it is there. */
-  static async start(lab: Scenario, platform: string): Promise<EtcdClient> {
+  /** Starts the pod, in a zone if that matters, and waits until it is there. */
+  static async start(lab: Scenario, platform: string, zone?: string): Promise<EtcdClient> {
     const client = new EtcdClient(lab, platform);
     await lab.kube.kubectl(['-n', lab.namespace, 'apply', '-f', '-'], {
-      input: JSON.stringify(await client.#pod()),
+      input: JSON.stringify(await client.#pod(zone)),
     });
     await lab.kubectl('wait', '--for=condition=Ready', 'pod/etcd-client', '--timeout=120s');
     return client;
@@ -44,7 +44,7 @@ export class EtcdClient {
     return this.#lab.kubectl('exec', 'etcd-client', '--', ...command);
   }
 
-  async #pod(): Promise<object> {
+  async #pod(zone: string | undefined): Promise<object> {
     const set = objectName.zoneEtcd(this.#platform, 'zone-a');
     const image = await this.#lab.kubectl(
       'get',
@@ -60,6 +60,7 @@ export class EtcdClient {
       metadata: { name: 'etcd-client', labels },
       spec: {
         terminationGracePeriodSeconds: 1,
+        ...(zone === undefined ? {} : { nodeSelector: { [ZONE_TOPOLOGY_LABEL]: zone } }),
         automountServiceAccountToken: false,
         securityContext: {
           runAsNonRoot: true,

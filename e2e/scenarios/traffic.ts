@@ -80,7 +80,7 @@ export class Traffic {
   readonly #received: Map<string, number>[] = [];
   readonly #unrecovered: string[] = [];
   readonly #clients: Centrifuge[] = [];
-  #running = true;
+  readonly #end = new AbortController();
   #publishing: Promise<void> = Promise.resolve();
 
   /** Starts the clients. `stop()` must be called. */
@@ -102,7 +102,7 @@ export class Traffic {
 
   /** Ends the traffic. */
   async stop(): Promise<void> {
-    this.#running = false;
+    this.#end.abort();
     await this.#publishing;
     for (const client of this.#clients) client.disconnect();
   }
@@ -115,7 +115,7 @@ export class Traffic {
 
   /** Ends the publishing, and checks that all that was acknowledged reached every receiver, and nothing twice. */
   async check(): Promise<string> {
-    this.#running = false;
+    this.#end.abort();
     await this.#publishing;
     for (const [index, received] of this.#received.entries()) {
       const missing = (): string[] => [...this.acknowledged].filter((id) => !received.has(id));
@@ -147,7 +147,7 @@ export class Traffic {
   }
 
   async #publish(publisher: Centrifuge): Promise<void> {
-    for (let number = 0; this.#running; number += 1) {
+    for (let number = 0; !this.#end.signal.aborted; number += 1) {
       const id = `m${number}`;
       const channel = CHANNELS[number % CHANNELS.length] ?? '';
       try {

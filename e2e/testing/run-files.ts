@@ -40,6 +40,8 @@ export async function runFiles(files: readonly string[], options: RunOptions): P
     cwd: options.cwd,
     concurrency: options.concurrency,
     timeout: options.timeoutMs,
+    // Warnings of packages that nobody who runs the tests can act on.
+    execArgv: ['--disable-warning=ExperimentalWarning', '--disable-warning=TimeoutNegativeWarning'],
     ...(options.namePattern === undefined ? {} : { testNamePatterns: options.namePattern }),
     ...(options.coverage === true
       ? {

@@ -1,0 +1,157 @@
+/** What must hold at every step, whatever fails. Each violation is said in words; a run without any is a good one. */
+import { COMPONENT, LABEL, SECRET_KEY, TOPICS_FINALIZER, kafkaTopic, objectName } from '@causeway/crds';
+import { decodeSecret, inspectCertificate, splitBundle } from '../certificates/index.ts';
+import type { KubeObject } from '../controller/kube-api.ts';
+import { KIND } from '../platform/kinds.ts';
+import type { TopicAction } from '../platform/topics.ts';
+import { epochOf, type MessagePlatform } from '../platform/types.ts';
+import type { FakeKafka, SimTopic } from './fake-kafka.ts';
+import type { Change, FakeKube } from './fake-kube.ts';
+import type { FakeRedis } from './fake-redis.ts';
+
+interface Watched {
+  kube: FakeKube;
+  kafka: FakeKafka;
+  redis: FakeRedis;
+}
+
+export class Invariants {
+  readonly #world: Watched;
+  readonly #violations: string[] = [];
+  /** Fingerprints of the authorities that the platform's Secrets ever had, by platform UID. */
+  readonly #authorities = new Map<string, Set<string>>();
+  /** Host that was told to be primary, by platform and epoch. */
+  readonly #promoted = new Map<string, string>();
+  /** Somebody destroyed the authority: a second one is what must come of it. */
+  #authorityMayChange = false;
+
+  constructor(world: Watched) {
+    this.#world = world;
+    for (const { object } of world.kube.all(KIND.secret)) this.#checkSecret(object);
+    world.kube.onChange((change) => this.#changed(change));
+    world.kafka.onAction((action, before) => this.#checkTopic(action, before));
+    world.redis.onCommand((host, action) => this.#checkRedis(host, action));
+  }
+
+  get violations(): readonly string[] {
+    return this.#violations;
+  }
+
+  /** Somebody is about to destroy an authority. */
+  allowNewAuthority(): void {
+    this.#authorityMayChange = true;
+  }
+
+  #say(text: string): void {
+    this.#violations.push(text);
+  }
+
+  #changed({ kind, before, after }: Change): void {
+    if (kind === KIND.secret && after !== undefined) this.#checkSecret(after);
+    if (kind === KIND.platform && after === undefined && before !== undefined)
+      this.#checkGone(before as MessagePlatform);
+  }
+
+  /** One authority for each platform, for all its life: a second one would break every connection between its parts. */
+  #checkSecret(secret: KubeObject): void {
+    const owner = secret.metadata.ownerReferences?.[0];
+    if (owner?.kind !== 'MessagePlatform') return;
+    const ours = [objectName.authority, objectName.internal, objectName.client].map((name) =>
+      name(owner.name),
+    );
+    if (!ours.includes(secret.metadata.name)) return;
+    const known = this.#authorities.get(owner.uid) ?? new Set<string>();
+    this.#authorities.set(owner.uid, known);
+    const bundle = decodeSecret((secret as { data?: Record<string, string> }).data)[SECRET_KEY.ca];
+    for (const certificate of splitBundle(bundle)) {
+      const fingerprint = inspectCertificate(certificate)?.fingerprint;
+      if (fingerprint === undefined || known.has(fingerprint)) continue;
+      known.add(fingerprint);
+      if (known.size > 1 && !this.#authorityMayChange) {
+        this.#say(
+          `platform ${owner.name} got authority number ${known.size}: Secret ${secret.metadata.name} has it`,
+        );
+      }
+    }
+  }
+
+  #platforms(): MessagePlatform[] {
+    return this.#world.kube.all(KIND.platform).map(({ object }) => object as MessagePlatform);
+  }
+
+  #checkTopic(action: TopicAction, before: SimTopic | undefined): void {
+    const platform = this.#platforms().find(({ metadata }) => action.topic.startsWith(`${metadata.name}.`));
+    if (action.act === 'delete') this.#checkDeletion(action.topic, before, platform);
+    if (action.act === 'grow' && before !== undefined && action.partitions < before.partitions) {
+      this.#say(
+        `topic ${action.topic} was to shrink from ${before.partitions} to ${action.partitions} partitions`,
+      );
+    }
+    if (action.act !== 'create') return;
+    const said = platform?.status?.topics?.find(({ name }) => name === action.topic);
+    if (said?.owned !== true)
+      this.#say(`topic ${action.topic} was made before status said so: a crash would lose it`);
+    if (
+      platform?.spec.kafka.deletionPolicy === 'Delete' &&
+      platform.metadata.finalizers?.includes(TOPICS_FINALIZER) !== true
+    ) {
+      this.#say(
+        `topic ${action.topic} was made before the finalizer was there: a deletion would leave it behind`,
+      );
+    }
+  }
+
+  #checkDeletion(topic: string, before: SimTopic | undefined, platform: MessagePlatform | undefined): void {
+    if (before?.madeBy === 'others')
+      this.#say(`topic ${topic} was deleted, and it was not made by the operator`);
+    if (platform === undefined) {
+      this.#say(`topic ${topic} was deleted for a platform that is not there`);
+      return;
+    }
+    const { kafka } = platform.spec;
+    if (kafka.deletionPolicy !== 'Delete')
+      this.#say(`topic ${topic} was deleted although the policy is Retain`);
+    const isWanted = kafka.topics.some(({ name }) => kafkaTopic(platform.metadata.name, name) === topic);
+    if (isWanted && platform.metadata.deletionTimestamp === undefined)
+      this.#say(`topic ${topic} was deleted although it is in the spec`);
+  }
+
+  /** One primary for each epoch: two would both take writes. */
+  #checkRedis(host: string, action: 'promote' | 'follow'): void {
+    if (action !== 'promote') return;
+    const platform = this.#platforms().find(({ metadata }) =>
+      host.startsWith(`${metadata.name}-${COMPONENT.redis}-`),
+    );
+    if (platform === undefined) {
+      this.#say(`${host} was promoted for a platform that is not there`);
+      return;
+    }
+    const key = `${platform.metadata.uid ?? ''}/${epochOf(platform)}`;
+    const other = this.#promoted.get(key) ?? host;
+    this.#promoted.set(key, other);
+    if (other !== host) this.#say(`${host} was promoted in the epoch in which ${other} was`);
+  }
+
+  #checkGone(platform: MessagePlatform): void {
+    const { deletionPolicy } = platform.spec.kafka;
+    const owned = platform.status?.topics?.filter((topic) => topic.owned === true) ?? [];
+    if (deletionPolicy !== 'Delete' || owned.length === 0) return;
+    const left = [...this.#world.kafka.snapshot().values()].filter(
+      (topic) => topic.madeBy === 'operator' && owned.some(({ name }) => name === topic.name),
+    );
+    if (left.length > 0)
+      this.#say(
+        `platform ${platform.metadata.name} went, and left topics: ${left.map(({ name }) => name).join(', ')}`,
+      );
+  }
+}
+
+/** A delete of the operator must only meet what the platform controls. */
+export function checkOwnDeletion(target: KubeObject | undefined): string | undefined {
+  if (target === undefined) return undefined;
+  const isOurs = target.metadata.ownerReferences?.some(
+    (owner) => owner.kind === 'MessagePlatform' && owner.controller === true,
+  );
+  if (isOurs === true) return undefined;
+  return `${target.kind} ${target.metadata.name} was deleted, and is not the platform's (label ${target.metadata.labels?.[LABEL.platform] ?? 'none'})`;
+}

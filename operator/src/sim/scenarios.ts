@@ -1,0 +1,198 @@
+/** What users do to a platform. Each scenario is run without a fault, and then with every fault there is. */
+import { ANNOTATION } from '@causeway/crds';
+import { refOf } from '../controller/keys.ts';
+import { KIND } from '../platform/kinds.ts';
+import type { MessagePlatform } from '../platform/types.ts';
+import { createPlatform, editPlatform, PLATFORM, type World } from './world.ts';
+
+type Spec = MessagePlatform['spec'];
+
+/** One thing that a user does, and what must come of it. */
+export interface Step {
+  name: string;
+  act(world: World): void;
+  isDone(world: World): boolean;
+}
+
+export interface Scenario {
+  name: string;
+  /** What is there before: nothing of Causeway, or a platform that is ready, made from the example and changed so. */
+  base: 'empty' | { name: string; change: (spec: Spec) => void };
+  steps: readonly Step[];
+  /**
+   * It takes objects away. Then nobody may hide one from the operator (by its label or its owner) before: what it
+   * cannot know to be its own it must leave alone.
+   */
+  takesAway?: boolean;
+}
+
+/** True when the platform says that it is ready, as it is asked for now. */
+export function isReady(world: World): boolean {
+  const { platform } = world;
+  if (platform?.status?.observedGeneration !== platform?.metadata.generation) return false;
+  return (
+    platform?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
+  );
+}
+
+/** True when nothing is left of the platform but what it never owned. */
+export function isGone(world: World): boolean {
+  return !world.kube
+    .all()
+    .some(
+      ({ object }) =>
+        object.kind === 'MessagePlatform' ||
+        object.metadata.ownerReferences?.some(({ kind }) =>
+          ['MessagePlatform', 'Deployment', 'StatefulSet'].includes(kind),
+        ),
+    );
+}
+
+function edit(name: string, change: (spec: Spec) => void): Step {
+  return { name, act: (world) => editPlatform(world, change), isDone: isReady };
+}
+
+function scale(replicas: number): Step {
+  return edit(`scale to ${replicas}`, (spec) => {
+    spec.gateway.replicasPerZone = replicas;
+  });
+}
+
+const remove: Step = {
+  name: 'delete the platform',
+  act: (world) => world.kube.delete(KIND.platform, PLATFORM),
+  isDone: isGone,
+};
+
+function pause(paused: string | undefined): Step {
+  return {
+    name: paused === undefined ? 'go on' : 'pause',
+    act: (world) => {
+      const annotations = { [ANNOTATION.paused]: paused ?? null };
+      world.kube.patch(KIND.platform, PLATFORM, { metadata: { annotations } }, { manager: 'kubectl' });
+    },
+    isDone: (world) => {
+      const saysPaused = world.platform?.status?.conditions?.some(({ type }) => type === 'Paused') ?? false;
+      // While it is paused it repairs nothing: it need not stay ready.
+      return paused === undefined ? !saysPaused && isReady(world) : saysPaused;
+    },
+  };
+}
+
+/** Somebody deletes and edits what the platform owns; it must all come back. */
+const vandalize: Step = {
+  name: 'delete and edit children',
+  act: (world) => {
+    const owned = world.kube
+      .all()
+      .filter(({ object }) => object.metadata.ownerReferences?.[0]?.kind === 'MessagePlatform');
+    for (const { kind, object } of owned) {
+      if (kind === KIND.service || kind === KIND.networkPolicy) world.kube.delete(kind, refOf(object));
+      if (kind === KIND.configMap && object.metadata.name === `${PLATFORM.name}-gateway`) {
+        world.kube.patch(kind, refOf(object), { data: { 'gateway.json': 'mine' } }, { manager: 'vandal' });
+        world.kube.patch(
+          kind,
+          refOf(object),
+          { metadata: { labels: { [ANNOTATION.paused]: null } } },
+          { manager: 'vandal' },
+        );
+      }
+      if (kind === KIND.deployment)
+        world.kube.patch(kind, refOf(object), { spec: { replicas: 5 } }, { manager: 'vandal' });
+    }
+    for (const topic of world.kafka.snapshot().values())
+      world.kafka.put({ ...topic, config: { 'min.insync.replicas': '1' } });
+  },
+  isDone: isReady,
+};
+
+const example = { name: 'running', change: (): void => undefined };
+const fewPartitions = (spec: Spec): void => {
+  for (const topic of spec.kafka.topics) topic.partitions = 3;
+};
+const deletesTopics = (spec: Spec): void => {
+  spec.kafka.deletionPolicy = 'Delete';
+};
+
+export const scenarios: readonly Scenario[] = [
+  {
+    name: 'create',
+    base: 'empty',
+    steps: [{ name: 'create the platform', act: (world) => createPlatform(world), isDone: isReady }],
+  },
+  {
+    name: 'create-delete-policy',
+    base: 'empty',
+    steps: [
+      { name: 'create the platform', act: (world) => createPlatform(world, deletesTopics), isDone: isReady },
+    ],
+  },
+  { name: 'scale', base: example, steps: [scale(2), scale(1)] },
+  {
+    name: 'partitions',
+    base: { name: 'few-partitions', change: fewPartitions },
+    steps: [
+      edit('6 partitions', (spec) => {
+        for (const topic of spec.kafka.topics) topic.partitions = 6;
+      }),
+    ],
+  },
+  {
+    name: 'topics',
+    base: { name: 'delete-policy', change: deletesTopics },
+    steps: [
+      edit('one topic more', (spec) => {
+        spec.kafka.topics.push({ name: 'news', partitions: 1, replicationFactor: 3 });
+      }),
+      edit('that topic goes, and another changes', (spec) => {
+        spec.kafka.topics = spec.kafka.topics.filter(({ name }) => name !== 'news');
+        for (const topic of spec.kafka.topics) topic.config = { 'retention.ms': '60000' };
+      }),
+    ],
+  },
+  {
+    name: 'drop-zone',
+    base: example,
+    takesAway: true,
+    steps: [
+      edit('without zone-c', (spec) => {
+        spec.zones = spec.zones.filter(({ name }) => name !== 'zone-c');
+      }),
+    ],
+  },
+  {
+    name: 'add-zone',
+    base: example,
+    steps: [edit('with zone-d', (spec) => spec.zones.push({ name: 'zone-d' }))],
+  },
+  {
+    name: 'config',
+    base: example,
+    steps: [
+      edit('another limit', (spec) => {
+        spec.gateway.limits.messagesPerSecond = 100;
+        spec.gateway.service.annotations = { 'example.com/balancer': 'yes' };
+      }),
+      edit('another prefix and runtime', (spec) => {
+        spec.etcd.prefixes = ['/config/'];
+        spec.gateway.runtime = 'Node';
+        delete spec.gateway.service.annotations;
+      }),
+    ],
+  },
+  { name: 'pause', base: example, steps: [pause('true'), pause(undefined)] },
+  { name: 'drift', base: example, steps: [vandalize] },
+  { name: 'delete-retain', base: example, steps: [remove] },
+  { name: 'delete-topics', base: { name: 'delete-policy', change: deletesTopics }, steps: [remove] },
+];
+
+/** The scenario of that name; throws with the names that there are. */
+export function scenarioNamed(name: string): Scenario {
+  const found = scenarios.find((scenario) => scenario.name === name);
+  if (found === undefined) {
+    throw new Error(
+      `there is no scenario "${name}"; there are: ${scenarios.map((each) => each.name).join(', ')}`,
+    );
+  }
+  return found;
+}

@@ -1,0 +1,192 @@
+/** What a run ended in, in a form that two runs can be compared in: without what may differ from run to run. */
+import { LABEL } from '@causeway/crds';
+import { decodeSecret, inspectCertificate, keyMatches } from '../certificates/index.ts';
+import { signedByOne } from '../certificates/inspect.ts';
+import { EVENT_KIND } from '../controller/events.ts';
+import type { KubeObject } from '../controller/kube-api.ts';
+import { LEASE_KIND } from '../controller/lease.ts';
+import type { FakeKafka } from './fake-kafka.ts';
+import type { FakeKube } from './fake-kube.ts';
+import type { FakeRedis } from './fake-redis.ts';
+import { isRecord, sameJson, type Json } from './json.ts';
+
+/** Name of a thing → what it is. */
+export type State = ReadonlyMap<string, unknown>;
+
+export function finalState({
+  kube,
+  kafka,
+  redis,
+}: {
+  kube: FakeKube;
+  kafka: FakeKafka;
+  redis: FakeRedis;
+}): State {
+  const state = new Map<string, unknown>();
+  const objects = kube.all().map(({ object }) => object);
+  const names = new Map(
+    objects.map((object) => [object.metadata.uid, `uid of ${object.kind} ${object.metadata.name}`]),
+  );
+  const authority = objects.find(({ kind, metadata }) => kind === 'Secret' && metadata.name.endsWith('-ca'));
+  for (const object of objects) {
+    if (object.kind === EVENT_KIND.kind || object.kind === LEASE_KIND.kind) continue;
+    if (object.kind === 'Pod') countPod(state, object);
+    else
+      state.set(
+        `${object.kind} ${object.metadata.name}`,
+        normalize(object, { names, authority: caOf(authority) }),
+      );
+  }
+  for (const topic of kafka.snapshot().values()) state.set(`topic ${topic.name}`, topic);
+  for (const host of redis.snapshot().keys()) state.set(`redis ${host}`, redis.look(host));
+  return state;
+}
+
+/**
+ * The same state, however often certificates were issued (the number of the served one), and whatever else is still
+ * trusted: somebody who deletes a Secret changes both.
+ */
+export function withoutVersions(state: State): State {
+  const found = [...state].find(([name]) => name.startsWith('Secret ') && name.endsWith('-tls'))?.[1];
+  const current = isRecord(found) && isRecord(found.data) ? Number(found.data.current) : 0;
+  const text = JSON.stringify([...state])
+    .replaceAll(
+      /tls-(\d+)\.(crt|key)/g,
+      (_, n: string, what: string) => `tls-${current - Number(n)} ago.${what}`,
+    )
+    .replaceAll(/"certificates":\d+/g, '"certificates":"<any>"')
+    .replaceAll(`"current":"${current}"`, '"current":"<any>"')
+    .replaceAll(`"certificates":{"version":${current}`, '"certificates":{"version":"<any>"');
+  return new Map(JSON.parse(text) as [string, unknown][]);
+}
+
+/** Pods have names of chance: what counts is how many there are of each template, and whether they are ready. */
+function countPod(state: Map<string, unknown>, pod: KubeObject): void {
+  const { status } = pod as { status?: { conditions?: { type: string; status: string }[] } };
+  const ready = status?.conditions?.some(
+    (condition) => condition.type === 'Ready' && condition.status === 'True',
+  );
+  const { labels = {} } = pod.metadata;
+  const what = [
+    labels[LABEL.component],
+    labels[LABEL.zone],
+    labels['pod-template-hash'],
+    ready === true ? 'ready' : 'not ready',
+  ];
+  const key = `pods ${what.join(' ')}`;
+  state.set(key, Number(state.get(key) ?? 0) + 1);
+}
+
+interface Names {
+  names: ReadonlyMap<string | undefined, string>;
+  /** PEM. */
+  authority: string | undefined;
+}
+
+function caOf(secret: KubeObject | undefined): string | undefined {
+  return decodeSecret((secret as { data?: Record<string, string> } | undefined)?.data)['ca.crt'];
+}
+
+function normalize(object: KubeObject, names: Names): Json {
+  const { metadata, ...rest } = object as unknown as Json & KubeObject;
+  const {
+    uid: _uid,
+    resourceVersion: _v,
+    creationTimestamp: _c,
+    generation,
+    managedFields,
+    ...meta
+  } = metadata;
+  // What our apply owns shows whether anything was left behind; the others' entries depend on the order of events.
+  const owned = managedFields?.filter(
+    ({ manager, operation }) => manager === 'causeway' && operation === 'Apply',
+  );
+  const isPlatform = object.kind === 'MessagePlatform';
+  const body =
+    object.kind === 'Secret'
+      ? { ...rest, data: describeSecret(rest.data as Record<string, string>, names) }
+      : rest;
+  return plain(
+    { ...body, metadata: { ...meta, owned, ...(isPlatform ? { generation } : {}) } },
+    names,
+  ) as Json;
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
+/** Fields whose value depends on how the run went. */
+const INCIDENTAL = new Set(['clusterIP', 'clusterIPs', 'fingerprint', 'observedGeneration']);
+
+function plain(value: unknown, { names }: Names, path: readonly string[] = []): unknown {
+  if (typeof value === 'string') return TIME.test(value) ? '<time>' : (names.get(value) ?? value);
+  if (Array.isArray(value)) return value.map((each) => plain(each, { names, authority: undefined }, path));
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [
+      plainKey(name, names),
+      INCIDENTAL.has(name) ? '<any>' : plain(inner, { names, authority: undefined }, [...path, name]),
+    ]),
+  );
+}
+
+/** Keys of owned fields name UIDs. */
+function plainKey(name: string, names: Names['names']): string {
+  const uid = /^k:\{"uid":"([^"]+)"\}$/.exec(name)?.[1];
+  return uid === undefined ? name : `k:${names.get(uid) ?? uid}`;
+}
+
+/** Keys and certificates differ in each run; what they are for, who signed them, and whether they fit, does not. */
+function describeSecret(data: Record<string, string> | undefined, { authority }: Names): Json {
+  const texts = decodeSecret(data);
+  return Object.fromEntries(
+    Object.entries(texts).map(([key, text]) => [key, describeText(key, text, { texts, authority })]),
+  );
+}
+
+function describeText(
+  key: string,
+  text: string,
+  { texts, authority }: { texts: Readonly<Record<string, string>>; authority: string | undefined },
+): unknown {
+  if (key.endsWith('.crt')) {
+    const facts = inspectCertificate(text);
+    const keyName = key.replace(/\.crt$/, '.key');
+    return {
+      isAuthority: facts?.isAuthority,
+      dnsNames: facts?.dnsNames,
+      keyFits: keyMatches(text, texts[keyName]),
+      isOurs: authority !== undefined && signedByOne(text, authority),
+      certificates: text.match(/BEGIN CERTIFICATE/g)?.length,
+    };
+  }
+  if (text.includes('PRIVATE KEY')) return '<private key>';
+  return key === 'ticket.key' ? `<${text.length} bytes>` : text;
+}
+
+/** What differs, for people; empty when nothing does. */
+export function differences(expected: State, actual: State): string[] {
+  const found: string[] = [];
+  for (const [name, value] of expected) {
+    if (!actual.has(name)) found.push(`${name} is missing`);
+    else if (!sameJson(value, actual.get(name)))
+      found.push(...deepDifferences(value, actual.get(name), name));
+  }
+  for (const name of actual.keys()) if (!expected.has(name)) found.push(`${name} should not be there`);
+  return found;
+}
+
+function deepDifferences(expected: unknown, actual: unknown, path: string): string[] {
+  if (sameJson(expected, actual)) return [];
+  if (isRecord(expected) && isRecord(actual)) {
+    const keys = new Set([...Object.keys(expected), ...Object.keys(actual)]);
+    return [...keys].flatMap((key) => deepDifferences(expected[key], actual[key], `${path}.${key}`));
+  }
+  if (Array.isArray(expected) && Array.isArray(actual) && expected.length === actual.length) {
+    return expected.flatMap((each, index) => deepDifferences(each, actual[index], `${path}[${index}]`));
+  }
+  return [`${path}: expected ${show(expected)}, got ${show(actual)}`];
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
+}

@@ -16,6 +16,7 @@ import {
   loadLabImages,
   OPERATOR_NAMESPACE,
   waitReady,
+  type ImageReferences,
 } from '../platform/index.ts';
 import { createProgress, run, waitFor, type Progress } from '../tools/index.ts';
 
@@ -32,7 +33,7 @@ export interface Scenario {
   /** kubectl in the namespace. */
   kubectl(...args: string[]): Promise<string>;
   /** Applies a platform that is like examples/orders.yaml but for what `change` does to its spec. */
-  applyPlatform(name: string, change?: (spec: MessagePlatformSpec) => void): Promise<void>;
+  applyPlatform(name: string, change?: (spec: MessagePlatformSpec) => void, into?: string): Promise<void>;
   /** Applies one and waits until it is Ready. */
   readyPlatform(name: string, change?: (spec: MessagePlatformSpec) => void): Promise<void>;
   /** A merge patch on a platform. */
@@ -42,7 +43,7 @@ export interface Scenario {
 
 /** What a file needs besides the lab and the operator. */
 export interface ScenarioOptions {
-  /** Helm values, `key=value` each. */
+  /** Helm values that the operator is upgraded with once the namespace is there, `key=value` each. */
   values?: readonly string[];
   /** Runs before the first test. (Another `before` of the file would not wait for this one.) */
   setUp?: (lab: Scenario) => Promise<unknown>;
@@ -60,7 +61,8 @@ export function scenario(namespace: string, options: ScenarioOptions = {}): Scen
       return kube;
     },
     kubectl: (...args) => own.kube.kubectl(['-n', namespace, ...args], { timeoutMs: 320_000 }),
-    applyPlatform: (name, change) => applyPlatform(own, name, change),
+    applyPlatform: (name, change, into = namespace) =>
+      applyPlatform(own.kube, { name, namespace: into }, change),
     async readyPlatform(name, change) {
       await progress.step(`platform ${name} applied and Ready`, async () => {
         await own.applyPlatform(name, change);
@@ -73,9 +75,12 @@ export function scenario(namespace: string, options: ScenarioOptions = {}): Scen
     waitReady: (name) => waitReady(own.kube, { namespace, name }, PATIENCE),
   };
   before(async () => {
-    kube = await readyLab(progress, options.values ?? []);
+    const { kube: cluster, images } = await readyLab(progress);
+    kube = cluster;
     await removeNamespace(own);
     await createNamespace(own);
+    if (options.values !== undefined)
+      await installOperator(kube, images, { progress, replicas: 2, values: options.values });
     await options.setUp?.(own);
   });
   afterEach(async (context: TestContext | SuiteContext) => {
@@ -88,15 +93,15 @@ export function scenario(namespace: string, options: ScenarioOptions = {}): Scen
 }
 
 /** The lab, with the operator as it is in the working tree. */
-async function readyLab(progress: Progress, values: readonly string[]): Promise<Kube> {
+async function readyLab(progress: Progress): Promise<{ kube: Kube; images: ImageReferences }> {
   await progress.step('the lab is up', () => run(process.execPath, [join(root, 'e2e/lab/main.ts'), 'up']));
   const kube = new Kube((await getStatus()).kubeconfig);
   const images = await progress.step('images built and on the nodes', async () => {
     await buildBundles();
     return loadLabImages();
   });
-  await installOperator(kube, images, { progress, replicas: 2, values });
-  return kube;
+  await installOperator(kube, images, { progress, replicas: 2 });
+  return { kube, images };
 }
 
 async function createNamespace({ kube, namespace }: Scenario): Promise<void> {
@@ -120,6 +125,8 @@ async function removeNamespace({ kube, namespace, progress }: Scenario): Promise
   await progress.step(`namespace ${namespace} removed`, async () => {
     for (const name of platforms)
       await kube.kubectl(['-n', namespace, 'annotate', 'mp', name, 'causeway.dev/abandon-topics=true']);
+    // First of all, while the operator surely has its rights in the namespace.
+    await kube.kubectl(['-n', namespace, 'delete', 'mp', '--all', '--timeout=290s'], { timeoutMs: 300_000 });
     await kube.kubectl(['delete', 'namespace', namespace, '--timeout=290s'], { timeoutMs: 300_000 });
     await withKafka(async (admin) => {
       const made = (await admin.listTopics()).filter((topic) =>
@@ -141,8 +148,8 @@ async function platformNames(kube: Kube, namespace: string): Promise<string[]> {
 }
 
 async function applyPlatform(
-  { kube, namespace }: Scenario,
-  name: string,
+  kube: Kube,
+  metadata: { name: string; namespace: string },
   change: (spec: MessagePlatformSpec) => void = () => undefined,
 ): Promise<void> {
   const text = readFileSync(join(root, 'examples/orders.yaml'), 'utf8');
@@ -150,7 +157,7 @@ async function applyPlatform(
     .map((document) => document.toJS() as { kind: string; metadata: object; spec: MessagePlatformSpec })
     .find(({ kind }) => kind === 'MessagePlatform');
   if (platform === undefined) throw new Error('examples/orders.yaml has no MessagePlatform');
-  platform.metadata = { name, namespace };
+  platform.metadata = metadata;
   change(platform.spec);
   await kube.kubectl(['apply', '-f', '-'], { input: JSON.stringify(platform) });
 }

@@ -106,8 +106,9 @@ function statefulSet(platform: MessagePlatform, zone: string, images: Images): K
       command: ['redis-server', '/etc/redis/redis.conf'],
       ports: [{ name: 'redis', containerPort: PORT.redis, protocol: 'TCP' }],
       resources: { requests: { cpu: '50m', memory: '64Mi' } },
-      startupProbe: { ...ping, periodSeconds: 1, failureThreshold: 120 },
-      readinessProbe: { ...ping, periodSeconds: 5 },
+      // A command in a container costs the node a tenth of a second of processor time; a connection costs nothing.
+      startupProbe: { tcpSocket: { port: PORT.redis }, periodSeconds: 1, failureThreshold: 120 },
+      readinessProbe: { ...ping, periodSeconds: 10 },
       livenessProbe: { tcpSocket: { port: PORT.redis }, periodSeconds: 10, failureThreshold: 6 },
       volumeMounts: [
         mount('config', '/etc/redis'),

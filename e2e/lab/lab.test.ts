@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { mountsBelow } from './cleanup.ts';
 import { network, nodeOf, nodes } from './config.ts';
-import { findImages, imageKey } from './image-catalog.ts';
+import { findImages, imageKey, keyedReference, ownImages } from './image-catalog.ts';
 import { parseImageList } from './image-load.ts';
 import { labManifests, render } from './manifests.ts';
 import { parseVersion } from './preflight.ts';
@@ -96,6 +96,13 @@ test("an image's key changes with its Dockerfile and its files, and with nothing
   assert.notEqual(await imageKey(pause), await imageKey({ ...pause, target: 'other' }));
   const lost = { ...pause, files: async () => [{ to: 'a', from: '/no/such/file' }], hint: 'build it' };
   await assert.rejects(imageKey(lost), /pause needs .*no\/such\/file: build it/);
+});
+
+test('our own images change their references with their keys, so that an upgrade rolls what changed; others keep theirs', () => {
+  for (const image of ownImages)
+    assert.notEqual(keyedReference(image, '0123'), keyedReference(image, '4567'), image.name);
+  for (const image of findImages(['redis', 'etcd', 'kafka']))
+    assert.equal(keyedReference(image, '0123'), image.reference);
 });
 
 test("Go's version is understood", () => {

@@ -32,19 +32,7 @@ async function remove(platform: string): Promise<void> {
   );
 }
 
-test('with Retain, topics and the volumes of etcd stay, and nothing else', async () => {
-  await exchange(lab, 'keeper');
-  await remove('keeper');
-  const volumes = zones.map((zone) => `PersistentVolumeClaim/data-keeper-etcd-${zone}-0`);
-  await eventually('only the volumes of etcd are left', async () => {
-    assert.deepEqual(await leftOf(lab, 'keeper'), volumes);
-    return true;
-  });
-  assert.deepEqual(await topicsOf('keeper'), ['keeper.chat']);
-});
-
 test('with Delete, nothing is left, the topics neither, and the platform beside it works on', async () => {
-  await lab.readyPlatform('beside');
   await exchange(lab, 'goner');
   await remove('goner');
   await eventually('nothing of it is left', async () => {
@@ -52,7 +40,17 @@ test('with Delete, nothing is left, the topics neither, and the platform beside 
     return true;
   });
   assert.deepEqual(await topicsOf('goner'), []);
-  await exchange(lab, 'beside');
+  await exchange(lab, 'keeper');
+});
+
+test('with Retain, topics and the volumes of etcd stay, and nothing else', async () => {
+  await remove('keeper');
+  const volumes = zones.map((zone) => `PersistentVolumeClaim/data-keeper-etcd-${zone}-0`);
+  await eventually('only the volumes of etcd are left', async () => {
+    assert.deepEqual(await leftOf(lab, 'keeper'), volumes);
+    return true;
+  });
+  assert.deepEqual(await topicsOf('keeper'), ['keeper.chat']);
 });
 
 test('a platform that is made again under its name finds its topic and its etcd', async () => {

@@ -28,8 +28,13 @@ const TIMEOUT_MS = 120_000;
 
 interface Run {
   contestant: Contestant['name'];
-  /** Keys a second that the source took, and that the target got. */
-  live: { sourceKeysPerSecond: number; targetKeysPerSecond: number };
+  /** Keys a second that the source took, and that the target got; what it cost the target's etcd. */
+  live: {
+    sourceKeysPerSecond: number;
+    targetKeysPerSecond: number;
+    targetFsyncsPer10kKeys: number;
+    targetCpuSecondsPer10kKeys: number;
+  };
   /** First to last key in the target, and with the start of the process. */
   backlog: { keysPerSecond: number; keysPerSecondWithStart: number; cpuSecondsPer10kKeys: number };
   /** Milliseconds. `lag`: from seen in the source to seen in the target; `write`: from sent to seen in the target. */
@@ -66,14 +71,18 @@ async function live(contestant: Contestant, route: Route): Promise<Run['live']> 
   const sight = await watchKeys(route.target, route.prefix);
   const writer = new Writer(route.source);
   try {
+    const cost = await costOf(route.target);
     const began = performance.now();
     await writer.fast(route.prefix, options.keys, PARALLEL);
     const written = performance.now();
     await sight.all(options.keys, TIMEOUT_MS);
     const got = Math.max(...sight.seen.values());
+    const after = await costOf(route.target);
     return {
       sourceKeysPerSecond: (options.keys / (written - began)) * 1000,
       targetKeysPerSecond: (options.keys / (got - began)) * 1000,
+      targetFsyncsPer10kKeys: ((after.fsyncs - cost.fsyncs) / options.keys) * 10_000,
+      targetCpuSecondsPer10kKeys: ((after.cpuSeconds - cost.cpuSeconds) / options.keys) * 10_000,
     };
   } finally {
     writer.close();
@@ -139,6 +148,16 @@ async function steady(contestant: Contestant, route: Route): Promise<Run['steady
   }
 }
 
+/** What an etcd has spent so far, from its metrics. */
+async function costOf(endpoint: string): Promise<{ fsyncs: number; cpuSeconds: number }> {
+  const metrics = await (await fetch(`${endpoint}/metrics`)).text();
+  const value = (name: string): number => Number(new RegExp(`^${name} (.+)$`, 'm').exec(metrics)?.[1]);
+  return {
+    fsyncs: value('etcd_disk_wal_fsync_duration_seconds_count'),
+    cpuSeconds: value('process_cpu_seconds_total'),
+  };
+}
+
 async function revisionOf(endpoint: string): Promise<string> {
   const client = new Etcd3({ hosts: endpoint });
   try {
@@ -156,7 +175,8 @@ const loadBefore = loadavg()[0] ?? 0;
 try {
   const contestants = [causeway(main), await makeMirror()];
   for (let run = 1; run <= options.runs; run++) {
-    for (const contestant of contestants) {
+    // Each is first as often as the other: the machine's load changes while we run.
+    for (const contestant of run % 2 === 0 ? contestants.toReversed() : contestants) {
       const route = (what: string): Route => ({
         source: source.endpoint,
         target: target.endpoint,
@@ -181,6 +201,8 @@ const of = (name: Contestant['name'], pick: (run: Run) => number): number =>
 const rows: [string, (run: Run) => number, 'higher' | 'lower'][] = [
   ['live: keys/s in the target', ({ live: { targetKeysPerSecond } }) => targetKeysPerSecond, 'higher'],
   ['live: keys/s at the source', ({ live: { sourceKeysPerSecond } }) => sourceKeysPerSecond, 'higher'],
+  ['live: fsyncs of the target for 10,000 keys', ({ live }) => live.targetFsyncsPer10kKeys, 'lower'],
+  ['live: CPU s of the target for 10,000 keys', ({ live }) => live.targetCpuSecondsPer10kKeys, 'lower'],
   ['backlog: keys/s', ({ backlog: { keysPerSecond } }) => keysPerSecond, 'higher'],
   [
     'backlog with start: keys/s',

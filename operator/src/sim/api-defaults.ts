@@ -76,9 +76,26 @@ function container(given: Json): Json {
   for (const name of ['startupProbe', 'readinessProbe', 'livenessProbe']) {
     if (isRecord(result[name])) result[name] = probe(result[name]);
   }
+  if (isRecord(given.resources)) result.resources = canonicalResources(given.resources);
   const env = (given.env ?? []) as Json[];
   if (env.length > 0) result.env = env.map(variable);
   return result;
+}
+
+/** Whole cores are stored without the "m": 1000m is 1. */
+function canonicalResources(resources: Json): Json {
+  const canonical = (quantity: unknown): unknown => {
+    const [, cores] = /^(\d+)000m$/.exec(String(quantity)) ?? [];
+    return cores ?? quantity;
+  };
+  return Object.fromEntries(
+    Object.entries(resources).map(([name, of]) => [
+      name,
+      isRecord(of)
+        ? Object.fromEntries(Object.entries(of).map(([key, value]) => [key, canonical(value)]))
+        : of,
+    ]),
+  );
 }
 
 function probe(given: Json): Json {
@@ -94,9 +111,7 @@ function probe(given: Json): Json {
 }
 
 function variable(given: Json): Json {
-  const from = given.valueFrom;
-  if (!isRecord(from) || !isRecord(from.fieldRef)) return given;
-  return { ...given, valueFrom: { ...from, fieldRef: { apiVersion: 'v1', ...from.fieldRef } } };
+  return isRecord(given.valueFrom) ? { ...given, valueFrom: withFieldRef(given.valueFrom) } : given;
 }
 
 function volume(given: Json): Json {
@@ -104,7 +119,14 @@ function volume(given: Json): Json {
   for (const name of ['secret', 'configMap', 'downwardAPI']) {
     if (isRecord(result[name])) result[name] = { defaultMode: 0o644, ...result[name] };
   }
+  const downward = result.downwardAPI;
+  if (isRecord(downward))
+    result.downwardAPI = { ...downward, items: ((downward.items ?? []) as Json[]).map(withFieldRef) };
   return result;
+}
+
+function withFieldRef(given: Json): Json {
+  return isRecord(given.fieldRef) ? { ...given, fieldRef: { apiVersion: 'v1', ...given.fieldRef } } : given;
 }
 
 function serviceSpec(spec: Json, clusterIp: () => string): Json {

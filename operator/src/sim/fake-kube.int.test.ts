@@ -14,7 +14,8 @@ import {
   type KubeObject,
   type ResourceKind,
 } from '../controller/index.ts';
-import { KIND } from '../platform/index.ts';
+import { CHILD_KINDS, desiredObjects, KIND, type MessagePlatform } from '../platform/index.ts';
+import { withPlatformDefaults } from './crd-schema.ts';
 import type { Json } from './json.ts';
 import { kubeClient } from './kube-client.ts';
 import { SimProcess } from './sim-process.ts';
@@ -112,7 +113,16 @@ function comparable(object: KubeObject | undefined): unknown {
         JSON.stringify([b.manager, b.operation, b.subresource]),
       ),
     );
-  return JSON.parse(JSON.stringify({ ...object, metadata, owned }));
+  const text = JSON.stringify({
+    ...object,
+    metadata,
+    owned,
+    ...(object.kind === 'MessagePlatform' ? {} : { status: null }),
+  });
+  const values = JSON.parse(text) as Json & { spec?: Json };
+  for (const address of ['clusterIP', 'clusterIPs'])
+    if (values.spec?.[address] !== undefined) values.spec[address] = 'any';
+  return values;
 }
 
 type Act = (api: { operator: KubeApi; vandal: KubeApi }) => Promise<unknown>;
@@ -162,6 +172,25 @@ function status(of: Json): KubeObject {
   return { ...rest, status: of } as unknown as KubeObject;
 }
 
+/** What somebody may do to each kind. */
+const SPOILS: Record<string, Json> = {
+  Deployment: { spec: { replicas: 4 } },
+  StatefulSet: { spec: { replicas: 2, template: { metadata: { annotations: { mine: 'yes' } } } } },
+  Service: {
+    spec: { selector: { app: 'x' }, ports: [{ name: 'other', port: 99, protocol: 'TCP', targetPort: 99 }] },
+  },
+  ConfigMap: { data: { 'gateway.json': 'x', mine: 'yes' } },
+  NetworkPolicy: { spec: { ingress: null } },
+  PodDisruptionBudget: { spec: { maxUnavailable: 2 } },
+  ServiceAccount: { automountServiceAccountToken: true },
+};
+
+/** What the API server refuses. */
+const FORBIDDEN: Record<string, Json> = {
+  Deployment: { spec: { selector: { matchLabels: { app: 'x' } } } },
+  StatefulSet: { spec: { serviceName: 'x' } },
+};
+
 describe('the fake API server, beside the real one', () => {
   it('treats lists of a status alike, also when they get empty', async () => {
     const apply =
@@ -179,4 +208,56 @@ describe('the fake API server, beside the real one', () => {
       apply({ topicsSummary: '0/0' }),
     ]);
   });
+
+  const platform = withPlatformDefaults({
+    ...PLATFORM_SPEC(),
+    metadata: { namespace: 'messaging', name: 'shop', uid: '00000000-0000-4000-8000-000000000001' },
+  }) as unknown as MessagePlatform;
+  const images = { gatewayBun: 'gateway:bun', gatewayNode: 'gateway:node', redis: 'redis:7', etcd: 'etcd:3' };
+  const changed: MessagePlatform = {
+    ...platform,
+    spec: {
+      ...platform.spec,
+      gateway: {
+        ...platform.spec.gateway,
+        runtime: 'Node',
+        resources: { requests: { cpu: '1000m' } },
+        service: { ...platform.spec.gateway.service, annotations: { 'example.com/a': 'b' } },
+      },
+    },
+  };
+  for (const desired of desiredObjects(platform, images)) {
+    const kind = CHILD_KINDS.find((each) => each.kind === desired.kind);
+    assert.ok(kind !== undefined);
+    const { name } = desired.metadata;
+    it(`treats ${desired.kind} ${name} alike, through changes of ours and of others`, async () => {
+      const later = desiredObjects(changed, images).find(
+        (each) => each.kind === desired.kind && each.metadata.name === name,
+      );
+      const apply =
+        (object: KubeObject = desired): Act =>
+        (api) =>
+          api.operator.apply(kind, object);
+      const spoil =
+        (patch: Json): Act =>
+        (api) =>
+          api.vandal.mergePatch(kind, { namespace: 'messaging', name }, patch);
+      await compareActs(kind, name, [
+        apply(),
+        apply(),
+        apply(later),
+        apply(),
+        spoil({
+          metadata: { labels: { 'causeway.dev/component': 'x', mine: 'yes' }, annotations: { mine: 'yes' } },
+        }),
+        apply(),
+        spoil({ metadata: { labels: { 'causeway.dev/platform': null }, ownerReferences: null } }),
+        apply(),
+        spoil(SPOILS[desired.kind] ?? {}),
+        apply(),
+        spoil({ metadata: { resourceVersion: '1' } }),
+        spoil(FORBIDDEN[desired.kind] ?? {}),
+      ]);
+    });
+  }
 });

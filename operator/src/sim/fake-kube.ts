@@ -226,8 +226,8 @@ export class FakeKube {
           ? { ...wanted, status: (before.object as unknown as Json).status }
           : wanted;
     const isOwned = writer.manager !== 'kubelets';
-    const owners = isOwned ? ownersAfterUpdate(asOwned(before), object as Json, writer) : before.owners;
-    return this.#store(kind, before, { object: object as Json, owners });
+    const owners = isOwned ? ownersAfterUpdate(asOwned(before), object, writer) : before.owners;
+    return this.#store(kind, before, { object, owners });
   }
 
   /** Puts in what the server decides, and stores it if it differs from what was there. */

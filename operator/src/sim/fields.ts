@@ -19,9 +19,12 @@ const ATOMIC_MAPS = new Set([
   'labelSelector',
   'podSelector',
   'namespaceSelector',
-  'nodeAffinity',
+  'requiredDuringSchedulingIgnoredDuringExecution',
   'fieldRef',
 ]);
+
+/** Lists whose elements are found by a key, and each of which is one value. */
+const ATOMIC_ELEMENTS = new Set(['ownerReferences', 'imagePullSecrets']);
 
 /** Of metadata, only these are fields that somebody owns. */
 const OWNED_METADATA = new Set(['labels', 'annotations', 'finalizers', 'ownerReferences']);
@@ -43,6 +46,11 @@ export function isAtomicMap({ kind, path }: At): boolean {
 /** True for the path of a list element as such, not of one of its fields. */
 export function isElement(path: string): boolean {
   return path.endsWith(`${JOIN}.`);
+}
+
+/** True for a list whose elements are replaced whole. */
+export function hasAtomicElements({ path }: At): boolean {
+  return ATOMIC_ELEMENTS.has(path.at(-1) ?? '');
 }
 
 /** Goes one field deeper. */
@@ -95,6 +103,10 @@ function collectElement(
 ): void {
   const name = JSON.stringify(Object.fromEntries(keys.map((key) => [key, keyValue(element, key)])));
   const path = `${prefix}${JOIN}k:${name}`;
+  if (hasAtomicElements(at)) {
+    found.set(path, element);
+    return;
+  }
   found.set(`${path}${JOIN}.`, true);
   for (const [field, inner] of Object.entries(element as Json)) {
     if (inner !== undefined) collect(inner, `${path}${JOIN}f:${field}`, into(at, field), found);

@@ -171,6 +171,7 @@ export const scenarios: readonly Scenario[] = [
     steps: [
       edit('another limit', (spec) => {
         spec.gateway.limits.messagesPerSecond = 100;
+        spec.gateway.resources = { requests: { cpu: '1000m', memory: '128Mi' } };
         spec.gateway.service.annotations = { 'example.com/balancer': 'yes' };
       }),
       edit('another prefix and runtime', (spec) => {

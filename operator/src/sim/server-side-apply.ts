@@ -2,6 +2,7 @@
 import { findByKeys } from '../controller/merge-keys.ts';
 import { copy, isRecord, sameJson, type Json } from './json.ts';
 import {
+  hasAtomicElements,
   into,
   isAtomicMap,
   isElement,
@@ -128,7 +129,8 @@ function mergeList(live: unknown, wanted: readonly unknown[], at: At): unknown {
   const { keys } = shape;
   const kept = list.map((element) => {
     const counterpart = findByKeys(wanted, element, keys);
-    return counterpart === undefined ? element : merge(element, counterpart, at);
+    if (counterpart === undefined) return element;
+    return hasAtomicElements(at) ? counterpart : merge(element, counterpart, at);
   });
   return [...kept, ...wanted.filter((element) => findByKeys(list, element, keys) === undefined)];
 }

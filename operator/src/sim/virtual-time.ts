@@ -40,9 +40,7 @@ export class VirtualTime {
   /** Holds time still until real work (making a key) is done. */
   hold<T>(work: Promise<T>): Promise<T> {
     this.#real.add(work);
-    const done = (): boolean => this.#real.delete(work);
-    work.then(done, done);
-    return work;
+    return work.finally(() => this.#real.delete(work));
   }
 
   /** Lets time pass until `done()`, or until `limit` (ms since the epoch). True when done. */
@@ -65,7 +63,7 @@ export class VirtualTime {
   async #settle(): Promise<void> {
     await new Promise<void>((resolve) => process.nextTick(resolve));
     while (this.#real.size > 0) {
-      await Promise.allSettled([...this.#real]);
+      await Promise.allSettled(this.#real);
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
   }

@@ -4,7 +4,7 @@ import { ZONE_TOPOLOGY_LABEL } from '@causeway/crds';
 import { parseAllDocuments } from 'yaml';
 import { EngineMetrics } from '../controller/metrics.ts';
 import type { KubeObject, ObjectRef } from '../controller/kube-api.ts';
-import { createOperator } from '../operator.ts';
+import { createOperator, type Operator } from '../operator.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { Images, MessagePlatform } from '../platform/types.ts';
 import { FakeKafka, kafkaClient, type SimTopic } from './fake-kafka.ts';
@@ -126,7 +126,7 @@ export class World {
     const operatorProcess = new SimProcess(name, this.time, this.#random.fork(name));
     this.operators.add(operatorProcess);
     this.trace.add(() => `${name} starts`);
-    const { run } = createOperator({
+    const operator = createOperator({
       api: this.#guarded(operatorProcess),
       kafka: kafkaClient(this.kafka, this.network, operatorProcess),
       redis: redisClient(this.redis, this.network, operatorProcess),
@@ -141,26 +141,21 @@ export class World {
       clock: operatorProcess.clock,
       issuer: this.#issuer,
     });
-    const stop = new AbortController();
-    run(stop.signal).then(
-      (end) => {
-        this.trace.add(() => `${name} ended: ${end}`);
-        operatorProcess.kill();
-      },
-      (error: unknown) => {
-        this.#problems.push(
-          `${name} ended with an error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-        );
-        operatorProcess.kill();
-      },
-    );
+    void this.#live(operatorProcess, operator);
     this.#watchOver(operatorProcess);
   }
 
-  /** An operator dies, at once. */
-  kill(victim: SimProcess): void {
-    this.trace.add(() => `${victim.name} is killed`);
-    victim.kill();
+  /** Runs an operator until it ends by itself, as one does that is not the leader any more. */
+  async #live(operatorProcess: SimProcess, operator: Operator): Promise<void> {
+    const { name } = operatorProcess;
+    try {
+      const end = await operator.run(new AbortController().signal);
+      this.trace.add(() => `${name} ended: ${end}`);
+    } catch (error) {
+      const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#problems.push(`${name} ended with an error: ${what}`);
+    }
+    operatorProcess.kill();
   }
 
   #watchOver(operatorProcess: SimProcess): void {

@@ -22,6 +22,10 @@ test('the Go modules and the POM pin the versions that the catalog names', () =>
   assert.match(pin('coredns/go.mod'), new RegExp(`github.com/coredns/coredns v${versions.coredns}\n`));
   assert.match(pin('helm/go.mod'), new RegExp(`helm.sh/helm/v3 v${versions.helm}`));
   assert.match(pin('kwok/go.mod'), new RegExp(`sigs.k8s.io/kwok v${versions.kwok}`));
+  assert.match(
+    pin('centrifuge/go.mod'),
+    new RegExp(`github.com/centrifugal/centrifuge v${versions.centrifuge}\n`),
+  );
   assert.match(pin('kafka/pom.xml'), new RegExp(`<kafka.version>${versions.kafka}<`));
 });
 

@@ -5,11 +5,12 @@ export const versions = {
   coredns: '1.15.0',
   helm: '3.22.0',
   kwok: '0.8.0',
+  centrifuge: '0.40.1',
   kafka: '4.1.1',
 } as const;
 
 /** One Go module of ours under modules/: what it builds comes from one `go build`. */
-export type ModuleName = 'kubernetes' | 'etcd' | 'coredns' | 'helm' | 'kwok';
+export type ModuleName = 'kubernetes' | 'etcd' | 'coredns' | 'helm' | 'kwok' | 'centrifuge';
 
 /** How one binary is built and how it tells its version. */
 export interface Binary {
@@ -68,6 +69,12 @@ export const catalog = {
     versionArgs: ['version', '--short'],
   },
   kwok: { module: 'kwok', package: 'sigs.k8s.io/kwok/cmd/kwok', output: 'kwok', versionArgs: ['--version'] },
+  centrifuge: {
+    module: 'centrifuge',
+    package: 'causeway.dev/e2e/binaries/centrifuge',
+    output: 'centrifuge',
+    versionArgs: ['-version'],
+  },
 } as const satisfies Record<string, Binary>;
 
 /** The name of a binary that {@link catalog} knows. */
@@ -95,6 +102,7 @@ export function linkFlags(module: ModuleName): string {
     coredns: [],
     helm: [`helm.sh/helm/v3/internal/version.version=${version}`],
     kwok: [`sigs.k8s.io/kwok/pkg/consts.Version=${version}`],
+    centrifuge: [],
   };
   return ['-s', '-w', ...variables[module].map((variable) => `-X ${variable}`)].join(' ');
 }

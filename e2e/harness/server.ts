@@ -6,6 +6,8 @@ import type { Command, Supervised } from './supervise.ts';
 export interface Server {
   /** Its log file; gone after `stop()`. */
   readonly logFile: string;
+  /** Its process, while it runs. */
+  pid(): number | undefined;
   /** Starts it again after `kill()` or `shutDown()` and waits until it is ready. */
   start(): Promise<void>;
   /** SIGKILL: a crash. The data stays. */
@@ -36,6 +38,7 @@ export function createServer(spec: ServerSpec): Server {
   };
   return {
     logFile: spec.command.logFile,
+    pid: () => current?.identity.pid,
     async start() {
       if (current) throw new Error(`${spec.command.name} is already running`);
       const process = await supervise(spec.command);

@@ -47,7 +47,8 @@ export function parseVersion(output: string): [number, number] | undefined {
 }
 
 async function goLack(): Promise<Lack[]> {
-  const built = await Promise.all(binaryNames.filter((name) => name !== 'kwok').map(locate));
+  const forBenchmarks: readonly string[] = ['kwok', 'centrifuge'];
+  const built = await Promise.all(binaryNames.filter((name) => !forBenchmarks.includes(name)).map(locate));
   if (built.every(Boolean)) return [];
   const todo =
     'install Go 1.26 or later from https://go.dev/dl (it builds Kubernetes from its module proxy, once)';

@@ -51,6 +51,7 @@ export interface GatewayOptions {
 export interface GatewayProcess {
   readonly url: string;
   readonly port: number;
+  readonly pid: number;
   readonly adminUrl: string;
   readonly tls: MountedSecret;
   readonly jwt: MountedSecret;
@@ -113,6 +114,7 @@ export async function startGateway({
   const gateway: GatewayProcess = {
     url: `wss://localhost:${port}/connection/websocket`,
     port,
+    pid: child.pid ?? 0,
     adminUrl,
     tls,
     jwt,

@@ -18,6 +18,7 @@ import type { Indexer } from './object-cache.ts';
 import { Reflector } from './reflector.ts';
 import type { ListReason } from './reflector.ts';
 import { RelistAudit } from './relist-audit.ts';
+import { withoutForeignFields } from './trim.ts';
 
 export interface InformerOptions<T extends KubeObject> {
   api: KubeApi;
@@ -30,6 +31,8 @@ export interface InformerOptions<T extends KubeObject> {
   labelSelector?: string;
   /** See {@link Informer.byIndex}. */
   indexers?: Record<string, Indexer<T>>;
+  /** What the cache keeps of an object. It must not change what it is given. Default: {@link withoutForeignFields}. */
+  trim?: (object: T) => T;
   /** Time between two periodic lists in ms. Default 30 minutes. */
   relistMs?: number;
 }
@@ -48,6 +51,7 @@ export class Informer<T extends KubeObject = KubeObject> {
   readonly #log: Logger;
   readonly #metrics: EngineMetrics;
   readonly #cache: ObjectCache<T>;
+  readonly #trim: (object: T) => T;
   readonly #scopes: Scope<T>[];
   readonly #handlers = new Set<ChangeHandlers<T>>();
   readonly #waiters = new Set<() => void>();
@@ -59,6 +63,7 @@ export class Informer<T extends KubeObject = KubeObject> {
     this.#log = options.log ?? silentLogger;
     this.#metrics = options.metrics ?? new EngineMetrics();
     this.#cache = new ObjectCache(options.indexers);
+    this.#trim = options.trim ?? withoutForeignFields;
     this.#scopes = scopesOf(options).map((scope) => this.#follow(options, scope));
   }
 
@@ -230,17 +235,18 @@ export class Informer<T extends KubeObject = KubeObject> {
   }
 
   /** True when it is a change. */
-  #put(object: T): boolean {
-    const before = this.#cache.get(refOf(object));
-    const version = object.metadata.resourceVersion ?? '0';
+  #put(whole: T): boolean {
+    const before = this.#cache.get(refOf(whole));
+    const version = whole.metadata.resourceVersion ?? '0';
     if (before !== undefined) {
       if (before.metadata.resourceVersion === version || isNewer(before, version)) return false;
       // Deleted and made again between two looks: two objects, and whoever counts on UIDs must hear of both.
-      if (before.metadata.uid !== object.metadata.uid) {
+      if (before.metadata.uid !== whole.metadata.uid) {
         this.#remove(before);
-        return this.#put(object);
+        return this.#put(whole);
       }
     }
+    const object = this.#trim(whole);
     this.#cache.set(object);
     this.#count();
     for (const handlers of this.#handlers) {
@@ -249,10 +255,11 @@ export class Informer<T extends KubeObject = KubeObject> {
     return true;
   }
 
-  #remove(object: T): void {
-    const before = this.#cache.delete(refOf(object));
+  #remove(whole: T): void {
+    const before = this.#cache.delete(refOf(whole));
     if (before === undefined) return;
     this.#count();
+    const object = this.#trim(whole);
     for (const handlers of this.#handlers) this.#tell(() => handlers.delete?.(object));
   }
 

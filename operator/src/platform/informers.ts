@@ -11,6 +11,7 @@ import type { EngineMetrics } from '../controller/metrics.ts';
 import { byNamespacedLabel } from '../controller/object-cache.ts';
 import type { WriteLedger } from '../controller/write-ledger.ts';
 import { CHILD_KINDS, KIND } from './kinds.ts';
+import { trimNode, trimPod } from './trim.ts';
 import type { PlatformCache } from './world.ts';
 
 /** Index of objects by `namespace/name` of the platform in their label. */
@@ -29,11 +30,15 @@ export interface InformersOptions {
 export function platformInformers({ namespaces = [], ...options }: InformersOptions): InformerSet {
   const informers = new InformerSet();
   informers.add(new Informer({ ...options, kind: KIND.platform, namespaces }));
-  informers.add(new Informer({ ...options, kind: KIND.node }));
-  for (const kind of [...CHILD_KINDS, KIND.pod]) {
-    const indexers = { [BY_PLATFORM]: byNamespacedLabel(LABEL.platform) };
-    informers.add(new Informer({ ...options, kind, namespaces, labelSelector: LABEL.platform, indexers }));
-  }
+  informers.add(new Informer({ ...options, kind: KIND.node, trim: trimNode }));
+  const ours = {
+    ...options,
+    namespaces,
+    labelSelector: LABEL.platform,
+    indexers: { [BY_PLATFORM]: byNamespacedLabel(LABEL.platform) },
+  };
+  for (const kind of CHILD_KINDS) informers.add(new Informer({ ...ours, kind }));
+  informers.add(new Informer({ ...ours, kind: KIND.pod, trim: trimPod }));
   return informers;
 }
 

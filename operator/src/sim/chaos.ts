@@ -243,8 +243,8 @@ function editsOf(kind: ResourceKind, object: KubeObject, hides: boolean): Record
   if (kind === KIND.statefulSet) edits.push({ spec: { replicas: 2 } });
   if (kind === KIND.service) edits.push({ spec: { selector: { app: 'other' } } });
   if (kind === KIND.configMap) {
-    const [key = 'x'] = Object.keys((object as { data?: object }).data ?? {});
-    edits.push({ data: { [key]: 'spoiled' } }, { data: null });
+    const [key] = Object.keys((object as { data?: object }).data ?? {});
+    if (key !== undefined) edits.push({ data: { [key]: 'spoiled' } }, { data: null });
   }
   return edits;
 }

@@ -363,7 +363,10 @@ function generationOf(
   if (!GENERATION_KINDS.has(kind.kind)) return undefined;
   const old = before?.metadata.generation ?? 0;
   const changed = !sameJson((before as Json | undefined)?.spec, (after as unknown as Json).spec);
-  return before === undefined || changed ? old + 1 : old;
+  // Of Deployments the annotations count as well.
+  const noted =
+    kind.kind === 'Deployment' && !sameJson(before?.metadata.annotations, after.metadata.annotations);
+  return before === undefined || changed || noted ? old + 1 : old;
 }
 
 function sameButVersion(before: KubeObject, after: KubeObject): boolean {

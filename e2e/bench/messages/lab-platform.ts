@@ -1,31 +1,19 @@
 /** A platform of our own in the lab, apart from whatever else runs there. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseAllDocuments, stringify } from 'yaml';
-import { paths } from '../../lab/config.ts';
-import { gatewayPods, Kube, platformAccess, tokenFor, waitReady } from '../../platform/index.ts';
 import { WEBSOCKET_PATH } from '@causeway/crds';
+import { gatewayPods, platformAccess, tokenFor, waitReady, type Kube } from '../../platform/index.ts';
+import { BENCH, platformManifest, removePlatform } from '../common/lab.ts';
 import type { Contestant } from './contestants.ts';
 
-const root = join(import.meta.dirname, '../../..');
-const NAME = 'bench';
-
-/** Applies examples/orders.yaml as `bench/bench` with that runtime; the lab must be up and the operator installed. */
-export async function labPlatform(runtime: 'Bun' | 'Node'): Promise<Contestant> {
-  const kube = new Kube(paths.kubeconfig());
-  const platform = { namespace: NAME, name: NAME };
-  const stop = async (): Promise<void> => {
-    await kube.kubectl(['delete', 'namespace', NAME, '--ignore-not-found', '--wait=true'], {
-      timeoutMs: 300_000,
-    });
-  };
-  await stop();
-  await kube.kubectl(['apply', '-f', '-'], { input: manifest(runtime) });
+/** A platform like examples/orders.yaml with that runtime, and a door in each zone. */
+export async function labPlatform(kube: Kube, runtime: 'Bun' | 'Node'): Promise<Contestant> {
+  await removePlatform(kube);
+  const stop = (): Promise<void> => removePlatform(kube);
   try {
-    await waitReady(kube, platform, { timeoutMs: 300_000 });
-    const access = await platformAccess(kube, NAME, NAME);
+    await kube.kubectl(['apply', '-f', '-'], { input: platformManifest(runtime) });
+    await waitReady(kube, BENCH, { timeoutMs: 300_000 });
+    const access = await platformAccess(kube, BENCH.namespace, BENCH.name);
     const token = await tokenFor(access, 'bench', { tier: 'vip' });
-    const pods = await gatewayPods(kube, platform);
+    const pods = await gatewayPods(kube, BENCH);
     return {
       name: `causeway on ${runtime}`,
       doors: pods.map(({ zone, host, port }) => ({
@@ -44,25 +32,4 @@ export async function labPlatform(runtime: 'Bun' | 'Node'): Promise<Contestant> 
     await stop();
     throw error;
   }
-}
-
-interface Document {
-  kind: string;
-  metadata: { name: string; namespace?: string };
-  spec?: { gateway: { runtime: string; auth: object }; kafka: { deletionPolicy: string } };
-}
-
-/** examples/orders.yaml under another name, whose topics go with it. */
-function manifest(runtime: string): string {
-  const text = readFileSync(join(root, 'examples/orders.yaml'), 'utf8');
-  const documents = parseAllDocuments(text).map((document) => document.toJS() as Document);
-  for (const { kind, metadata, spec } of documents) {
-    if (kind === 'Namespace') metadata.name = NAME;
-    else metadata.namespace = NAME;
-    if (kind !== 'MessagePlatform' || spec === undefined) continue;
-    metadata.name = NAME;
-    spec.gateway.runtime = runtime;
-    spec.kafka.deletionPolicy = 'Delete';
-  }
-  return documents.map((document) => stringify(document)).join('---\n');
 }

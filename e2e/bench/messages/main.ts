@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { Argument, Command, Option } from 'commander';
 import { buildBundle, startBackends } from '../../../gateway/src/testing/index.ts';
 import { versions } from '../../binaries/catalog.ts';
+import { readyLab } from '../common/lab.ts';
 import { machineFacts } from '../common/machine.ts';
 import { countList, countOf, writeResult } from '../common/result.ts';
 import { causeway, centrifuge, type Contestant } from './contestants.ts';
@@ -32,6 +33,7 @@ interface Options {
   seconds: number;
   runs: number;
   only?: string;
+  asIs: boolean;
   out?: string;
 }
 
@@ -95,9 +97,10 @@ async function loopback(options: Options, save: (runs: MessagesRun[]) => void): 
 }
 
 async function lab(options: Options, save: (runs: MessagesRun[]) => void): Promise<void> {
+  const kube = await readyLab(options);
   for (const runtime of ['Bun', 'Node'] as const) {
     if (options.only !== undefined && options.only !== runtime.toLowerCase()) continue;
-    const contestant = await labPlatform(runtime);
+    const contestant = await labPlatform(kube, runtime);
     try {
       for (let run = 1; run <= options.runs; run += 1) {
         console.error(`messages in the lab on ${runtime}, run ${run} of ${options.runs}`);
@@ -128,6 +131,7 @@ await new Command('messages')
   .option('--seconds <n>', 'seconds of each rate', countOf, 30)
   .option('--runs <n>', 'runs of each', countOf, 3)
   .addOption(new Option('--only <contestant>', 'only one').choices(['bun', 'node', 'centrifuge']))
+  .option('--as-is', 'lab: with the operator that runs there', false)
   .option('--out <file>', 'raw numbers')
   .action(main)
   .parseAsync();

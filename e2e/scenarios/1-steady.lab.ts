@@ -33,12 +33,12 @@ test('two platforms come up, one with Node gateways, and messages flow in both',
   await exchange(lab, 'node');
 });
 
-/** When a pod last became ready or stopped being so: what happens to pods belongs in the status, and is written. */
-async function lastPodChange(): Promise<number> {
+/** When a pod or a platform last changed its condition: that is news, which belongs in the status, and is written. */
+async function lastNews(): Promise<number> {
   const { items } = await lab.kube.json<{
-    items: { status: { conditions?: { lastTransitionTime: string }[] } }[];
-  }>(['-n', lab.namespace, 'get', 'pods']);
-  const times = items.flatMap(({ status }) => status.conditions ?? []);
+    items: { status?: { conditions?: { lastTransitionTime: string }[] } }[];
+  }>(['-n', lab.namespace, 'get', 'pods,messageplatforms']);
+  const times = items.flatMap(({ status }) => status?.conditions ?? []);
   return Math.max(...times.map(({ lastTransitionTime }) => Date.parse(lastTransitionTime)));
 }
 
@@ -52,19 +52,24 @@ async function settled(): Promise<number> {
   return Date.now();
 }
 
+/** How much a counter grew; one that a new leader began anew counts from zero. */
+function growth(before: number, now: number): number {
+  return now >= before ? now - before : now;
+}
+
 test('for five minutes the operator reconciles without an error and makes no write but its lease', async () => {
   let began = await settled();
-  let podsChanged = 0;
+  let disturbed = 0;
   const before = { reconciles: await reconciles(), errors: await errors() };
   // What only reads must not make the operator write either.
   assert.match(await causeway('status', 'bun', '-n', lab.namespace), /zone-a/);
   while (Date.now() - began < WATCHED_MS) {
     await exchange(lab, Math.random() < 0.5 ? 'bun' : 'node');
     const writes = await operatorWrites(lab.namespace, began);
-    if (writes.length > 0 && podsChanged < 2 && (await lastPodChange()) >= began - 1_000) {
-      // A probe timed out on a busy machine: that is no steady state. The five minutes begin again.
-      podsChanged += 1;
-      lab.progress.note(`a pod's readiness changed, and the status says so: ${writes.join(', ')}`);
+    if (writes.length > 0 && disturbed < 2 && (await lastNews()) >= began - 1_000) {
+      // On a busy machine a probe or a Redis did not answer in time: no steady state. The five minutes begin again.
+      disturbed += 1;
+      lab.progress.note(`something changed, and the status says so: ${writes.join(', ')}`);
       began = await settled();
       continue;
     }
@@ -72,8 +77,8 @@ test('for five minutes the operator reconciles without an error and makes no wri
     await delay(Math.min(10_000, Math.max(0, began + WATCHED_MS - Date.now())));
   }
 
-  const looked = (await reconciles()) - before.reconciles;
+  const looked = growth(before.reconciles, await reconciles());
   assert.ok(looked > 20, `it did look: ${looked} reconciles`);
-  assert.equal((await errors()) - before.errors, 0, 'reconciles that failed');
+  assert.equal(growth(before.errors, await errors()), 0, 'reconciles that failed');
   lab.progress.note(`${looked} reconciles, no write, no error`);
 });

@@ -66,7 +66,7 @@ const options = new Command('replication')
   .parse()
   .opts<{ keys: number; seconds: number; runs: number; out: string }>();
 
-async function live(contestant: Contestant, route: Route): Promise<Run['live']> {
+async function measureLive(contestant: Contestant, route: Route): Promise<Run['live']> {
   const runner = await contestant.start(route);
   const sight = await watchKeys(route.target, route.prefix);
   const writer = new Writer(route.source);
@@ -185,7 +185,7 @@ try {
       console.error(`run ${run} of ${options.runs}: ${contestant.name}`);
       runs.push({
         contestant: contestant.name,
-        live: await live(contestant, route('live')),
+        live: await measureLive(contestant, route('live')),
         backlog: await backlog(contestant, route('backlog')),
         steady: await steady(contestant, route('steady')),
         load: loadavg()[0] ?? 0,
@@ -201,8 +201,8 @@ const of = (name: Contestant['name'], pick: (run: Run) => number): number =>
 const rows: [string, (run: Run) => number, 'higher' | 'lower'][] = [
   ['live: keys/s in the target', ({ live: { targetKeysPerSecond } }) => targetKeysPerSecond, 'higher'],
   ['live: keys/s at the source', ({ live: { sourceKeysPerSecond } }) => sourceKeysPerSecond, 'higher'],
-  ['live: fsyncs of the target for 10,000 keys', ({ live }) => live.targetFsyncsPer10kKeys, 'lower'],
-  ['live: CPU s of the target for 10,000 keys', ({ live }) => live.targetCpuSecondsPer10kKeys, 'lower'],
+  ['live: fsyncs of the target for 10,000 keys', (run) => run.live.targetFsyncsPer10kKeys, 'lower'],
+  ['live: CPU s of the target for 10,000 keys', (run) => run.live.targetCpuSecondsPer10kKeys, 'lower'],
   ['backlog: keys/s', ({ backlog: { keysPerSecond } }) => keysPerSecond, 'higher'],
   [
     'backlog with start: keys/s',

@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { isRecord, type Json } from './json.ts';
-import type { ListShape } from './fields.ts';
+
+/** What a list is: a map by keys, a set, or one value. */
+export type ListShape = { is: 'map'; keys: readonly string[] } | { is: 'set' } | { is: 'atomic' };
 
 interface Schema {
   default?: unknown;

@@ -1,11 +1,8 @@
 /** The fields of an object as server-side apply counts them (FieldsV1, KEP-555): paths, one for each leaf. */
 import { findByKeys, keyValue, mergeKeysOf } from '../controller/merge-keys.ts';
 import type { ManagedFieldsEntry } from '../controller/kube-api.ts';
-import { listOfPlatform } from './crd-schema.ts';
+import { listOfPlatform, type ListShape } from './crd-schema.ts';
 import { isRecord, type Json } from './json.ts';
-
-/** What a list is: a map by keys, a set, or one value. */
-export type ListShape = { is: 'map'; keys: readonly string[] } | { is: 'set' } | { is: 'atomic' };
 
 /** Where in which kind a value is; list elements have no entry of their own. */
 export interface At {

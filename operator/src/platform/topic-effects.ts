@@ -35,6 +35,7 @@ export async function reconcileTopics(
   const failed: Problem[] = [];
   let stored = platform;
   let known: readonly TopicStatus[] = platform.status?.topics ?? [];
+  const begun = new Set(known.filter(isBegun).map((topic) => topic.name));
   for (let round = 1; ; round += 1) {
     const kafka = await lookAtKafka(world, platform, seen.access);
     if (seen.access === undefined || kafka === undefined || !isSnapshot(kafka)) {
@@ -46,8 +47,13 @@ export async function reconcileTopics(
       return { topics: plan.topics, problems: [...plan.problems, ...failed], stored };
     }
     stored = await saveIntent(world, stored, plan);
-    known = await perform(world, platform, { access: seen.access, plan, failed });
+    known = await perform(world, platform, { access: seen.access, plan, failed, begun });
   }
+}
+
+/** We said that we would make it, or have: Kafka may not show it yet, or the answer was lost. */
+function isBegun(topic: TopicStatus): boolean {
+  return topic.state === 'Creating' && topic.owned === true;
 }
 
 function isSnapshot(kafka: KafkaSnapshot | Problem): kafka is KafkaSnapshot {
@@ -77,20 +83,28 @@ async function saveIntent(
 async function perform(
   world: PlatformWorld,
   platform: MessagePlatform,
-  { access, plan, failed }: { access: KafkaAccess; plan: TopicPlan; failed: Problem[] },
+  {
+    access,
+    plan,
+    failed,
+    begun,
+  }: { access: KafkaAccess; plan: TopicPlan; failed: Problem[]; begun: Set<string> },
 ): Promise<TopicStatus[]> {
   const foreign = new Set<string>();
   for (const action of plan.actions) {
     try {
       const result = await world.kafka.perform(access, action);
-      if (result === 'existed') foreign.add(action.topic);
-      else
-        world.events.event(platform, {
-          type: 'Normal',
-          reason: EVENT[action.act],
-          action: 'Topic',
-          note: describe(action),
-        });
+      if (result === 'existed') {
+        if (!begun.has(action.topic)) foreign.add(action.topic);
+        continue;
+      }
+      if (action.act === 'create') begun.add(action.topic);
+      world.events.event(platform, {
+        type: 'Normal',
+        reason: EVENT[action.act],
+        action: 'Topic',
+        note: describe(action),
+      });
     } catch (error) {
       failed.push(actionProblem(error, action));
     }

@@ -104,7 +104,10 @@ function planMissing(question: TopicQuestion, wish: TopicWish, plan: TopicPlan):
   // Left out when empty: server-side apply never takes an empty list away again.
   const configKeys = Object.keys(config).sort();
   const keys = configKeys.length === 0 ? {} : { configKeys };
-  plan.topics.push({ name: topic, state: 'Creating', owned: true, ...keys });
+  // Somebody else made it just before us, and Kafka does not show it yet.
+  const known = question.known.find((each) => each.name === topic);
+  const isForeign = known?.state === 'Creating' && known.owned === false;
+  plan.topics.push({ name: topic, state: 'Creating', owned: !isForeign, ...keys });
   plan.actions.push({ act: 'create', topic, partitions, replicationFactor, config });
 }
 

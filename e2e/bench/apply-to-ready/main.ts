@@ -11,6 +11,7 @@ import { loadavg } from 'node:os';
 import { platformManifest, readyLab, removePlatform } from '../common/lab.ts';
 import { machineFacts } from '../common/machine.ts';
 import { countOf, writeResult } from '../common/result.ts';
+import { applySection } from './report.ts';
 import { followUntilReady, type Timeline } from './timeline.ts';
 
 const options = new Command('apply-to-ready')
@@ -38,3 +39,4 @@ for (let run = 1; run <= options.runs; run += 1) {
   writeResult(options.out, { machine, command: process.argv.slice(2), versions, runs });
 }
 await removePlatform(kube);
+console.log(applySection({ machine, runs }).body);

@@ -50,6 +50,16 @@ export interface LoadResult {
   pairs: (Latency & { from: string; to: string })[];
 }
 
+/** One load against one contestant. */
+export interface MessagesRun extends LoadResult {
+  contestant: string;
+  where: 'loopback' | 'lab';
+  warmUpSeconds: number;
+  /** Of the gateways alone, while the load ran and on loopback only. */
+  gatewayCpuSeconds?: number;
+  gatewayRssMiB?: number;
+}
+
 /** Channels that the messages are spread over, so that several partitions of the topic have a part. */
 const CHANNELS = Array.from({ length: 12 }, (_, index) => `chat:bench-${index}`);
 /** What a chat message carries besides our own numbers. */

@@ -17,16 +17,8 @@ import { machineFacts } from '../common/machine.ts';
 import { countList, countOf, writeResult } from '../common/result.ts';
 import { causeway, centrifuge, type Contestant } from './contestants.ts';
 import { labPlatform } from './lab-platform.ts';
-import { runLoad, type LoadResult } from './load.ts';
-
-/** One load against one contestant. */
-export interface MessagesRun extends LoadResult {
-  contestant: string;
-  where: 'loopback' | 'lab';
-  /** Of the gateways alone, while the load ran and on loopback only. */
-  gatewayCpuSeconds?: number;
-  gatewayRssMiB?: number;
-}
+import { runLoad, type MessagesRun } from './load.ts';
+import { labSection, loopbackSection } from './report.ts';
 
 interface Options {
   rates: number[];
@@ -59,6 +51,7 @@ async function loads(
     done.push({
       contestant: contestant.name,
       where,
+      warmUpSeconds: WARM_UP_SECONDS,
       ...result,
       ...(where === 'lab'
         ? {}
@@ -115,13 +108,14 @@ async function lab(options: Options, save: (runs: MessagesRun[]) => void): Promi
 async function main(where: MessagesRun['where'], options: Options): Promise<void> {
   const out = options.out ?? join(import.meta.dirname, `../results/messages-${where}.json`);
   const machine = await machineFacts();
-  const setting = { machine, command: process.argv.slice(2), versions, warmUpSeconds: WARM_UP_SECONDS };
+  const setting = { machine, command: process.argv.slice(2), versions };
   const runs: MessagesRun[] = [];
   const save = (more: MessagesRun[]): void => {
     runs.push(...more);
     writeResult(out, { setting, runs });
   };
   await (where === 'lab' ? lab(options, save) : loopback(options, save));
+  console.log((where === 'lab' ? labSection : loopbackSection)({ setting, runs }).body);
 }
 
 await new Command('messages')

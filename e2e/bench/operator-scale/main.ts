@@ -15,21 +15,13 @@ import { run as runCommand } from '../../tools/index.ts';
 import { countList, countOf, writeResult } from '../common/result.ts';
 import { machineFacts } from '../common/machine.ts';
 import { startFakeCluster } from './fake-cluster.ts';
-import { phase, readySummary, type Phase } from './measure.ts';
+import { phase, readySummary, type ScaleRun } from './measure.ts';
 import { startOperator } from './operator-process.ts';
 import { Platforms } from './platforms.ts';
+import { scaleSection } from './report.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const READY_TIMEOUT_MS = 600_000;
-
-/** One run with one number of platforms. */
-export interface ScaleRun {
-  platforms: number;
-  ready: ReturnType<typeof readySummary>;
-  create: Phase;
-  steady: Phase;
-  restart: Phase & { caughtUpSeconds: number };
-}
 
 const options = new Command('operator-scale')
   .description('the operator with many platforms: time, memory, API calls')
@@ -104,4 +96,4 @@ for (const size of options.sizes) {
     writeResult(options.out, { machine, command: process.argv.slice(2), runs });
   }
 }
-console.log(JSON.stringify(runs, undefined, 2));
+console.log(scaleSection({ machine, runs }).body);

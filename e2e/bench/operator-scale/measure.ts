@@ -32,6 +32,15 @@ export interface Phase {
   peakMiB: number;
 }
 
+/** One run with one number of platforms. */
+export interface ScaleRun {
+  platforms: number;
+  ready: ReturnType<typeof readySummary>;
+  create: Phase;
+  steady: Phase;
+  restart: Phase & { caughtUpSeconds: number };
+}
+
 /** How long each of many things took. */
 export function times(values: readonly number[]): Times {
   return {

@@ -52,6 +52,7 @@ export interface ScenarioOptions {
 /** Sets up the lab, the operator and `namespace` before the tests of a file, and removes the namespace after them. */
 export function scenario(namespace: string, options: ScenarioOptions = {}): Scenario {
   let kube: Kube | undefined;
+  let restore: (() => Promise<void>) | undefined;
   const progress = createProgress();
   const own: Scenario = {
     namespace,
@@ -79,15 +80,21 @@ export function scenario(namespace: string, options: ScenarioOptions = {}): Scen
     kube = cluster;
     await removeNamespace(own);
     await createNamespace(own);
-    if (options.values !== undefined)
-      await installOperator(kube, images, { progress, replicas: 2, values: options.values });
+    if (options.values !== undefined) {
+      restore = () => installOperator(cluster, images, { progress, replicas: 2 });
+      await installOperator(cluster, images, { progress, replicas: 2, values: options.values });
+    }
     await options.setUp?.(own);
   });
   afterEach(async (context: TestContext | SuiteContext) => {
     if ('passed' in context && !context.passed && kube !== undefined) await explain(own);
   });
   after(async () => {
-    if (kube !== undefined) await removeNamespace(own);
+    try {
+      if (kube !== undefined) await removeNamespace(own);
+    } finally {
+      await restore?.();
+    }
   });
   return own;
 }

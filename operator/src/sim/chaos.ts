@@ -19,6 +19,8 @@ interface Weather {
   slow: number;
   /** Longest delay of a watch event, milliseconds. */
   staleMs: number;
+  /** Time until Kafka shows a new topic, milliseconds. */
+  kafkaLagMs: number;
   /** Chance that a call that changes something kills the operator. */
   crash: number;
   /** Mean time between two misfortunes of each kind, milliseconds; 0: it does not happen. */
@@ -75,8 +77,10 @@ export class Chaos {
     this.#every(world, compactionMs, 'compaction', () => world.kube.compact());
     this.#every(world, holdMs, 'hold', (random) => hold(world, random));
     this.#every(world, vandalMs, 'vandal', (random) => vandalize(world, random, this.#hides));
+    world.kafka.showsAfter(world.time, this.#weather.kafkaLagMs);
     await world.time.run(() => world.network.isStorming, end);
     this.#reigns = false;
+    world.kafka.showsAfter(world.time, 0);
     world.trace.add(() => '— calm');
     // What is under way when it gets calm still fails; watches that are late catch up.
     for (const pipe of world.watches)
@@ -136,6 +140,7 @@ function drawWeather(random: Random): Weather {
     redisFails: some(0.4),
     slow: some(0.2),
     staleMs: random.chance(0.5) ? random.int(100, 15_000) : 20,
+    kafkaLagMs: Math.floor(some(20) + some(5_000, 0.2)),
     crash: some(0.05),
     brokenWatchMs: some(8_000),
     compactionMs: some(10_000, 0.4),

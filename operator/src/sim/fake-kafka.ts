@@ -4,6 +4,7 @@ import type { KafkaSnapshot, KafkaTopic, TopicAction } from '../platform/topics.
 import { copy } from './json.ts';
 import type { Network } from './network.ts';
 import type { SimProcess } from './sim-process.ts';
+import type { VirtualTime } from './virtual-time.ts';
 
 /** A topic, and who made it. */
 export interface SimTopic extends KafkaTopic {
@@ -14,6 +15,9 @@ export class FakeKafka {
   readonly #topics: Map<string, SimTopic>;
   readonly brokers: number;
   readonly #listeners: ((action: TopicAction, before: SimTopic | undefined) => void)[] = [];
+
+  readonly #hidden = new Set<string>();
+  #lag: { time: VirtualTime; ms: number } | undefined;
 
   constructor(brokers: number, topics: ReadonlyMap<string, SimTopic> = new Map()) {
     this.brokers = brokers;
@@ -30,9 +34,19 @@ export class FakeKafka {
     this.#listeners.push(listener);
   }
 
+  /** From now on a new topic is seen only after `ms`, as when its news has not reached every broker. */
+  showsAfter(time: VirtualTime, ms: number): void {
+    this.#lag = { time, ms };
+  }
+
   /** A person or a program makes or changes a topic. */
   put(topic: SimTopic): void {
-    this.#topics.set(topic.name, topic);
+    const { name } = topic;
+    if (this.#lag !== undefined && this.#lag.ms > 0 && !this.#topics.has(name)) {
+      this.#hidden.add(name);
+      this.#lag.time.after(this.#lag.ms, () => this.#hidden.delete(name));
+    }
+    this.#topics.set(name, topic);
   }
 
   /** A person or a program deletes a topic. */
@@ -43,7 +57,7 @@ export class FakeKafka {
   look(names: readonly string[]): KafkaSnapshot {
     const found = names.flatMap((name) => {
       const topic = this.#topics.get(name);
-      if (topic === undefined) return [];
+      if (topic === undefined || this.#hidden.has(name)) return [];
       const { madeBy: _madeBy, ...seen } = topic;
       return [[name, seen] as const];
     });

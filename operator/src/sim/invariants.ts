@@ -87,7 +87,7 @@ export class Invariants {
         `topic ${action.topic} was to shrink from ${before.partitions} to ${action.partitions} partitions`,
       );
     }
-    if (action.act !== 'create') return;
+    if (action.act !== 'create' || before !== undefined) return;
     const said = platform?.status?.topics?.find(({ name }) => name === action.topic);
     if (said?.owned !== true)
       this.#say(`topic ${action.topic} was made before status said so: a crash would lose it`);

@@ -84,7 +84,7 @@ const checkpoint = async (): Promise<ReplicationCheckpoint | undefined> => {
 };
 const equal = (): Promise<boolean> =>
   waitFor('target equal to source', () => sameKeys(source.endpoint, target.endpoint, PREFIXES), {
-    timeoutMs: 20_000,
+    timeoutMs: 90_000,
     intervalMs: 50,
   });
 const ready = (replicator: Replicator): Promise<boolean> =>

@@ -16,6 +16,7 @@ import {
   checkHistory,
   readHistory,
   sameKeys,
+  endReplicatorProcesses,
   startReplicatorProcess,
 } from './testing/index.ts';
 
@@ -107,6 +108,7 @@ async function startPair(sourceArgs: string[] = [], targetArgs: string[] = []): 
 }
 
 async function stopPair(): Promise<void> {
+  await endReplicatorProcesses();
   await Promise.all(running.map((replicator) => replicator.stop()));
   running = [];
   at.close();

@@ -13,6 +13,13 @@ export interface ReplicatorProcess {
   readonly ended: boolean;
 }
 
+const alive = new Set<ReplicatorProcess>();
+
+/** Ends every process that still runs: call it after each test, since a failed one ends none of its own. */
+export async function endReplicatorProcesses(): Promise<void> {
+  await Promise.all([...alive].map((one) => one.end('SIGKILL')));
+}
+
 const main = join(import.meta.dirname, '..', '..', 'main.ts');
 
 /** Starts the replicator with Node from the sources, or with the command that is given (a runtime and a bundle). */
@@ -36,16 +43,19 @@ export function startReplicatorProcess(
   const closed = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
   const killWithUs = (): boolean => child.kill('SIGKILL');
   process.once('exit', killWithUs);
-  return {
+  const self: ReplicatorProcess = {
     get ended() {
       return child.exitCode !== null;
     },
     async end(signal) {
       child.kill(signal);
       const code = await closed;
+      alive.delete(self);
       process.removeListener('exit', killWithUs);
       rmSync(folder, { recursive: true, force: true });
       return { code, output };
     },
   };
+  alive.add(self);
+  return self;
 }

@@ -87,17 +87,19 @@ export class Invariants {
         `topic ${action.topic} was to shrink from ${before.partitions} to ${action.partitions} partitions`,
       );
     }
-    if (action.act !== 'create' || before !== undefined) return;
-    const said = platform?.status?.topics?.find(({ name }) => name === action.topic);
+    if (action.act === 'create' && before === undefined) this.#checkCreation(action.topic, platform);
+  }
+
+  /** What is ours must be known to be ours before it is there. */
+  #checkCreation(topic: string, platform: MessagePlatform | undefined): void {
+    const said = platform?.status?.topics?.find(({ name }) => name === topic);
     if (said?.owned !== true)
-      this.#say(`topic ${action.topic} was made before status said so: a crash would lose it`);
+      this.#say(`topic ${topic} was made before status said so: a crash would lose it`);
     if (
       platform?.spec.kafka.deletionPolicy === 'Delete' &&
       platform.metadata.finalizers?.includes(TOPICS_FINALIZER) !== true
     ) {
-      this.#say(
-        `topic ${action.topic} was made before the finalizer was there: a deletion would leave it behind`,
-      );
+      this.#say(`topic ${topic} was made before the finalizer was there: a deletion would leave it behind`);
     }
   }
 

@@ -5,7 +5,7 @@ import { compare, everyCrash, reference, report, type Failure } from './check.ts
 import { scenarios } from './scenarios.ts';
 
 /** Crashes of each scenario, spread over all its calls. */
-const TRIED = 6;
+const TRIED = 4;
 
 describe('an operator that dies and is started again ends where one that never died ends', () => {
   for (const scenario of scenarios) {

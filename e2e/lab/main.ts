@@ -9,7 +9,7 @@ import { loadImages, loadNamed } from './image-load.ts';
 import { ensureImage } from './images.ts';
 import type { BuiltImage } from './images.ts';
 import { logs } from './logs.ts';
-import { describeLacks, findLacks } from './preflight.ts';
+import { describeLacks, findLacks, installPackages, missingPackages } from './preflight.ts';
 import { readState, requireState } from './state.ts';
 import { formatStatus, getStatus } from './status.ts';
 import { up } from './up.ts';
@@ -93,11 +93,24 @@ program
 
 program
   .command('preflight')
-  .description('say what this machine lacks, and what to do about it')
-  .action(async () => {
-    const lacks = await findLacks();
-    print(lacks.length === 0 ? 'This machine has all that the lab needs.' : describeLacks(lacks));
-    if (lacks.length > 0) process.exitCode = 1;
+  .description('say what this machine lacks, and what to do about it; exit code 1 when it lacks something')
+  .option('--tests', 'also what the tests need that run without the lab')
+  .option('--install', 'install the Debian packages that are missing')
+  .action(async ({ tests, install }: { tests?: boolean; install?: boolean }) => {
+    const purpose = tests === true ? 'tests' : 'lab';
+    const lacks = await findLacks(purpose);
+    if (lacks.length > 0) {
+      print(describeLacks(lacks));
+      process.exitCode = 1;
+      return;
+    }
+    const missing = install === true ? await missingPackages(purpose) : [];
+    if (missing.length > 0) {
+      await createProgress().step(`install Debian packages: ${missing.join(', ')}`, () =>
+        installPackages(missing),
+      );
+    }
+    print('This machine has all that is needed, or can get it.');
   });
 
 program

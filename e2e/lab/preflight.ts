@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { freemem, platform } from 'node:os';
 import { dirname } from 'node:path';
 import { binaryNames, versions } from '../binaries/index.ts';
@@ -6,8 +6,11 @@ import { locate } from '../binaries/locate.ts';
 import { cacheDir, run, succeeds } from '../tools/index.ts';
 import { labDir } from './config.ts';
 
+/** What the machine is prepared for: the lab alone, or all tests, some of which run servers on loopback. */
+export type Purpose = 'lab' | 'tests';
+
 /** The Debian packages that the lab runs or builds with, by the program that proves them there. */
-const packages: Readonly<Record<string, string>> = {
+const labPackages: Readonly<Record<string, string>> = {
   containerd: 'containerd',
   runc: 'runc',
   '/usr/lib/cni/ptp': 'containernetworking-plugins',
@@ -23,6 +26,9 @@ const packages: Readonly<Record<string, string>> = {
   mount: 'mount',
 };
 
+/** What the tests on loopback need besides. */
+const testPackages: Readonly<Record<string, string>> = { 'redis-server': 'redis-server' };
+
 /** One thing that the machine lacks, and what to do about it. */
 export interface Lack {
   what: string;
@@ -34,7 +40,8 @@ async function has(program: string): Promise<boolean> {
 }
 
 /** Debian packages whose programs aren't there. */
-export async function missingPackages(): Promise<string[]> {
+export async function missingPackages(purpose: Purpose = 'lab'): Promise<string[]> {
+  const packages = purpose === 'lab' ? labPackages : { ...labPackages, ...testPackages };
   const missing: string[] = [];
   for (const [program, name] of Object.entries(packages)) if (!(await has(program))) missing.push(name);
   return missing;
@@ -68,8 +75,8 @@ async function mavenLack(): Promise<Lack[]> {
   ];
 }
 
-async function packageLack(): Promise<Lack[]> {
-  const missing = await missingPackages();
+async function packageLack(purpose: Purpose): Promise<Lack[]> {
+  const missing = await missingPackages(purpose);
   if (missing.length === 0 || (await has('apt-get'))) return [];
   return [
     { what: missing.join(', '), todo: 'install them: this is not a Debian machine, so the lab cannot do it' },
@@ -101,8 +108,11 @@ function memoryLack(): Lack[] {
   return [{ what: `memory: 4 GiB available (there are ${free.toFixed(1)})`, todo: 'end something else' }];
 }
 
-/** Everything that the machine lacks for `up`, all at once; empty when it lacks nothing. */
-export async function findLacks(): Promise<Lack[]> {
+/**
+ * Everything that the machine lacks for `purpose` and that cannot be installed for it, all at once; empty when it lacks
+ * nothing.
+ */
+export async function findLacks(purpose: Purpose = 'lab'): Promise<Lack[]> {
   if (platform() !== 'linux') {
     return [
       {
@@ -115,7 +125,7 @@ export async function findLacks(): Promise<Lack[]> {
     process.getuid?.() === 0
       ? []
       : [{ what: 'root', todo: 'run it as root (network namespaces, containerd)' }];
-  const [go, maven, debian] = await Promise.all([goLack(), mavenLack(), packageLack()]);
+  const [go, maven, debian] = await Promise.all([goLack(), mavenLack(), packageLack(purpose)]);
   const cold = go.length > 0 || !existsSync(cacheDir('bin'));
   return [
     ...root,
@@ -133,9 +143,25 @@ export function describeLacks(lacks: readonly Lack[]): string {
   return ['This machine lacks:', ...lacks.map(({ what, todo }) => `  - ${what}\n      ${todo}`)].join('\n');
 }
 
-/** Installs the Debian packages that are missing. Debian starts containerd's own service: the lab doesn't use it. */
+/** Installs Debian packages, but starts none of the services that they bring: we run what we need ourselves. */
 export async function installPackages(missing: readonly string[]): Promise<void> {
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  await run('apt-get', ['update', '-q'], { env });
-  await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...missing], { env });
+  await withoutServices(async () => {
+    await run('apt-get', ['update', '-q'], { env });
+    await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...missing], { env });
+  });
+}
+
+/** Debian asks this program whether a service may be started; 101 means no (invoke-rc.d's policy layer). */
+const SERVICE_POLICY = '/usr/sbin/policy-rc.d';
+
+async function withoutServices(install: () => Promise<void>): Promise<void> {
+  // A machine that has a policy of its own keeps it.
+  if (existsSync(SERVICE_POLICY)) return install();
+  writeFileSync(SERVICE_POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    await install();
+  } finally {
+    rmSync(SERVICE_POLICY, { force: true });
+  }
 }

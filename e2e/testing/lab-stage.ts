@@ -5,20 +5,21 @@ import { join } from 'node:path';
 const lab = join(import.meta.dirname, '../lab/main.ts');
 
 /** Runs a verb of the lab's command with its output shown; the exit code. */
-function runLab(verb: string, stdio: 'inherit' | 'ignore' = 'inherit'): number {
-  return spawnSync(process.execPath, [lab, verb], { stdio }).status ?? 1;
+function runLab(args: readonly string[], stdio: 'inherit' | 'ignore' = 'inherit'): number {
+  return spawnSync(process.execPath, [lab, ...args], { stdio }).status ?? 1;
 }
 
-/**
- * Runs scenarios around a lab. When the machine lacks something that the lab needs, that has been said, and undefined
- * is returned. A lab that was not up before is taken down afterwards, unless it is to be kept.
- */
-export async function aroundLab<T>(keep: boolean, scenarios: () => Promise<T>): Promise<T | undefined> {
-  const wasUp = runLab('status', 'ignore') === 0;
-  if (!wasUp && runLab('preflight') !== 0) return undefined;
+/** Says all that the machine lacks for tests on real servers, or installs what can be installed. True: it has it now. */
+export function prepareMachine(): boolean {
+  return runLab(['preflight', '--tests', '--install']) === 0;
+}
+
+/** Runs scenarios around a lab. One that was not up before is taken down afterwards, unless it is to be kept. */
+export async function aroundLab<T>(keep: boolean, scenarios: () => Promise<T>): Promise<T> {
+  const wasUp = runLab(['status'], 'ignore') === 0;
   try {
     return await scenarios();
   } finally {
-    if (!wasUp && !keep) runLab('down');
+    if (!wasUp && !keep) runLab(['down']);
   }
 }

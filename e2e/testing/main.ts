@@ -7,7 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { Argument, Command, Option } from 'commander';
 import { levelOf, testFiles, type Stage } from './files.ts';
-import { aroundLab } from './lab-stage.ts';
+import { aroundLab, prepareMachine } from './lab-stage.ts';
 import { runFiles, type Count, type FileCoverage } from './run-files.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -66,8 +66,7 @@ function check(): Count {
 async function runStage(stage: AnyStage, options: Options): Promise<Count & { coverage?: FileCoverage[] }> {
   if (stage === 'check') return check();
   if (stage !== 'lab') return runTests(stage, options);
-  const nothing: Count = { passed: 0, failed: 1, skipped: 0 };
-  return (await aroundLab(options.keepLab, () => runTests(stage, options))) ?? nothing;
+  return aroundLab(options.keepLab, () => runTests(stage, options));
 }
 
 function runTests(stage: Stage, options: Options): Promise<Count & { coverage?: FileCoverage[] }> {
@@ -113,6 +112,12 @@ function reportCoverage(files: readonly FileCoverage[]): void {
 async function main(stages: AnyStage[], options: Options): Promise<void> {
   const total: Count = { passed: 0, failed: 0, skipped: 0 };
   const coverage: FileCoverage[] = [];
+  // Said before anything starts: nobody should wait for the checks to hear that Java is missing.
+  if (stages.some((stage) => stage === 'int' || stage === 'lab') && !prepareMachine()) {
+    say('\n0 passed, 1 failed');
+    process.exitCode = 1;
+    return;
+  }
   for (const stage of stages) {
     const began = Date.now();
     say(`\n── ${stage} ${'─'.repeat(70 - stage.length)}`);

@@ -89,7 +89,7 @@ export async function runStatus(
     const scope = { name, namespace: options.allNamespaces === true ? undefined : cluster.namespace };
     const seen = await read(cluster.api, scope);
     if (options.watch === true) await follow(cluster, { scope, seen, options, session });
-    else session.io.out(render(seen, scope, { options, io: session.io }));
+    else session.io.out(render(seen, scope, { options, io: session.io, now: session.io.now() }));
   });
 }
 
@@ -128,10 +128,11 @@ async function readEvents(
 interface Rendering {
   options: Pick<StatusOptions, 'output' | 'watch'>;
   io: Io;
+  /** Milliseconds since the epoch: ages are told as of then. */
+  now: number;
 }
 
-function render({ platforms, events }: Seen, scope: Scope, { options, io }: Rendering): string {
-  const now = io.now();
+function render({ platforms, events }: Seen, scope: Scope, { options, io, now }: Rendering): string {
   const views = platforms
     .map((platform) => statusView(platform, events, now))
     .sort((a, b) => `${a.namespace}/${a.name}`.localeCompare(`${b.namespace}/${b.name}`));
@@ -181,9 +182,8 @@ async function follow(
       ended.abort();
       return;
     }
-    screen.show(
-      silence(platforms) + render({ platforms: shown, events: events?.list() }, scope, { options, io }),
-    );
+    const what = { platforms: shown, events: events?.list() };
+    screen.show((now) => silence(platforms) + render(what, scope, { options, io, now }));
   };
   if (await inTime(Promise.all([platforms.whenSynced(stop), events?.whenSynced(stop)]), stop)) {
     draw();
@@ -250,19 +250,25 @@ function whenAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Shows one text after another: in place on a terminal, below each other elsewhere. The same text is shown once. */
+/**
+ * Shows one picture after another: in place on a terminal, below each other elsewhere. There, one that differs from the
+ * last only by its ages is left out.
+ */
 class Screen {
   readonly #io: Io;
-  #shown: string | undefined;
+  #last: { text: string; at: number } | undefined;
 
   constructor(io: Io) {
     this.#io = io;
   }
 
-  show(text: string): void {
-    if (text === this.#shown) return;
-    const clear = this.#io.terminal === undefined ? '' : '\u001b[2J\u001b[3J\u001b[H';
-    this.#io.out(clear + text);
-    this.#shown = text;
+  /** `picture`: the text as of a time, milliseconds since the epoch. */
+  show(picture: (now: number) => string): void {
+    const inPlace = this.#io.terminal !== undefined;
+    if (!inPlace && this.#last !== undefined && picture(this.#last.at) === this.#last.text) return;
+    const at = this.#io.now();
+    const text = picture(at);
+    this.#last = { text, at };
+    this.#io.out((inPlace ? '\u001b[2J\u001b[3J\u001b[H' : '') + text);
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApiEventRecorder, EVENT_KIND } from './events.ts';
 import type { KubeEvent } from './events.ts';
-import type { KubeObject } from './kube-api.ts';
+import { KubeError, type KubeObject } from './kube-api.ts';
 import { createMetrics } from './metrics.ts';
 import { FakeKubeApi, TestClock } from './testing/index.ts';
 
@@ -90,6 +90,20 @@ test('when the API server does not take events, they are dropped and counted; no
   await clock.advance(60_000);
   assert.match(await metrics.registry.metrics(), /causeway_events_dropped_total\{reason="failed"\} 1/);
   assert.equal(recorder.pending, 0);
+  await stop();
+});
+
+test('an event that the API server refuses does not hold up those behind it', async () => {
+  const { api, clock, recorder, metrics, stop, written } = start();
+  api.before = ({ verb }) => {
+    if (verb !== 'create' || api.calls.filter((call) => call.verb === 'create').length > 1) return;
+    throw new KubeError('namespace is being terminated', { code: 403, reason: 'Forbidden' });
+  };
+  recorder.event(PLATFORM, INPUT);
+  recorder.event(PLATFORM, { ...INPUT, note: 'another' });
+  await clock.advance(0);
+  assert.equal((await written()).length, 1);
+  assert.match(await metrics.registry.metrics(), /causeway_events_dropped_total\{reason="failed"\} 1/);
   await stop();
 });
 

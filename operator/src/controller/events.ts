@@ -1,7 +1,7 @@
 /** Kubernetes events (events.k8s.io/v1): written in the background, repeats as a series (KEP-383). */
 import type { Clock } from './clock.ts';
 import { toMicroTime } from './conditions.ts';
-import { isNotFound } from './kube-api.ts';
+import { isNotFound, isRefusal } from './kube-api.ts';
 import type { KubeApi, KubeObject, ObjectMeta, ResourceKind } from './kube-api.ts';
 import { silentLogger } from './log.ts';
 import type { Logger } from './log.ts';
@@ -191,7 +191,8 @@ export class ApiEventRecorder implements EventRecorder {
         await this.#send(series);
         return;
       } catch (error) {
-        if (attempt >= ATTEMPTS || signal.aborted) {
+        // Refused for good, as in a namespace that is going: the events behind it must not wait for it.
+        if (attempt >= ATTEMPTS || isRefusal(error) || signal.aborted) {
           this.#metrics.eventsDropped.inc({ reason: 'failed' });
           const { reason, regarding } = series.event;
           this.#log.warn('an event could not be written', { error, reason, regarding: regarding.name });

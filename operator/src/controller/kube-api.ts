@@ -106,6 +106,16 @@ export function isExpired(error: unknown): boolean {
   return error instanceof KubeError && error.code === 410;
 }
 
+/** 4xx that another try does not change; conflicts, throttling and time-outs do pass. */
+export function isRefusal(error: unknown): error is KubeError {
+  return (
+    error instanceof KubeError &&
+    error.code >= 400 &&
+    error.code < 500 &&
+    ![408, 409, 410, 429].includes(error.code)
+  );
+}
+
 /** The Kubernetes API. Every method throws {@link KubeError} for an answer that is not a success. */
 export interface KubeApi {
   /** Lists whole, over all pages. */

@@ -103,11 +103,23 @@ export function wantsTheSame(desired: KubeObject, remembered: Remembered): boole
   return remembered.desired === hashDesired(desired);
 }
 
+/** Forms and hashes of desired objects that are asked for again and again: callers pass the same object each time. */
+const normalized = new WeakMap<KubeObject, KubeObject>();
+const hashes = new WeakMap<KubeObject, string>();
+
 /**
  * `desired` in the form that the server keeps: a Secret's `stringData` is moved into `data`, and what is undefined
- * is left out.
+ * is left out. A desired object must not change afterwards: the answer for the same object is kept.
  */
 export function normalizeDesired<T extends KubeObject>(desired: T): T {
+  const known = normalized.get(desired) as T | undefined;
+  if (known !== undefined) return known;
+  const form = normalForm(desired);
+  normalized.set(desired, form);
+  return form;
+}
+
+function normalForm<T extends KubeObject>(desired: T): T {
   const plain = withoutUndefined(desired) as T;
   if (plain.kind !== 'Secret' || plain.apiVersion !== 'v1' || !('stringData' in plain)) return plain;
   const { stringData, ...rest } = plain as T & { stringData?: Record<string, string>; data?: object };
@@ -233,7 +245,11 @@ function showPath(path: FieldNames): string {
 
 /** Key order counts here: it is the same for the same decision, and if it weren't we would only look twice. */
 function hashDesired(desired: KubeObject): string {
-  return hash(JSON.stringify(desired));
+  const known = hashes.get(desired);
+  if (known !== undefined) return known;
+  const digest = hash(JSON.stringify(desired));
+  hashes.set(desired, digest);
+  return digest;
 }
 
 function hash(text: string): string {

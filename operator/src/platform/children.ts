@@ -1,6 +1,6 @@
 /** Applies a platform's objects and deletes those that it no longer wants. */
 import { COMPONENT, LABEL } from '@causeway/crds';
-import { KubeError, type KubeObject, type ResourceKind } from '../controller/kube-api.ts';
+import { isRefusal, type KubeError, type KubeObject, type ResourceKind } from '../controller/kube-api.ts';
 import { CHILD_KINDS } from './kinds.ts';
 import type { MessagePlatform, Part, Problem } from './types.ts';
 import type { PlatformWorld } from './world.ts';
@@ -143,16 +143,6 @@ function hasOurLabel(object: KubeObject, platform: MessagePlatform): boolean {
 export function foreignObject(object: KubeObject): Problem {
   const message = `${object.kind} ${object.metadata.name} exists and belongs to somebody else. Rename the platform, or remove that object.`;
   return { part: partOf(object), reason: 'NameTaken', message, needsPerson: true };
-}
-
-/** 4xx that another try does not change; conflicts, throttling and time-outs do pass. */
-function isRefusal(error: unknown): error is KubeError {
-  return (
-    error instanceof KubeError &&
-    error.code >= 400 &&
-    error.code < 500 &&
-    ![408, 409, 410, 429].includes(error.code)
-  );
 }
 
 function refusedObject(object: KubeObject, error: KubeError): Problem {

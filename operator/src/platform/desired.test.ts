@@ -21,7 +21,7 @@ interface Workload extends KubeObject {
   };
 }
 
-function desired(change?: (platform: MessagePlatform) => void): KubeObject[] {
+function desired(change?: (platform: MessagePlatform) => void): readonly KubeObject[] {
   return desiredObjects(ordersPlatform(change), IMAGES);
 }
 const names = (objects: readonly KubeObject[]): string[] =>
@@ -121,7 +121,7 @@ describe('the objects of a platform', () => {
 
 describe('the gateways', () => {
   it('run on the runtime that was asked for', () => {
-    const image = (platform: KubeObject[]): string | undefined =>
+    const image = (platform: readonly KubeObject[]): string | undefined =>
       find(platform, 'orders-gateway-zone-a').spec.template.spec.containers[0]?.image;
     assert.equal(image(desired()), 'gateway:bun');
     assert.equal(image(desired(({ spec }) => (spec.gateway.runtime = 'Node'))), 'gateway:node');
@@ -184,7 +184,7 @@ describe('the gateways', () => {
 });
 
 describe('the home zone', () => {
-  const selectorOf = (objects: KubeObject[], name: string): unknown =>
+  const selectorOf = (objects: readonly KubeObject[], name: string): unknown =>
     (
       objects.find(({ kind, metadata }) => kind === 'Service' && metadata.name === name) as unknown as {
         spec: { selector: Record<string, string> };

@@ -15,8 +15,22 @@ import { desiredRedis } from './redis.ts';
 import { desiredReplicators } from './replication.ts';
 import type { Images, MessagePlatform } from './types.ts';
 
-/** Every object of the platform but its Secrets, in the order in which they are made. */
-export function desiredObjects(platform: MessagePlatform, images: Images): KubeObject[] {
+/** What was worked out for a platform as the cache has it: most reconciles see the one that the last one saw. */
+const known = new WeakMap<MessagePlatform, { images: Images; objects: readonly KubeObject[] }>();
+
+/**
+ * Every object of the platform but its Secrets, in the order in which they are made. The answer for the same platform
+ * object is the same array, and so are its objects: do not change them.
+ */
+export function desiredObjects(platform: MessagePlatform, images: Images): readonly KubeObject[] {
+  const last = known.get(platform);
+  if (last?.images === images) return last.objects;
+  const objects = allObjects(platform, images);
+  known.set(platform, { images, objects });
+  return objects;
+}
+
+function allObjects(platform: MessagePlatform, images: Images): KubeObject[] {
   const objects = [
     ...desiredRedis(platform, images),
     ...desiredEtcd(platform, images),

@@ -17,18 +17,22 @@ export interface RedisAdmin {
 }
 
 /** Time for a connection and for a command, milliseconds. */
-const TIMEOUT = 3_000;
+const TIMEOUT = 2_000;
 
 /** Real Redis. A connection for each look: looks are seconds apart, and an idle one may hang after a partition. */
 export const redisAdmin: RedisAdmin = {
-  look: (address) =>
-    withClient(address, async (send) => parseReplicationInfo(await send(['INFO', 'replication']))),
+  // Asked twice: one connection that a busy machine let go must not turn a platform's Ready to False.
+  look: (address) => lookOnce(address).catch(() => lookOnce(address)),
   act: (address, action) =>
     withClient(address, async (send) => {
       const target = action.act === 'promote' ? ['NO', 'ONE'] : [action.host, String(action.port)];
       await send(['REPLICAOF', ...target]);
     }),
 };
+
+function lookOnce(address: RedisAddress): Promise<RedisState> {
+  return withClient(address, async (send) => parseReplicationInfo(await send(['INFO', 'replication'])));
+}
 
 async function withClient<T>(
   address: RedisAddress,

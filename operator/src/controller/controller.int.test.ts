@@ -40,8 +40,8 @@ before(async () => {
 });
 
 after(async () => {
-  api.close();
-  foreign.close();
+  api?.close();
+  foreign?.close();
   await cluster.stop();
 });
 

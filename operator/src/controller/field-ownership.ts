@@ -14,7 +14,8 @@ export function appliedFields(live: KubeObject, manager: string, subresource = '
     (each) =>
       each.manager === manager && each.operation === 'Apply' && (each.subresource ?? '') === subresource,
   );
-  return entry?.fieldsV1 as FieldTree | undefined;
+  const fields: unknown = entry?.fieldsText === undefined ? entry?.fieldsV1 : JSON.parse(entry.fieldsText);
+  return fields as FieldTree | undefined;
 }
 
 /** The first field that is owned but no longer desired, as a path for people; undefined when there is none. */

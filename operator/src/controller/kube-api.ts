@@ -40,6 +40,8 @@ export interface ManagedFieldsEntry {
   operation?: string;
   subresource?: string;
   fieldsV1?: object;
+  /** In place of `fieldsV1` in a cache: the same as JSON. */
+  fieldsText?: string;
 }
 
 /** Any Kubernetes object; `spec`, `data` and the rest are the caller's to know. */

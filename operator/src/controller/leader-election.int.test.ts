@@ -24,7 +24,7 @@ before(async () => {
 
 after(async () => {
   for (const child of children) child.kill('SIGKILL');
-  api.close();
+  api?.close();
   await cluster.stop();
 });
 

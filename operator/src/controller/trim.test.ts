@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { appliedFields } from './field-ownership.ts';
 import type { KubeObject } from './kube-api.ts';
 import { withoutForeignFields } from './trim.ts';
 
@@ -12,8 +13,9 @@ const object = (managedFields: object[]): KubeObject => ({
 });
 
 describe('withoutForeignFields', () => {
-  it('keeps what we own and drops what others own', () => {
-    assert.deepEqual(withoutForeignFields(object([theirs, ours])), object([ours]));
+  it('keeps what we own, as text, and drops what others own', () => {
+    const kept = { manager: 'causeway', operation: 'Apply', fieldsText: '{"f:spec":{}}' };
+    assert.deepEqual(withoutForeignFields(object([theirs, ours])), object([kept]));
   });
 
   it('leaves the object that it is given as it was', () => {
@@ -22,8 +24,11 @@ describe('withoutForeignFields', () => {
     assert.deepEqual(given, object([theirs, ours]));
   });
 
-  it('copies nothing when there is nothing to drop', () => {
-    const given = object([ours]);
-    assert.equal(withoutForeignFields(given), given);
+  it('does not change what can be read of what we own', () => {
+    const given = object([theirs, ours]);
+    assert.deepEqual(
+      appliedFields(withoutForeignFields(given), 'causeway'),
+      appliedFields(given, 'causeway'),
+    );
   });
 });

@@ -52,7 +52,8 @@ export function userSecretNeeds(platform: MessagePlatform): Need[] {
       part: 'Certificates',
       secret: tls.issuer?.secretRef?.name,
       contents: 'tls.crt and tls.key',
-      check: checkSuppliedCertificate,
+      // Names of Services are not asked for: public authorities sign none.
+      check: (data, now) => checkSuppliedCertificate(data, now, { requiredNames: tls.dnsNames ?? [] }),
     },
   ];
   return needs.flatMap(({ secret, ...need }) => (secret === undefined ? [] : [{ ...need, secret }]));

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { SECRET_KEY } from '@causeway/crds';
+import { x509Issuer, type SecretData } from '../certificates/index.ts';
+import { ordersPlatform } from './testing/orders.ts';
+import { userSecretProblems } from './user-secrets.ts';
+
+const NOW = Date.parse('2026-11-23T12:00:00Z');
+const DAY = 86_400_000;
+
+async function supplied(dnsNames: string[]): Promise<SecretData> {
+  const times = { notBefore: NOW - DAY, notAfter: NOW + 90 * DAY };
+  const authority = await x509Issuer.authority({ commonName: 'somebody else', ...times });
+  const leaf = await x509Issuer.leaf({ commonName: '', dnsNames, usages: ['server'], ...times }, authority);
+  return { [SECRET_KEY.cert]: leaf.certificate, [SECRET_KEY.key]: leaf.privateKey };
+}
+
+describe('the certificate that a user supplies', () => {
+  const platform = ordersPlatform(({ spec }) => {
+    spec.tls.issuer = { secretRef: { name: 'orders-cert' } };
+    spec.tls.dnsNames = ['rt.example.com'];
+  });
+  const jwt: SecretData = { [SECRET_KEY.hmac]: 'x'.repeat(32) };
+  const problems = (secret: SecretData | undefined): string[] =>
+    userSecretProblems(
+      platform,
+      new Map([
+        [platform.spec.gateway.auth.jwt.secretRef.name, jwt],
+        ['orders-cert', secret],
+      ]),
+      NOW,
+    ).map(({ part, reason }) => `${part}:${reason}`);
+
+  it('must be there', () => {
+    assert.deepEqual(problems(undefined), ['Certificates:SecretNotFound']);
+  });
+
+  it('must have the names of tls.dnsNames, and needs none of the Services', async () => {
+    assert.deepEqual(problems(await supplied(['other.example.com'])), ['Certificates:NamesMissing']);
+    assert.deepEqual(problems(await supplied(['*.example.com'])), []);
+  });
+});

@@ -21,7 +21,9 @@ import {
   fencedRedis,
   platformCache,
   platformInformers,
+  KIND,
   platformReconciler,
+  registerPlatformMetrics,
   watchPlatforms,
   type Images,
   type KafkaAdmin,
@@ -100,6 +102,7 @@ export function createOperator(options: OperatorOptions): Operator {
     }),
   });
   watchPlatforms(controller, informers);
+  registerPlatformMetrics(metrics.registry, () => informers.find(KIND.platform)?.list() ?? []);
 
   return {
     informers,

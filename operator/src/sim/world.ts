@@ -78,7 +78,6 @@ export class World {
   readonly #issuer: ReturnType<typeof simIssuer>;
   readonly #random: Random;
   readonly #watchFaults: WatchFaults;
-  readonly #metrics = new EngineMetrics();
   readonly #problems: string[] = [];
   readonly #elects: boolean;
   #started = 0;
@@ -137,7 +136,7 @@ export class World {
       lease: this.#elects ? { namespace: 'causeway-system', name: 'causeway-operator' } : undefined,
       identity: name,
       log: traceLogger(this.trace, name),
-      metrics: this.#metrics,
+      metrics: new EngineMetrics(),
       clock: operatorProcess.clock,
       issuer: this.#issuer,
     });

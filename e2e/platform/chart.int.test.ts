@@ -1,0 +1,71 @@
+/** What the chart makes of its values: Helm accepts much that is no YAML, until somebody turns it on. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { parseAllDocuments } from 'yaml';
+import { ensureBinary, versions } from '../binaries/index.ts';
+import { run } from '../tools/index.ts';
+
+const chart = join(import.meta.dirname, '../../charts/causeway');
+
+interface Manifest {
+  kind: string;
+  metadata: { name: string; namespace?: string };
+  spec?: { groups?: { rules: { alert: string; expr: string; annotations: { summary: string } }[] }[] };
+}
+
+async function render(...settings: string[]): Promise<Manifest[]> {
+  const { stdout } = await run(await ensureBinary('helm'), [
+    'template',
+    'c',
+    chart,
+    '--kube-version',
+    versions.kubernetes,
+    ...settings.flatMap((setting) => ['--set', setting]),
+  ]);
+  return parseAllDocuments(stdout).map((document) => {
+    assert.deepEqual(document.errors, []);
+    return document.toJS() as Manifest;
+  });
+}
+const kinds = (manifests: Manifest[]): string[] => manifests.map(({ kind }) => kind);
+
+describe('the chart', () => {
+  it('asks for nothing that needs a CRD of somebody else, unless it is told to', async () => {
+    const plain = kinds(await render());
+    assert.ok(plain.includes('ClusterRole') && plain.includes('Deployment'));
+    assert.ok(!plain.includes('ServiceMonitor') && !plain.includes('PrometheusRule'));
+  });
+
+  it('has alerts, each with an expression and a sentence for whoever is woken', async () => {
+    const manifests = await render('metrics.serviceMonitor=true', 'metrics.prometheusRule=true');
+    assert.ok(kinds(manifests).includes('ServiceMonitor'));
+    const rules = manifests.find(({ kind }) => kind === 'PrometheusRule')?.spec?.groups?.[0]?.rules ?? [];
+    assert.deepEqual(
+      rules.map(({ alert }) => alert),
+      [
+        'CausewayNoLeader',
+        'CausewayReconcileErrors',
+        'CausewayPlatformNotReady',
+        'CausewayCertificateNotRenewed',
+        'CausewayCertificateExpires',
+      ],
+    );
+    for (const { alert, expr, annotations } of rules) {
+      assert.match(expr, /leader_election|controller_runtime_|causeway_/, alert);
+      assert.match(annotations.summary, /\.$/, alert);
+    }
+  });
+
+  it('gives rights in the named namespaces only, when there are any', async () => {
+    const manifests = await render('watchNamespaces={a,b}');
+    const namespaces = manifests
+      .filter(({ kind }) => kind === 'RoleBinding')
+      .map(({ metadata }) => metadata.namespace);
+    assert.ok(namespaces.includes('a') && namespaces.includes('b'), namespaces.join(', '));
+  });
+
+  it('refuses a value that it does not know', async () => {
+    await assert.rejects(render('replica=3'), /replica/);
+  });
+});

@@ -339,7 +339,7 @@ export interface TlsSpec {
    */
   duration: string;
   /**
-   * How long before its end a certificate is renewed, such as 720h.
+   * How long before its end a certificate is renewed, such as 720h; up to a tenth earlier, so that platforms that were made together do not renew together.
    */
   renewBefore: string;
 }

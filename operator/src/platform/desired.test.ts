@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { KubeObject } from '../controller/index.ts';
-import { certificateWish, desiredObjects } from './desired.ts';
+import { certificateWish, desiredObjects, spreadRenewal } from './desired.ts';
 import { gatewayConfig } from './gateway.ts';
 import { IMAGES, ordersPlatform } from './testing/orders.ts';
 import type { MessagePlatform } from './types.ts';
@@ -267,5 +267,35 @@ describe('the certificates', () => {
     ]) {
       assert.ok(wish.innerNames.includes(name), name);
     }
+  });
+});
+
+describe('the time of renewal', () => {
+  const HOUR = 3_600_000;
+  const of = (uid: string, renewBefore = '720h'): number =>
+    spreadRenewal(
+      ordersPlatform(({ metadata, spec }) => {
+        metadata.uid = uid;
+        spec.tls.duration = '2160h';
+        spec.tls.renewBefore = renewBefore;
+      }),
+    );
+  const thousand = (renewBefore?: string): number[] =>
+    Array.from({ length: 1000 }, (_, index) => of(`u-${index}`, renewBefore));
+
+  it('is the same for a platform each time', () => {
+    assert.equal(of('u-1'), of('u-1'));
+  });
+
+  it('is spread over the tenth before it is due, for a thousand platforms', () => {
+    const times = thousand().map((ms) => ms / HOUR);
+    assert.ok(Math.min(...times) >= 720 && Math.max(...times) <= 792);
+    const perTenth = Map.groupBy(times, (hours) => Math.floor((hours - 720) / 7.2));
+    assert.equal(perTenth.size, 10);
+    for (const [, some] of perTenth) assert.ok(some.length > 50 && some.length < 150, `${some.length}`);
+  });
+
+  it('leaves each certificate time to rest, however long renewBefore is', () => {
+    assert.ok(thousand('2159h').every((ms) => ms >= 2159 * HOUR && ms <= 2159.5 * HOUR));
   });
 });

@@ -15,9 +15,17 @@ export function formatElapsed(ms: number): string {
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
 }
 
+/** When anything was last said here: what goes on inside a step may speak for it. */
+let lastLine = 0;
+
 function line(text: string): void {
+  lastLine = performance.now();
   process.stderr.write(`${text}\n`);
 }
+
+/** How often a step looks whether to say that it goes on, and how long it leaves the word to others; milliseconds. */
+const HEARTBEAT = 10_000;
+const SILENCE = 16_000;
 
 /**
  * Runs something that may be long: silent when it ends within two seconds, else a line at two seconds,
@@ -55,7 +63,12 @@ export function createProgress(quiet = false): Progress {
   return {
     async step(label, work) {
       const began = performance.now();
-      const waiting = setInterval(() => say('…', label, began), 10_000);
+      let spoke = false;
+      const waiting = setInterval(() => {
+        if (spoke && performance.now() - lastLine < SILENCE) return;
+        spoke = true;
+        say('…', label, began);
+      }, HEARTBEAT);
       try {
         const result = await work();
         say('✓', label, began);

@@ -9,7 +9,8 @@ import { loadImages, loadNamed } from './image-load.ts';
 import { ensureImage } from './images.ts';
 import type { BuiltImage } from './images.ts';
 import { logs } from './logs.ts';
-import { describeLacks, findLacks, installPackages, missingPackages } from './preflight.ts';
+import { describeLacks, findLacks } from './preflight.ts';
+import { prepareLab, prepareTests } from './prepare.ts';
 import { readState, requireState } from './state.ts';
 import { formatStatus, getStatus } from './status.ts';
 import { up } from './up.ts';
@@ -95,23 +96,19 @@ program
   .command('preflight')
   .description('say what this machine lacks, and what to do about it; exit code 1 when it lacks something')
   .option('--tests', 'also what the tests need that run without the lab')
-  .option('--install', 'install the Debian packages that are missing')
-  .action(async ({ tests, install }: { tests?: boolean; install?: boolean }) => {
-    const purpose = tests === true ? 'tests' : 'lab';
-    const lacks = await findLacks(purpose);
-    if (lacks.length > 0) {
-      print(describeLacks(lacks));
-      process.exitCode = 1;
-      return;
-    }
-    const missing = install === true ? await missingPackages(purpose) : [];
-    if (missing.length > 0) {
-      await createProgress().step(`install Debian packages: ${missing.join(', ')}`, () =>
-        installPackages(missing),
-      );
-    }
-    print('This machine has all that is needed, or can get it.');
+  .action(async ({ tests }: { tests?: boolean }) => {
+    const lacks = await findLacks(tests === true ? 'tests' : 'lab');
+    print(lacks.length === 0 ? 'This machine has all that is needed, or can get it.' : describeLacks(lacks));
+    if (lacks.length > 0) process.exitCode = 1;
   });
+
+program
+  .command('prepare')
+  .description('install, fetch and build all that the lab needs, and start nothing')
+  .option('--tests', 'what the tests need that run without the lab, instead')
+  .action(({ tests }: { tests?: boolean }) =>
+    exclusively(() => (tests === true ? prepareTests : prepareLab)(createProgress())),
+  );
 
 program
   .command('build-images')

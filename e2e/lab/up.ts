@@ -1,12 +1,10 @@
 import { join } from 'node:path';
-import { ensureBinaries } from '../binaries/index.ts';
 import { createProgress, isAlive, waitFor } from '../tools/index.ts';
 import type { Progress } from '../tools/index.ts';
 import { createCgroups } from './cgroups.ts';
 import { cleanUp } from './cleanup.ts';
 import { labDir, labPath, nodes, paths } from './config.ts';
 import { startApiServer, startControllers, waitForApiServer } from './control-plane.ts';
-import type { Binaries } from './control-plane.ts';
 import { assertDaemon, startDaemon } from './daemon.ts';
 import { labImages } from './image-catalog.ts';
 import { ensureImages } from './images.ts';
@@ -16,7 +14,8 @@ import { applyManifests } from './manifests.ts';
 import { createNetwork, rememberSysctls } from './network.ts';
 import { startContainerd, startNode, writeNodeFiles } from './node.ts';
 import { createPki } from './pki.ts';
-import { describeLacks, findLacks, installPackages, missingPackages } from './preflight.ts';
+import { describeLacks, findLacks } from './preflight.ts';
+import { ensureLabBinaries, prepareLab } from './prepare.ts';
 import { ensureSeed, plantSeed } from './seed.ts';
 import { newState, readState, writeState } from './state.ts';
 import type { LabState } from './state.ts';
@@ -28,7 +27,7 @@ export async function up(): Promise<void> {
   if (existing && (await isHealthy(existing, progress))) return;
   const lacks = await findLacks();
   if (lacks.length > 0) throw new Error(describeLacks(lacks));
-  await prepare(progress);
+  await prepareLab(progress);
   await progress.step('clean up after an earlier lab', cleanUp);
   await start(progress);
 }
@@ -57,33 +56,11 @@ async function isHealthy(state: LabState, progress: Progress): Promise<boolean> 
   return true;
 }
 
-/** Everything that can be had before the lab starts: packages, binaries, images. Slow only the first time. */
-async function prepare(progress: Progress): Promise<void> {
-  const missing = await missingPackages();
-  if (missing.length > 0) {
-    await progress.step(`install Debian packages: ${missing.join(', ')}`, () => installPackages(missing));
-  }
-  await progress.step('binaries', binaries);
-  await progress.step('images', async () => ensureSeed(await ensureImages(labImages)));
-}
-
-function binaries(): Promise<Binaries> {
-  const names = [
-    'etcd',
-    'kube-apiserver',
-    'kube-controller-manager',
-    'kube-scheduler',
-    'kubelet',
-    'kube-proxy',
-  ] as const;
-  return ensureBinaries([...names, 'kubectl']);
-}
-
 async function start(progress: Progress): Promise<void> {
   const state = newState();
   rememberSysctls(state);
   writeState(state);
-  const found = await binaries();
+  const found = await ensureLabBinaries();
   await progress.step('network, cgroups, certificates, images for the nodes', async () => {
     createCgroups();
     nodes.forEach(writeNodeFiles);

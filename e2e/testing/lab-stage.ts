@@ -9,9 +9,17 @@ function runLab(args: readonly string[], stdio: 'inherit' | 'ignore' = 'inherit'
   return spawnSync(process.execPath, [lab, ...args], { stdio }).status ?? 1;
 }
 
-/** Says all that the machine lacks for tests on real servers, or installs what can be installed. True: it has it now. */
-export function prepareMachine(): boolean {
-  return runLab(['preflight', '--tests', '--install']) === 0;
+/**
+ * Says all that the machine lacks for tests on real servers; if nothing, installs, fetches and builds what they need, so
+ * that no test waits for it. False: it cannot run them, and has said why.
+ */
+export function prepareMachine(stages: { int: boolean; lab: boolean }): boolean {
+  const steps = [
+    ['preflight', '--tests'],
+    ...(stages.int ? [['prepare', '--tests']] : []),
+    ...(stages.lab ? [['prepare']] : []),
+  ];
+  return steps.every((args) => runLab(args) === 0);
 }
 
 /** Runs scenarios around a lab. One that was not up before is taken down afterwards, unless it is to be kept. */

@@ -80,6 +80,27 @@ export function pidsInCgroups(node?: LabNode): number[] {
   return [...pids];
 }
 
+/** Where containerd puts a container that comes without a parent; its own default, by the namespace of Kubernetes. */
+const CONTAINERS = 'k8s.io';
+
+/** Removes the cgroups of containers that were killed, so that nobody else did. */
+export async function removeContainerCgroups(ids: readonly string[]): Promise<void> {
+  const groups = hierarchies().flatMap((root) => ids.map((id) => join(root, CONTAINERS, id)));
+  await waitFor(
+    "the containers' cgroups to be removable",
+    () => {
+      for (const group of groups) for (const each of descend(group)) rmdirSync(each);
+      return true;
+    },
+    { timeoutMs: 15_000 },
+  );
+  for (const root of hierarchies()) {
+    const parent = join(root, CONTAINERS);
+    const isEmpty = existsSync(parent) && [...descend(parent)].length === 1;
+    if (isEmpty && ids.length > 0) rmdirSync(parent);
+  }
+}
+
 /** Removes the lab's cgroups. The kernel needs a moment after the last process has gone. */
 export async function removeCgroups(): Promise<void> {
   await waitFor(

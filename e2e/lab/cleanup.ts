@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, unlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { run } from '../tools/index.ts';
-import { removeCgroups } from './cgroups.ts';
+import { removeCgroups, removeContainerCgroups } from './cgroups.ts';
 import { labDir, labPath, nodes } from './config.ts';
 import type { LabNode } from './config.ts';
 import { removeNetwork, restoreSysctls } from './network.ts';
@@ -13,10 +13,12 @@ export const cniNetwork = 'causeway-lab';
 
 /** Removes every trace of the lab, whatever state it is in. Returns what could not be undone, in words. */
 export async function cleanUp(): Promise<string[]> {
+  const containers = taskIds();
   await killProcesses();
   removeShimSockets();
   await unmountAll();
   await removeNetwork();
+  await removeContainerCgroups(containers);
   await removeCgroups();
   removeForeignFiles();
   const state = readState();
@@ -45,10 +47,19 @@ async function unmountAll(): Promise<void> {
   if (left.length > 0) throw new Error(`These mounts can't be removed: ${left.join(', ')}`);
 }
 
+/** Where containerd keeps what it knows of a node's running containers, a folder for each. */
+function tasksOf(node: LabNode): string {
+  return labPath(node.name, 'run', 'io.containerd.runtime.v2.task', 'k8s.io');
+}
+
+function taskIds(): string[] {
+  return nodes.map(tasksOf).flatMap((tasks) => (existsSync(tasks) ? readdirSync(tasks) : []));
+}
+
 /** A killed shim leaves its socket under /run/containerd; each task's folder names it. */
 export function removeShimSockets(of: readonly LabNode[] = nodes): void {
   for (const node of of) {
-    const tasks = labPath(node.name, 'run', 'io.containerd.runtime.v2.task', 'k8s.io');
+    const tasks = tasksOf(node);
     if (!existsSync(tasks)) continue;
     for (const task of readdirSync(tasks)) {
       const file = join(tasks, task, 'address');

@@ -8,7 +8,7 @@ import { findImages, imageKey, keyedReference, ownImages } from './image-catalog
 import { parseImageList } from './image-load.ts';
 import { labManifests, render } from './manifests.ts';
 import { parseVersion } from './preflight.ts';
-import { belongsToLab } from './processes.ts';
+import { belongsToLab, isContainerOf } from './processes.ts';
 
 test("only the lab's own programs, with the lab's folder in their arguments, are taken for its processes", () => {
   const dir = '/var/lib/causeway-lab';
@@ -29,6 +29,26 @@ test("only the lab's own programs, with the lab's folder in their arguments, are
   assert.ok(
     !belongsToLab('etcd', ['etcd', `--data-dir=${dir}-2/etcd`], dir),
     'a lab in a folder with a longer name',
+  );
+});
+
+test("a process whose root is an overlay in the lab's folder is one of its containers, whatever it runs", () => {
+  const dir = '/var/lib/causeway-lab';
+  const mounts = (root: string): string =>
+    [
+      `1126 819 0:365 / / ro,relatime - overlay overlay rw,lowerdir=${root}/8/fs:${root}/3/fs,upperdir=${root}/27/fs`,
+      '1127 1126 0:367 / /proc rw,nosuid - proc proc rw',
+    ].join('\n');
+  const ours = mounts(`${dir}/node-a/containerd/snapshots`);
+  assert.ok(isContainerOf(ours, dir));
+  assert.ok(isContainerOf(ours, `${dir}/node-a`));
+  assert.ok(!isContainerOf(ours, `${dir}/node-b`), 'another node');
+  assert.ok(!isContainerOf(mounts(`${dir}-2/node-a/snapshots`), dir), 'a lab in a folder with a longer name');
+  assert.ok(!isContainerOf(mounts('/var/lib/docker/overlay2'), dir), "somebody else's container");
+  const host = `25 1 254:0 / / rw - ext4 /dev/vda rw\n99 25 0:365 / ${dir}/node-a/run/rootfs rw - overlay overlay rw,lowerdir=${dir}/3/fs`;
+  assert.ok(
+    !isContainerOf(host, dir),
+    "the machine's own processes see the containers' mounts, but not as their root",
   );
 });
 

@@ -25,6 +25,28 @@ export function belongsToLab(program: string, argv: readonly string[], dir: stri
   return argv.slice(1).some(inDir);
 }
 
+/**
+ * Whether a process runs in a container of the lab: its root is an overlay whose layers are in the lab's folder, which
+ * its mount table says even after that has gone. kubelet puts no container under the node's cgroup without QoS cgroups,
+ * and a container whose shim was killed lives on. Pure.
+ *
+ * @param mountinfo of the process, as in /proc (proc_pid_mountinfo(5))
+ */
+export function isContainerOf(mountinfo: string, dir: string): boolean {
+  return mountinfo
+    .split('\n')
+    .some((line) => line.split(' ')[4] === '/' && line.includes(' overlay ') && line.includes(`=${dir}/`));
+}
+
+function readMounts(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/mountinfo`, 'utf8');
+  } catch {
+    // It has ended.
+    return '';
+  }
+}
+
 function readEntry(pid: number): Entry | undefined {
   try {
     const startTime = readStartTime(pid);
@@ -38,7 +60,7 @@ function readEntry(pid: number): Entry | undefined {
   }
 }
 
-/** Every running process of the lab, or of one node, recorded or not: by its arguments and by its cgroup. */
+/** Every running process of the lab, or of one node, recorded or not: by its arguments, its cgroup, its container. */
 export function findProcesses(node?: LabNode): ProcessIdentity[] {
   const dir = node ? `${labDir()}/${node.name}` : labDir();
   const inCgroups = new Set(pidsInCgroups(node));
@@ -46,7 +68,10 @@ export function findProcesses(node?: LabNode): ProcessIdentity[] {
     .filter((name) => /^\d+$/.test(name))
     .map((name) => readEntry(Number(name)))
     .filter((entry) => entry !== undefined)
-    .filter((entry) => inCgroups.has(entry.pid) || belongsToLab(entry.program, entry.argv, dir))
+    .filter(
+      ({ pid, program, argv }) =>
+        inCgroups.has(pid) || belongsToLab(program, argv, dir) || isContainerOf(readMounts(pid), dir),
+    )
     .map(({ pid, startTime }) => ({ pid, startTime }));
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../tools/index.ts';
@@ -54,7 +55,9 @@ export async function createTestPki(): Promise<TestPki> {
         caFile,
         '-CAkey',
         caKey,
-        '-CAcreateserial',
+        // Not from the file beside the authority: two that are issued at once would both write it.
+        '-set_serial',
+        `0x${randomBytes(15).toString('hex')}`,
         '-days',
         '1',
         '-extfile',

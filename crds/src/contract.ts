@@ -43,10 +43,14 @@ export const ANNOTATION = {
   paused: `${API_GROUP}/paused`,
   /** Any new value on a MessagePlatform asks for a certificate rotation. */
   rotate: `${API_GROUP}/rotate`,
+  /** On a MessagePlatform: `pause`, or `abort-<n>` to take back the rotation to version n. */
+  rotation: `${API_GROUP}/rotation`,
   /** "true" on a MessagePlatform that is being deleted: give up on topics that cannot be deleted. */
   abandonTopics: `${API_GROUP}/abandon-topics`,
   /** On a gateway pod: number of the certificate version that it serves. */
   certificate: `${API_GROUP}/certificate`,
+  /** On a gateway pod: since when {@link ANNOTATION}.certificate is what it is (RFC 3339, with microseconds). */
+  certificateSince: `${API_GROUP}/certificate-since`,
   /** On pod templates: hash of the configuration that a pod reads only at its start. */
   configHash: `${API_GROUP}/config-hash`,
 } as const;
@@ -109,6 +113,8 @@ export const SECRET_KEY = {
   key: 'tls.key',
   /** 48 random bytes: the TLS session-ticket key that all gateway pods share. */
   ticketKey: 'ticket.key',
+  /** Number of the version of the certificate at which {@link SECRET_KEY}.ticketKey was made. */
+  ticketSince: 'ticket.since',
   /** Number of the version that a pod without {@link ANNOTATION}.certificate serves. */
   current: 'current',
   /** Shared secret for HMAC tokens, in the JWT Secret. */

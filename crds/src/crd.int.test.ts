@@ -195,7 +195,17 @@ describe('a platform that is accepted', () => {
       },
       redis: {},
       etcd: { deletionPolicy: 'Retain' },
-      tls: { duration: '2160h', renewBefore: '720h' },
+      tls: {
+        duration: '2160h',
+        renewBefore: '720h',
+        rotation: {
+          maxUnverified: 1,
+          canaryPause: '10s',
+          pauseBetweenZones: '10s',
+          podTimeout: '60s',
+          unavailableZone: 'Wait',
+        },
+      },
       failover: { automatic: false, unhealthyAfter: '10s', drainPerSecond: 2000 },
     } satisfies MessagePlatform['spec']);
   });

@@ -704,6 +704,42 @@ const certificates: InvalidPlatform[] = [
     message: 'tls.renewBefore must be at least 5m',
   },
   {
+    name: 'a pause of a rotation that outlasts certificates',
+    change: spec({ tls: { rotation: { canaryPause: '24h' } } }),
+    field: 'spec.tls.rotation.canaryPause',
+    message: 'a pause of a rotation must be at most 1h, or certificates end before it does',
+  },
+  {
+    name: 'a pause between zones that is no duration',
+    change: spec({ tls: { rotation: { pauseBetweenZones: 'a while' } } }),
+    field: 'spec.tls.rotation.pauseBetweenZones',
+    message: 'a duration',
+  },
+  {
+    name: 'a pause between zones that outlasts certificates',
+    change: spec({ tls: { rotation: { pauseBetweenZones: '61m' } } }),
+    field: 'spec.tls.rotation.pauseBetweenZones',
+    message: 'a pause of a rotation must be at most 1h, or certificates end before it does',
+  },
+  {
+    name: 'a time for a pod in which no kubelet does anything',
+    change: spec({ tls: { rotation: { podTimeout: '1s' } } }),
+    field: 'spec.tls.rotation.podTimeout',
+    message: 'tls.rotation.podTimeout must be from 5s to 1h',
+  },
+  {
+    name: 'a rotation of no pod at a time',
+    change: spec({ tls: { rotation: { maxUnverified: 0 } } }),
+    field: 'spec.tls.rotation.maxUnverified',
+    message: 'should be greater than or equal to 1',
+  },
+  {
+    name: 'a word that says nothing about a zone that is away',
+    change: spec({ tls: { rotation: { unavailableZone: 'Ignore' } } }),
+    field: 'spec.tls.rotation.unavailableZone',
+    message: 'supported values: "Wait", "Skip"',
+  },
+  {
     name: 'a DNS name with a scheme',
     change: spec({ tls: { dnsNames: ['wss://rt.example.com'] } }),
     field: 'spec.tls.dnsNames[0]',

@@ -342,6 +342,31 @@ export interface TlsSpec {
    * How long before its end a certificate is renewed, such as 720h; up to a tenth earlier, so that platforms that were made together do not renew together.
    */
   renewBefore: string;
+  /**
+   * How carefully gateways change to a new certificate. No pod restarts for it.
+   */
+  rotation: {
+    /**
+     * Pods that may at a time be told a new certificate without having shown it in a TLS handshake.
+     */
+    maxUnverified: number;
+    /**
+     * How long the first pod serves the new certificate before others follow, such as 10s.
+     */
+    canaryPause: string;
+    /**
+     * How long one zone serves the new certificate before the next follows, such as 10s.
+     */
+    pauseBetweenZones: string;
+    /**
+     * How long a ready pod may take to show the new certificate, such as 60s. Then all pods go back.
+     */
+    podTimeout: string;
+    /**
+     * What to do about a zone none of whose gateway pods is ready: Wait for it, or Skip it; skipped pods get the new certificate when they are back.
+     */
+    unavailableZone: 'Wait' | 'Skip';
+  };
 }
 /**
  * How traffic leaves a zone.
@@ -557,4 +582,82 @@ export interface CertificatesStatus {
    * When its authority ends (RFC 3339).
    */
   authorityNotAfter?: string;
+  /**
+   * The value of the annotation causeway.dev/rotate that was answered last.
+   */
+  observedRotate?: string;
+  /**
+   * The rotation that is under way.
+   */
+  rotation?: {
+    /**
+     * Version before.
+     */
+    from: number;
+    /**
+     * Version after.
+     */
+    to: number;
+    /**
+     * Why it began, such as Requested, Expiring, NamesChanged or SuppliedChanged.
+     */
+    reason: string;
+    /**
+     * Issue, Trust, Canary, Roll, Verify, Retire; or RollBack while the pods that moved go back.
+     */
+    stage: 'Issue' | 'Trust' | 'Canary' | 'Roll' | 'Verify' | 'Retire' | 'RollBack';
+    /**
+     * When it began (RFC 3339).
+     */
+    startedAt: string;
+    /**
+     * When the stage began (RFC 3339).
+     */
+    stageSince: string;
+    /**
+     * Why it goes back.
+     */
+    message?: string;
+    /**
+     * The pod that made it go back.
+     */
+    pod?: string;
+  };
+  /**
+   * The rotation that ended last.
+   */
+  lastRotation?: {
+    /**
+     * Version before.
+     */
+    from: number;
+    /**
+     * Version after.
+     */
+    to: number;
+    /**
+     * Why it began, such as Requested, Expiring, NamesChanged or SuppliedChanged.
+     */
+    reason: string;
+    /**
+     * How it ended; Replaced means that another certificate had to be issued at once.
+     */
+    result: 'Completed' | 'RolledBack' | 'Replaced';
+    /**
+     * When it began (RFC 3339).
+     */
+    startedAt: string;
+    /**
+     * When it ended (RFC 3339).
+     */
+    finishedAt: string;
+    /**
+     * Why it goes back.
+     */
+    message?: string;
+    /**
+     * The pod that made it go back.
+     */
+    pod?: string;
+  };
 }

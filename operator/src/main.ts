@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { Command } from 'commander';
 import { registerPlan } from './cli/plan.ts';
+import { registerRotate } from './cli/rotate.ts';
 import { registerRun } from './cli/run.ts';
 import { registerStatus } from './cli/status.ts';
 import { quietKnownWarnings } from './cli/warnings.ts';
@@ -16,6 +17,7 @@ const program = new Command(isPlugin ? 'kubectl causeway' : 'causeway')
 registerRun(program);
 registerPlan(program);
 registerStatus(program);
+registerRotate(program);
 try {
   await program.parseAsync();
 } catch (error) {

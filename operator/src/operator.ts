@@ -1,5 +1,10 @@
 /** Puts the operator together from its parts. The only place that knows them all. */
-import { x509Issuer, type CertificateIssuer } from './certificates/index.ts';
+import {
+  tlsHandshaker,
+  x509Issuer,
+  type CertificateIssuer,
+  type GatewayHandshaker,
+} from './certificates/index.ts';
 import {
   ApiEventRecorder,
   Applier,
@@ -52,6 +57,8 @@ export interface OperatorOptions {
   clock?: Clock;
   /** Default: real certificates. */
   issuer?: CertificateIssuer;
+  /** Default: real TLS. */
+  gateways?: GatewayHandshaker;
 }
 
 export interface Operator {
@@ -97,6 +104,7 @@ export function createOperator(options: OperatorOptions): Operator {
       kafka: fencedKafka(options.kafka, mayAct),
       redis: fencedRedis(options.redis, mayAct),
       issuer: options.issuer ?? x509Issuer,
+      gateways: options.gateways ?? tlsHandshaker,
       images: options.images,
       resyncMs: options.resyncMs,
     }),

@@ -32,6 +32,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: ['']
   resources: [pods]
   verbs: [get, list, watch]
+# A pod's annotation says which certificate it serves.
+- apiGroups: ['']
+  resources: [pods]
+  verbs: [patch]
 - apiGroups: [apps]
   resources: [deployments, statefulsets]
   verbs: [get, list, watch, create, patch, delete]

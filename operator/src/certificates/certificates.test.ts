@@ -13,6 +13,7 @@ import {
   x509Issuer,
   type CertificateWish,
   type HeldSecrets,
+  type Rotation,
 } from './index.ts';
 
 const HOUR = 3_600_000;
@@ -27,12 +28,27 @@ const WISH: CertificateWish = {
   isSupplied: false,
 };
 
-async function issued(held: HeldSecrets = NOTHING, wish = WISH, now = NOW): Promise<HeldSecrets> {
-  return issueDue(planCertificates(wish, held, now), { platform: 'orders', wish, held, now }, x509Issuer);
+async function issued(
+  held: HeldSecrets = NOTHING,
+  wish = WISH,
+  now = NOW,
+  rotation?: Rotation,
+): Promise<HeldSecrets> {
+  const plan = planCertificates(wish, held, now, { rotation });
+  return issueDue(plan, { platform: 'orders', wish, held, now, rotation }, x509Issuer);
 }
 
 function due(wish: CertificateWish, held: HeldSecrets, now = NOW): string[] {
   return planCertificates(wish, held, now).steps.map((step) => `${step.issue}:${step.reason}`);
+}
+
+/** Why a rotation should begin. */
+function rotationDue(wish: CertificateWish, held: HeldSecrets, now = NOW): string | undefined {
+  return planCertificates(wish, held, now).due;
+}
+
+function rotating(stage: Rotation['stage']): Rotation {
+  return { from: 1, to: 2, reason: 'Requested', stage, startedAt: NOW, stageSince: NOW };
 }
 
 describe('the certificates of a platform', () => {
@@ -66,14 +82,41 @@ describe('the certificates of a platform', () => {
     assert.equal(authority.ca, true);
   });
 
-  it('are renewed before they end, under the next number, with the old one beside it', async () => {
+  it('are due for a rotation before they end, and replaced at once when they have', async () => {
     const held = await issued();
-    assert.deepEqual(due(WISH, held, NOW + 59 * DAY), []);
-    assert.deepEqual(due(WISH, held, NOW + 60 * DAY), ['served:Expiring']);
-    const renewed = await issued(held, WISH, NOW + 60 * DAY);
-    assert.equal(renewed.served?.[SECRET_KEY.current], '2');
-    assert.equal(renewed.served?.['tls-1.crt'], held.served?.['tls-1.crt']);
-    assert.ok(renewed.served?.['tls-2.key']);
+    assert.equal(rotationDue(WISH, held, NOW + 59 * DAY), undefined);
+    assert.equal(rotationDue(WISH, held, NOW + 60 * DAY), 'Expiring');
+    assert.deepEqual(due(WISH, held, NOW + 60 * DAY), []);
+    assert.deepEqual(due(WISH, held, NOW + 90 * DAY), ['served:Expiring']);
+    const late = await issued(held, WISH, NOW + 90 * DAY);
+    assert.equal(late.served?.[SECRET_KEY.current], '2');
+    assert.ok(late.served?.['tls-2.key']);
+  });
+
+  it('get a new version beside the old one in a rotation, which takes its place when it retires', async () => {
+    const held = await issued();
+    const both = await issued(held, WISH, NOW, rotating('Issue'));
+    assert.deepEqual(
+      Object.keys(both.served ?? {})
+        .filter((key) => key.startsWith('tls-'))
+        .sort(),
+      ['tls-1.crt', 'tls-1.key', 'tls-2.crt', 'tls-2.key'],
+    );
+    assert.equal(both.served?.[SECRET_KEY.current], '1', 'pods that are told nothing serve what all trust');
+    assert.deepEqual(await issued(both, WISH, NOW, rotating('Roll')), both);
+
+    const retired = await issued(both, WISH, NOW, rotating('Retire'));
+    assert.equal(retired.served?.[SECRET_KEY.current], '2');
+    assert.ok(retired.served?.['tls-1.crt'], 'the old one stays for pods that are late');
+    assert.notEqual(retired.served?.[SECRET_KEY.ticketKey], held.served?.[SECRET_KEY.ticketKey]);
+    assert.deepEqual(await issued(retired, WISH, NOW, rotating('Retire')), retired, 'one new ticket key');
+    const after = await issued(retired);
+    assert.equal(after.served?.['tls-1.crt'], undefined);
+    assert.equal(after.served?.['tls-2.crt'], both.served?.['tls-2.crt']);
+
+    const back = await issued(both);
+    assert.equal(back.served?.['tls-2.crt'], undefined, 'one that was rolled back leaves nothing');
+    assert.equal(back.served?.[SECRET_KEY.ticketKey], held.served?.[SECRET_KEY.ticketKey]);
   });
 
   it('never use a number twice, also when the current one was lost', async () => {
@@ -85,7 +128,8 @@ describe('the certificates of a platform', () => {
 
   it('are issued anew when names change', async () => {
     const held = await issued();
-    assert.deepEqual(due({ ...WISH, servedNames: ['rt2.example.com'] }, held), ['served:NamesChanged']);
+    const renamed = { ...WISH, servedNames: ['rt2.example.com'] };
+    assert.deepEqual([due(renamed, held), rotationDue(renamed, held)], [[], 'NamesChanged']);
     assert.deepEqual(due({ ...WISH, innerNames: ['orders-redis-d.messaging.svc'] }, held), [
       'inner:NamesChanged',
     ]);
@@ -133,7 +177,7 @@ describe('a certificate that the user supplies', () => {
     assert.deepEqual(due(wish, first), []);
     assert.deepEqual(due({ ...WISH, isSupplied: true }, first), [], 'gone, or refused: what is served stays');
     const next = { ...supplied, [SECRET_KEY.cert]: (await issued()).served?.['tls-1.crt'] ?? '' };
-    assert.deepEqual(due({ ...wish, supplied: next }, first), ['served:SuppliedChanged']);
+    assert.equal(rotationDue({ ...wish, supplied: next }, first), 'SuppliedChanged');
   });
 
   it('is refused with a reason when it is broken', async () => {

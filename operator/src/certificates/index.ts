@@ -15,3 +15,14 @@ export {
 export { checkSuppliedCertificate } from './supplied.ts';
 export { decodeSecret, encodeSecret, type SecretData } from './secret-data.ts';
 export { issueDue, type IssuedSecrets } from './issue-due.ts';
+export { heldVersions } from './plan.ts';
+export {
+  nextRotation,
+  podsToAsk,
+  replacedRotation,
+  type EndedRotation,
+  type RotatingPod,
+  type Rotation,
+  type RotationPolicy,
+} from './rotation.ts';
+export { tlsHandshaker, versionShown, type GatewayHandshaker, type Shown } from './handshake.ts';

@@ -2,12 +2,16 @@ import { SECRET_KEY, certificateKey, privateKeyKey } from '@causeway/crds';
 import { inspectCertificate, splitBundle } from './inspect.ts';
 import type { CertificateIssuer, KeyPair } from './issuer.ts';
 import { servedVersion, type CertificatePlan, type CertificateWish, type HeldSecrets } from './plan.ts';
+import type { Rotation } from './rotation.ts';
 import type { SecretData } from './secret-data.ts';
 
 /** Lifetime of an authority, and of the inner certificates that it signs: ten years, milliseconds. */
 const AUTHORITY_LIFETIME = 10 * 365 * 86_400_000;
 /** Certificates begin a little in the past, for clocks that are behind. */
 const BACKDATE = 300_000;
+
+/** As much of a rotation as what the Secret holds depends on. */
+export type RotationState = Pick<Rotation, 'from' | 'to' | 'stage'>;
 
 /** What the four Secrets should hold. */
 export interface IssuedSecrets {
@@ -21,7 +25,13 @@ export interface IssuedSecrets {
 /** Carries out a plan: issues what is due and keeps the rest as it is. Writes nothing anywhere. */
 export async function issueDue(
   plan: CertificatePlan,
-  context: { platform: string; wish: CertificateWish; held: HeldSecrets; now: number },
+  context: {
+    platform: string;
+    wish: CertificateWish;
+    held: HeldSecrets;
+    now: number;
+    rotation?: RotationState | undefined;
+  },
   issuer: CertificateIssuer,
 ): Promise<IssuedSecrets> {
   const { platform, wish, held, now } = context;
@@ -60,7 +70,7 @@ export async function issueDue(
     client: await pair('client'),
     served: await servedSecret(
       plan,
-      { wish, held: held.served, now, bundle, authority, authorityEnd },
+      { wish, held: held.served, now, bundle, authority, authorityEnd, rotation: context.rotation },
       issuer,
     ),
   };
@@ -73,6 +83,7 @@ interface ServedContext {
   bundle: string;
   authority: KeyPair;
   authorityEnd: number;
+  rotation: RotationState | undefined;
 }
 
 async function servedSecret(
@@ -80,27 +91,53 @@ async function servedSecret(
   context: ServedContext,
   issuer: CertificateIssuer,
 ): Promise<SecretData | undefined> {
-  const { wish, held } = context;
+  const { wish, held, rotation } = context;
   const step = plan.steps.find((candidate) => candidate.issue === 'served');
   if (step === undefined && servedVersion(held) === 0) return undefined;
   const common = {
-    ...keptVersions(held),
+    ...keptVersions(held, rotation),
+    ...tickets(plan, context, issuer),
     [SECRET_KEY.ca]: servedBundle(context),
-    [SECRET_KEY.ticketKey]: ticketKey(plan, held) ?? issuer.ticketKey(),
+    [SECRET_KEY.current]: String(currentVersion(plan, held, rotation)),
   };
-  if (step?.issue !== 'served') return { ...common, [SECRET_KEY.current]: String(servedVersion(held)) };
+  if (step?.issue !== 'served') return common;
   const pair = suppliedPair(wish.supplied) ?? (await servedPair(context, issuer));
   return {
     ...common,
     [certificateKey(step.version)]: pair.certificate,
     [privateKeyKey(step.version)]: pair.privateKey,
-    [SECRET_KEY.current]: String(step.version),
   };
 }
 
-/** The ticket key that stays; undefined when a new one is due. */
-function ticketKey(plan: CertificatePlan, held: SecretData | undefined): string | undefined {
-  return plan.steps.some((step) => step.issue === 'ticketKey') ? undefined : held?.[SECRET_KEY.ticketKey];
+/** The version for pods that are told none: the new one only once a rotation has verified it on every pod. */
+function currentVersion(
+  plan: CertificatePlan,
+  held: SecretData | undefined,
+  rotation: RotationState | undefined,
+): number {
+  if (plan.atOnce) return plan.nextVersion;
+  if (rotation === undefined) return servedVersion(held);
+  return rotation.stage === 'Retire' ? rotation.to : rotation.from;
+}
+
+/**
+ * The key of session tickets, and the version that it began with. A rotation that retires a version ends its tickets
+ * with it.
+ */
+function tickets(
+  plan: CertificatePlan,
+  { held, rotation }: ServedContext,
+  issuer: CertificateIssuer,
+): SecretData {
+  const key = held?.[SECRET_KEY.ticketKey];
+  const since = held?.[SECRET_KEY.ticketSince];
+  const ends = rotation?.stage === 'Retire' && since !== String(rotation.to);
+  const missing = plan.steps.some((step) => step.issue === 'ticketKey');
+  if (key === undefined || missing || ends) {
+    const version = rotation?.stage === 'Retire' ? rotation.to : currentVersion(plan, held, rotation);
+    return { [SECRET_KEY.ticketKey]: issuer.ticketKey(), [SECRET_KEY.ticketSince]: String(version) };
+  }
+  return { [SECRET_KEY.ticketKey]: key, ...(since === undefined ? {} : { [SECRET_KEY.ticketSince]: since }) };
 }
 
 /** What clients of the gateways should trust. */
@@ -129,13 +166,21 @@ function servedPair(
   return issuer.leaf(request, authority);
 }
 
-/** The version that is served now: it stays beside a new one, for pods that have not seen the new one yet. */
-function keptVersions(held: SecretData | undefined): SecretData {
-  const version = servedVersion(held);
-  const certificate = held?.[certificateKey(version)];
-  const key = held?.[privateKeyKey(version)];
-  if (certificate === undefined || key === undefined) return {};
-  return { [certificateKey(version)]: certificate, [privateKeyKey(version)]: key };
+/** The version that is served now, which stays beside a new one, and during a rotation both of its versions. */
+function keptVersions(held: SecretData | undefined, rotation: RotationState | undefined): SecretData {
+  const versions = new Set([
+    servedVersion(held),
+    ...(rotation === undefined ? [] : [rotation.from, rotation.to]),
+  ]);
+  const kept: Record<string, string> = {};
+  for (const version of versions) {
+    const certificate = held?.[certificateKey(version)];
+    const key = held?.[privateKeyKey(version)];
+    if (certificate === undefined || key === undefined) continue;
+    kept[certificateKey(version)] = certificate;
+    kept[privateKeyKey(version)] = key;
+  }
+  return kept;
 }
 
 /** The authority, and those trusted before it that have not ended: what they signed may still be in use. */

@@ -1,6 +1,7 @@
 /** What is due: a pure decision over what the Secrets hold. */
 import { SECRET_KEY, certificateKey, privateKeyKey } from '@causeway/crds';
 import { inspectCertificate, keyMatches, signedByOne, type CertificateFacts } from './inspect.ts';
+import type { DueReason, Rotation } from './rotation.ts';
 import type { SecretData } from './secret-data.ts';
 
 /** What a platform wants of its certificates. Durations in milliseconds. */
@@ -25,41 +26,93 @@ export interface HeldSecrets {
   client: SecretData | undefined;
 }
 
-/** Why something is issued: for events and logs. */
-export type DueReason =
-  'Missing' | 'Broken' | 'Expiring' | 'NamesChanged' | 'AuthorityChanged' | 'SuppliedChanged';
-
 /** One thing to issue. `version`: of the gateways' certificate. */
 export type CertificateStep =
   | { issue: 'authority' | 'inner' | 'client' | 'ticketKey'; reason: DueReason }
-  | { issue: 'served'; reason: DueReason; version: number };
+  | { issue: 'served'; reason: DueReason | 'Requested'; version: number };
 
 export interface CertificatePlan {
   /** In the order in which to do them. */
   steps: CertificateStep[];
   /** Version that is served before the steps; 0 when there is none. */
   version: number;
+  /** Why the served certificate, which still works, should be replaced by a rotation. */
+  due: DueReason | undefined;
+  /** The served certificate is gone or of no use: what replaces it goes out at once, without a rotation. */
+  atOnce: boolean;
+  /** Number for the next version of the served certificate. */
+  nextVersion: number;
 }
 
-/** What is due now. Nothing that works is ever replaced without a reason. */
-export function planCertificates(wish: CertificateWish, held: HeldSecrets, now: number): CertificatePlan {
+/** What is known of rotations when a plan is made. */
+export interface RotationFacts {
+  rotation?: Pick<Rotation, 'from' | 'to' | 'stage' | 'reason'> | undefined;
+  /** Highest version that there ever was, as far as status knows. */
+  lastVersion?: number;
+}
+
+/**
+ * What is due now. Nothing that works is ever replaced without a reason; the gateways' certificate only by a rotation,
+ * whose new version is issued beside the old one.
+ */
+export function planCertificates(
+  wish: CertificateWish,
+  held: HeldSecrets,
+  now: number,
+  { rotation, lastVersion = 0 }: RotationFacts = {},
+): CertificatePlan {
   const steps: CertificateStep[] = [];
   const authorityDue = dueAuthority(held.authority, now);
   if (authorityDue !== undefined) steps.push({ issue: 'authority', reason: authorityDue });
   const authority = authorityDue === undefined ? held.authority?.[SECRET_KEY.ca] : undefined;
 
-  const inner = duePair(held.inner, { names: wish.innerNames, authority, now, renewBefore: 0 });
-  if (inner !== undefined) steps.push({ issue: 'inner', reason: inner });
-  const client = duePair(held.client, { names: [], authority, now, renewBefore: 0 });
-  if (client !== undefined) steps.push({ issue: 'client', reason: client });
-
+  steps.push(...dueInnerPairs(wish, held, { authority, now }));
   const version = servedVersion(held.served);
   const served = dueServed(wish, held.served, { version, authority, now });
-  if (served !== undefined)
-    steps.push({ issue: 'served', reason: served, version: nextVersion(held.served) });
+  const next = Math.max(nextVersion(held.served), lastVersion + 1);
+  const atOnce = served !== undefined && !(MAY_WAIT.has(served) && isValid(held.served, version, now));
+  if (atOnce) steps.push({ issue: 'served', reason: served, version: next });
+  else if (rotation !== undefined && !hasPair(held.served, rotation.to))
+    steps.push({ issue: 'served', reason: rotation.reason, version: rotation.to });
   if (held.served?.[SECRET_KEY.ticketKey]?.length !== 48)
     steps.push({ issue: 'ticketKey', reason: 'Missing' });
-  return { steps, version };
+  return { steps, version, due: atOnce ? undefined : served, atOnce, nextVersion: next };
+}
+
+/** The certificates of the links between the parts. */
+function dueInnerPairs(
+  wish: CertificateWish,
+  held: HeldSecrets,
+  state: { authority: string | undefined; now: number },
+): CertificateStep[] {
+  const inner = duePair(held.inner, { ...state, names: wish.innerNames, renewBefore: 0 });
+  const client = duePair(held.client, { ...state, names: [], renewBefore: 0 });
+  return [
+    ...(inner === undefined ? [] : [{ issue: 'inner' as const, reason: inner }]),
+    ...(client === undefined ? [] : [{ issue: 'client' as const, reason: client }]),
+  ];
+}
+
+/** Reasons to replace a certificate that works. */
+const MAY_WAIT: ReadonlySet<DueReason> = new Set(['Expiring', 'NamesChanged', 'SuppliedChanged']);
+
+function isValid(served: SecretData | undefined, version: number, now: number): boolean {
+  return (
+    (inspectCertificate(served?.[certificateKey(version)])?.notAfter ?? 0) > now && hasPair(served, version)
+  );
+}
+
+function hasPair(served: SecretData | undefined, version: number): boolean {
+  return keyMatches(served?.[certificateKey(version)], served?.[privateKeyKey(version)]);
+}
+
+/** Versions whose certificate and key the Secret has. */
+export function heldVersions(served: SecretData | undefined): number[] {
+  return Object.keys(served ?? {})
+    .flatMap((key) => /^tls-([1-9]\d*)\.crt$/.exec(key)?.slice(1, 2) ?? [])
+    .map(Number)
+    .filter((version) => hasPair(served, version))
+    .sort((a, b) => a - b);
 }
 
 /** Number of the version that pods without an annotation serve; 0 when there is none. */

@@ -228,7 +228,12 @@ function certificateNotes(
   before: MessagePlatform | undefined,
   certificates: Certificates | undefined,
 ): string[] {
-  const steps = certificates?.plan.steps ?? [];
-  if (before?.status === undefined || steps.length === 0) return [];
-  return [`To be issued: ${steps.map(({ issue, reason }) => `${issue} (${reason})`).join(', ')}.`];
+  if (before?.status === undefined || certificates === undefined) return [];
+  const { steps, due } = certificates.plan;
+  return [
+    ...(steps.length === 0
+      ? []
+      : [`To be issued: ${steps.map(({ issue, reason }) => `${issue} (${reason})`).join(', ')}.`]),
+    ...(due === undefined ? [] : [`A rotation of the gateways' certificate will begin (${due}).`]),
+  ];
 }

@@ -217,7 +217,6 @@ Plan: 0 to create, 0 to change, 0 to delete; topics: 0 to create, 0 to change, 0
       [
         'change MessagePlatform orders',
         'change Secret orders-internal',
-        'change Secret orders-tls',
         'change Deployment orders-gateway-zone-a',
         'change Deployment orders-gateway-zone-b',
         'delete Deployment orders-gateway-zone-c',
@@ -227,7 +226,10 @@ Plan: 0 to create, 0 to change, 0 to delete; topics: 0 to create, 0 to change, 0
       ({ name, kind }) => name === 'orders-gateway-zone-a' && kind === 'Deployment',
     );
     assert.match(gateway?.diff ?? '', /^-  replicas: 1\n\+  replicas: 2$/m);
-    assert.deepEqual(found.notes, ['To be issued: inner (NamesChanged), served (NamesChanged).']);
+    assert.deepEqual(found.notes, [
+      'To be issued: inner (NamesChanged).',
+      "A rotation of the gateways' certificate will begin (NamesChanged).",
+    ]);
     assert.deepEqual(found.topics, {
       source: 'kafka',
       changes: [

@@ -37,6 +37,8 @@ import {
 } from './observe.ts';
 import { planRedisRoles, type RedisState } from './redis.ts';
 import { announcements, platformStatus } from './status.ts';
+import { rotate, type RotationOutcome } from './rotate.ts';
+import { rotationRecord, rotationStatus, type RotationRecord } from './rotation-status.ts';
 import { writeStatus } from './status-effects.ts';
 import { reconcileTopics } from './topic-effects.ts';
 import type { TopicStatus } from './topics.ts';
@@ -94,9 +96,10 @@ async function reconcilePlatform(
   const secrets = await userSecrets(world, platform);
   outcome.problems.push(...userSecretProblems(platform, secrets, world.clock.now()));
 
-  const held = paused
-    ? await heldSecrets(world, platform)
+  const made = paused
+    ? { held: await heldSecrets(world, platform), rotation: undefined }
     : await makeObjects(world, platform, { secrets, outcome, context });
+  const { held } = made;
 
   const access = kafkaAccess(platform, secrets);
   const topics = await reconcileTopics(world, platform, {
@@ -112,12 +115,14 @@ async function reconcilePlatform(
   const status = await saveStatus(world, topics.stored, {
     topics: topics.topics,
     redis: redis.states,
-    certificates: certificateStatus(held),
+    certificates: certificateStatus(held, made.rotation?.record ?? rotationRecord(platform)),
+    rotating: made.rotation?.condition,
     problems: outcome.problems,
     paused,
   });
   if (outcome.errors.length > 0) throw new AggregateError(outcome.errors, describeErrors(outcome.errors));
-  return { requeueAfterMs: isReady(status) ? jittered(world) : UNSETTLED_MS };
+  const settled = isReady(status) ? jittered(world) : UNSETTLED_MS;
+  return { requeueAfterMs: Math.min(settled, Math.max(made.rotation?.lookAfter ?? settled, CATCH_UP_MS)) };
 }
 
 function describeErrors(errors: readonly unknown[]): string {
@@ -162,12 +167,17 @@ export async function certificatesOf(
   const supplied = source === undefined || refused ? undefined : seen.secrets.get(source);
   const wish = certificateWish(platform, supplied);
   const held = await heldSecrets(world, platform);
-  const plan = planCertificates(wish, held, now);
-  const issued = await issueDue(plan, { platform: platform.metadata.name, wish, held, now }, world.issuer);
+  const { rotation, last } = rotationRecord(platform);
+  const plan = planCertificates(wish, held, now, { rotation, lastVersion: last?.to ?? 0 });
+  const context = { platform: platform.metadata.name, wish, held, now, rotation };
+  const issued = await issueDue(plan, context, world.issuer);
   return { plan, held, issued };
 }
 
-function certificateStatus(held: HeldSecrets): MessagePlatformStatus['certificates'] {
+function certificateStatus(
+  held: HeldSecrets,
+  rotations: RotationRecord,
+): MessagePlatformStatus['certificates'] {
   const version = servedVersion(held.served);
   const facts = inspectCertificate(held.served?.[certificateKey(version)]);
   const authority = inspectCertificate(held.authority?.[SECRET_KEY.ca]);
@@ -177,18 +187,20 @@ function certificateStatus(held: HeldSecrets): MessagePlatformStatus['certificat
     fingerprint: facts.fingerprint,
     notAfter: toRfc3339(facts.notAfter),
     authorityNotAfter: toRfc3339(authority.notAfter),
+    ...rotationStatus(rotations),
   };
 }
 
 /**
  * Issues what is due, applies what differs and deletes what is left over. One object's failure does not stop the
- * others. Returns what the platform's Secrets hold by then: a certificate that could not be stored does not exist.
+ * others. Then a rotation goes one step on. Returns what the platform's Secrets hold by then: a certificate that could
+ * not be stored does not exist.
  */
 async function makeObjects(
   world: PlatformWorld,
   platform: MessagePlatform,
   { secrets: given, outcome, context }: { secrets: UserSecrets; outcome: Outcome; context: ReconcileContext },
-): Promise<HeldSecrets> {
+): Promise<{ held: HeldSecrets; rotation: RotationOutcome | undefined }> {
   const certificates = await certificatesOf(world, platform, { secrets: given, problems: outcome.problems });
   const secrets = desiredSecrets(platform, certificates.issued);
   const objects = [...secrets, ...desiredObjects(platform, world.images)];
@@ -211,7 +223,9 @@ async function makeObjects(
   outcome.problems.push(...applied.problems);
   outcome.errors.push(...applied.errors);
   if (applied.errors.length === 0) await pruneObjects(world, platform, objects);
-  return applied.secretsStored ? certificates.issued : certificates.held;
+  if (!applied.secretsStored) return { held: certificates.held, rotation: undefined };
+  const held = certificates.issued;
+  return { held, rotation: await rotate(world, platform, { plan: certificates.plan, held }) };
 }
 
 /** Says to each Redis what it should be, where that differs. */
@@ -243,6 +257,7 @@ async function saveStatus(
     topics: readonly TopicStatus[];
     redis: ReadonlyMap<string, RedisState>;
     certificates: MessagePlatformStatus['certificates'];
+    rotating: RotationOutcome['condition'];
     problems: readonly Problem[];
     paused: boolean;
   },

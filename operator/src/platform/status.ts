@@ -22,6 +22,8 @@ export interface StatusInput {
   redis: ReadonlyMap<string, RedisState>;
   topics: readonly TopicStatus[];
   certificates: NonNullable<MessagePlatformStatus['certificates']> | undefined;
+  /** The condition `Rotating`; undefined: there never was a rotation, or nothing is done now. */
+  rotating?: Omit<ConditionInput, 'observedGeneration'> | undefined;
   problems: readonly Problem[];
   paused: boolean;
   /** Milliseconds since the epoch. */
@@ -197,7 +199,7 @@ function conditions(input: StatusInput, all: readonly Verdict[]): Condition[] {
   const generation = input.platform.metadata.generation ?? 0;
   const bad = all.filter((one) => !one.ok);
   const stuck = bad.filter((one) => one.needsPerson);
-  const wanted = [
+  const wanted: Wanted[] = [
     readyCondition(all, bad, stuck),
     reconcilingCondition(bad, stuck),
     stalledCondition(stuck),
@@ -208,6 +210,7 @@ function conditions(input: StatusInput, all: readonly Verdict[]): Condition[] {
       message: one.message,
     })),
   ];
+  if (input.rotating !== undefined) wanted.push(input.rotating);
   const before = (input.platform.status?.conditions ?? []) as readonly Condition[];
   const set = wanted.reduce(
     (list: readonly Condition[], condition) =>
@@ -291,6 +294,7 @@ export function announcements(
     const tells =
       warning ||
       condition.type === 'Paused' ||
+      condition.type === 'Rotating' ||
       (was !== undefined && (condition.type === 'Ready' || isTrouble(was)));
     const { type, reason, message } = condition;
     return tells ? [{ type, reason, message, warning }] : [];
@@ -299,6 +303,7 @@ export function announcements(
 
 /** Waiting is a state, not a trouble. Ready and Reconciling repeat what the parts say. */
 function isTrouble({ type, status, reason }: Condition): boolean {
+  if (type === 'Rotating') return reason === 'RolledBack' || reason === 'RollBack';
   return (
     status === 'False' && reason !== 'Progressing' && !['Ready', 'Reconciling', 'Stalled'].includes(type)
   );

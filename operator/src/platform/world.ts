@@ -1,5 +1,5 @@
 /** All that the platform reconciler touches; the simulator brings its own of each. */
-import type { CertificateIssuer } from '../certificates/index.ts';
+import type { CertificateIssuer, GatewayHandshaker } from '../certificates/index.ts';
 import type { Applier } from '../controller/applier.ts';
 import type { Clock } from '../controller/clock.ts';
 import type { EventRecorder } from '../controller/events.ts';
@@ -29,6 +29,8 @@ export interface PlatformWorld {
   kafka: KafkaAdmin;
   redis: RedisAdmin;
   issuer: CertificateIssuer;
+  /** Handshakes with gateway pods, by address. */
+  gateways: GatewayHandshaker;
   images: Images;
   /** Time between looks at Kafka and Redis when nothing happens, milliseconds. */
   resyncMs: number;

@@ -1,5 +1,13 @@
 /** What must hold at every step, whatever fails. Each violation is said in words; a run without any is a good one. */
-import { COMPONENT, LABEL, SECRET_KEY, TOPICS_FINALIZER, kafkaTopic, objectName } from '@causeway/crds';
+import {
+  ANNOTATION,
+  COMPONENT,
+  LABEL,
+  SECRET_KEY,
+  TOPICS_FINALIZER,
+  kafkaTopic,
+  objectName,
+} from '@causeway/crds';
 import { decodeSecret, inspectCertificate, splitBundle } from '../certificates/index.ts';
 import type { KubeObject } from '../controller/kube-api.ts';
 import { KIND } from '../platform/kinds.ts';
@@ -47,7 +55,10 @@ export class Invariants {
   }
 
   #changed({ kind, before, after }: Change): void {
-    if (kind === KIND.secret && after !== undefined) this.#checkSecret(after);
+    if (kind === KIND.secret && after !== undefined) {
+      this.#checkSecret(after);
+      if (before !== undefined) this.#checkVersions(before, after);
+    }
     if (kind === KIND.platform && after === undefined && before !== undefined)
       this.#checkGone(before as MessagePlatform);
   }
@@ -72,6 +83,21 @@ export class Invariants {
           `platform ${owner.name} got authority number ${known.size}: Secret ${secret.metadata.name} has it`,
         );
       }
+    }
+  }
+
+  /** No version leaves the Secret that a gateway pod is told to serve. */
+  #checkVersions(before: KubeObject, after: KubeObject): void {
+    const kept = new Set(versionsOf(after));
+    const gone = versionsOf(before).filter((version) => !kept.has(version));
+    if (gone.length === 0) return;
+    for (const { object: pod } of this.#world.kube.all(KIND.pod)) {
+      const told = pod.metadata.annotations?.[ANNOTATION.certificate];
+      const isOf = pod.metadata.labels?.[LABEL.platform] === after.metadata.labels?.[LABEL.platform];
+      if (isOf && told !== undefined && gone.includes(told))
+        this.#say(
+          `Secret ${after.metadata.name} lost version ${told}, which pod ${pod.metadata.name} is told to serve`,
+        );
     }
   }
 
@@ -146,6 +172,12 @@ export class Invariants {
         `platform ${platform.metadata.name} went, and left topics: ${left.map(({ name }) => name).join(', ')}`,
       );
   }
+}
+
+/** Numbers of the certificates in a Secret. */
+function versionsOf(secret: KubeObject): string[] {
+  const { data = {} } = secret as { data?: Record<string, string> };
+  return Object.keys(data).flatMap((key) => /^tls-(\d+)\.crt$/.exec(key)?.slice(1, 2) ?? []);
 }
 
 /** A delete of the operator must only meet what the platform controls. */

@@ -26,10 +26,11 @@ export interface Scenario {
   takesAway?: boolean;
 }
 
-/** True when the platform says that it is ready, as it is asked for now. */
+/** True when the platform says that it is ready, as it is asked for now, and no rotation is under way. */
 export function isReady(world: World): boolean {
   const { platform } = world;
   if (platform?.status?.observedGeneration !== platform?.metadata.generation) return false;
+  if (platform?.status?.certificates?.rotation !== undefined) return false;
   return (
     platform?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
   );
@@ -79,6 +80,16 @@ function pause(paused: string | undefined): Step {
   };
 }
 
+/** Somebody asks for a new certificate. */
+const rotate: Step = {
+  name: 'rotate',
+  act: (world) => {
+    const annotations = { [ANNOTATION.rotate]: 'please' };
+    world.kube.patch(KIND.platform, PLATFORM, { metadata: { annotations } }, { manager: 'kubectl' });
+  },
+  isDone: (world) => isReady(world) && world.platform?.status?.certificates?.observedRotate === 'please',
+};
+
 /** Somebody deletes and edits what the platform owns; it must all come back. */
 const vandalize: Step = {
   name: 'delete and edit children',
@@ -127,6 +138,7 @@ export const scenarios: readonly Scenario[] = [
       { name: 'create the platform', act: (world) => createPlatform(world, deletesTopics), isDone: isReady },
     ],
   },
+  { name: 'rotate', base: example, steps: [rotate] },
   { name: 'scale', base: example, steps: [scale(2), scale(1)] },
   {
     name: 'partitions',

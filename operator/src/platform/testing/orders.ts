@@ -45,7 +45,18 @@ export function ordersPlatform(
       },
       redis: { storage: '1Gi' },
       etcd: { storage: '1Gi', deletionPolicy: 'Retain', prefixes: ['/config/', '/tenants/'] },
-      tls: { issuer: { selfManaged: {} }, duration: '2160h', renewBefore: '720h' },
+      tls: {
+        issuer: { selfManaged: {} },
+        duration: '2160h',
+        renewBefore: '720h',
+        rotation: {
+          maxUnverified: 1,
+          canaryPause: '10s',
+          pauseBetweenZones: '10s',
+          podTimeout: '60s',
+          unavailableZone: 'Wait',
+        },
+      },
       failover: { automatic: false, unhealthyAfter: '10s', drainPerSecond: 2000 },
     },
   };

@@ -1,0 +1,206 @@
+/** The gateways' certificate changes under load: no failed handshake, no dropped connection, no restart, and a way back. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Centrifuge } from 'centrifuge';
+import { LABEL, objectName, type MessagePlatformStatus } from '@causeway/crds';
+import { connect, gatewayPods, platformAccess, sdkClient } from '../platform/index.ts';
+import { run } from '../tools/index.ts';
+import { Handshakes, handshake } from './handshakes.ts';
+import { aimAtLeader, newLeader } from './operator.ts';
+import { eventually, scenario } from './support.ts';
+import { exchange, Traffic } from './traffic.ts';
+
+const NAME = 'rotate';
+const lab = scenario('scenario-rotate', {
+  async setUp(own) {
+    await own.readyPlatform(NAME, (spec) => {
+      spec.gateway.replicasPerZone = 2;
+      const pauses = { canaryPause: '0s', pauseBetweenZones: '0s', podTimeout: '5s' };
+      spec.tls = { ...spec.tls, rotation: { ...spec.tls?.rotation, ...pauses } };
+    });
+    await exchange(own, NAME);
+  },
+});
+const main = join(import.meta.dirname, '../../operator/src/main.ts');
+
+type Certificates = NonNullable<MessagePlatformStatus['certificates']>;
+
+async function certificates(): Promise<Certificates> {
+  const platform = await lab.kube.json<{ status?: MessagePlatformStatus }>([
+    '-n',
+    lab.namespace,
+    'get',
+    'messageplatform',
+    NAME,
+  ]);
+  return platform.status?.certificates ?? {};
+}
+
+/** What somebody types. Resolves with what is printed; rejects with it when it fails. */
+async function causewayRotate(...args: string[]): Promise<string> {
+  const options = ['--kubeconfig', lab.kube.kubeconfig, '-n', lab.namespace];
+  const command = [main, 'rotate', NAME, ...options, ...args];
+  return (await run(process.execPath, command, { timeoutMs: 300_000 })).stdout;
+}
+
+/** Which processes run in the gateway pods: UID and restarts of each. */
+async function gatewayProcesses(): Promise<string[]> {
+  const selector = `${LABEL.platform}=${NAME},${LABEL.component}=gateway`;
+  const columns =
+    'jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[0].restartCount}{"\\n"}{end}';
+  return (await lab.kubectl('get', 'pods', '-l', selector, '-o', columns)).trim().split('\n').sort();
+}
+
+/** Versions of which the Secret has a certificate. */
+async function versionsInSecret(): Promise<string[]> {
+  const { data } = await lab.kube.json<{ data: Record<string, string> }>([
+    '-n',
+    lab.namespace,
+    'get',
+    'secret',
+    objectName.tls(NAME),
+  ]);
+  return Object.keys(data).filter((key) => /^tls-\d+\.crt$/.test(key));
+}
+
+/** A connection to each pod, and how many of them ended. */
+async function holdConnections(): Promise<{ dropped: string[]; close(): void }> {
+  const access = await platformAccess(lab.kube, lab.namespace, NAME);
+  const dropped: string[] = [];
+  const clients: Centrifuge[] = [];
+  for (const pod of await gatewayPods(lab.kube, access)) {
+    const client = await connect(await sdkClient(access, () => pod, { user: pod.pod }));
+    client.on('connecting', ({ reason }) => dropped.push(`${pod.pod}: ${reason}`));
+    clients.push(client);
+  }
+  return { dropped, close: () => clients.forEach((client) => client.disconnect()) };
+}
+
+async function shownByAll(): Promise<Set<string>> {
+  const access = await platformAccess(lab.kube, lab.namespace, NAME);
+  const pods = await gatewayPods(lab.kube, access);
+  assert.equal(pods.length, 6);
+  return new Set(await Promise.all(pods.map((pod) => handshake(access, pod))));
+}
+
+async function refusesTls12(): Promise<void> {
+  const access = await platformAccess(lab.kube, lab.namespace, NAME);
+  for (const pod of await gatewayPods(lab.kube, access))
+    await assert.rejects(
+      handshake(access, pod, 'TLSv1.2'),
+      /protocol|alert|ended in the handshake/i,
+      pod.pod,
+    );
+}
+
+test('a rotation under load: no handshake fails, no connection ends, no pod restarts', async () => {
+  const before = await certificates();
+  const processes = await gatewayProcesses();
+  const held = await holdConnections();
+  const traffic = await Traffic.start(lab, NAME);
+  const handshakes = await Handshakes.start(lab, NAME);
+  try {
+    await traffic.flows(25);
+    await refusesTls12();
+    const rotation = causewayRotate();
+    await eventually('the rotation is under way', async () => (await certificates()).rotation !== undefined);
+    await refusesTls12();
+    const said = await rotation;
+    lab.progress.note(said.trim());
+    for (const stage of ['Verify', 'Retire', 'Completed']) assert.match(said, new RegExp(` ${stage} `));
+    await traffic.flows(25);
+    lab.progress.note(await traffic.check());
+  } finally {
+    held.close();
+    await handshakes.stop();
+    await traffic.stop();
+  }
+  lab.progress.note(`${handshakes.made} handshakes`);
+  assert.ok(handshakes.made > 500, `${handshakes.made} handshakes`);
+  assert.deepEqual(handshakes.failures, []);
+  assert.deepEqual(held.dropped, []);
+  assert.deepEqual(await gatewayProcesses(), processes);
+  await refusesTls12();
+
+  const after = await certificates();
+  assert.deepEqual([before.version, after.version], [1, 2]);
+  assert.notEqual(after.fingerprint, before.fingerprint);
+  assert.deepEqual(await shownByAll(), new Set([after.fingerprint]));
+  await eventually('the old version is gone', async () => (await versionsInSecret()).join() === 'tls-2.crt');
+});
+
+/** The gateway's process in a pod, as the host sees it: the one whose host name is the pod's. */
+function gatewayProcess(pod: string): number {
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const environment = readFileSync(`/proc/${entry}/environ`, 'utf8').split('\0');
+      const program = readFileSync(`/proc/${entry}/cmdline`, 'utf8');
+      if (environment.includes(`HOSTNAME=${pod}`) && program.includes('main.js')) return Number(entry);
+    } catch {
+      // It ended while we looked, or is a kernel thread.
+    }
+  }
+  throw new Error(`no process of pod ${pod} on this machine`);
+}
+
+/** Runs a command in the network of a pod. */
+async function inNetworkOf(pod: string, ...command: string[]): Promise<void> {
+  await run('nsenter', ['-t', String(gatewayProcess(pod)), '-n', ...command]);
+}
+
+test('a pod that does not show the new certificate takes all others back, and is named', async () => {
+  const before = await certificates();
+  const pods = await gatewayPods(lab.kube, { namespace: lab.namespace, name: NAME });
+  const stuck = pods.find(({ zone }) => zone === 'zone-c');
+  assert.ok(stuck);
+  // Its probes go to another port: it stays ready, and nobody can see what it serves.
+  const rule = 'add table inet test; add chain inet test in { type filter hook input priority 0; }; ';
+  await inNetworkOf(stuck.pod, 'nft', `${rule} add rule inet test in tcp dport 8443 drop`);
+  try {
+    await assert.rejects(causewayRotate(), new RegExp(`Pod ${stuck.pod} in zone-c did not show version 3`));
+  } finally {
+    await inNetworkOf(stuck.pod, 'nft', 'delete table inet test');
+  }
+  const { version, fingerprint, lastRotation } = await certificates();
+  assert.deepEqual([version, fingerprint], [before.version, before.fingerprint]);
+  assert.deepEqual([lastRotation?.result, lastRotation?.pod], ['RolledBack', stuck.pod]);
+  const events = await lab.kubectl(
+    'get',
+    'events',
+    '-o',
+    'jsonpath={range .items[*]}{.reason} {.message}{"\\n"}{end}',
+  );
+  assert.match(events, new RegExp(`RolledBack .*${stuck.pod}`));
+  await eventually(
+    'the version that failed is gone',
+    async () => (await versionsInSecret()).join() === 'tls-2.crt',
+  );
+  await eventually('all pods show the one of before', async () => {
+    const shown = await shownByAll();
+    return shown.size === 1 && shown.has(before.fingerprint ?? '');
+  });
+});
+
+test('the leader is killed in the middle of a rotation: the next one finishes it', async () => {
+  const processes = await gatewayProcesses();
+  const handshakes = await Handshakes.start(lab, NAME);
+  try {
+    await lab.waitReady(NAME);
+    const target = await aimAtLeader(lab.kube);
+    const rotation = causewayRotate();
+    await eventually('it rolls', async () => (await certificates()).rotation?.stage === 'Roll', 60_000);
+    target.kill();
+    await newLeader(lab.kube, target.identity);
+    lab.progress.note((await rotation).trim());
+  } finally {
+    await handshakes.stop();
+  }
+  assert.deepEqual(handshakes.failures, []);
+  assert.deepEqual(await gatewayProcesses(), processes);
+  const { version, fingerprint } = await certificates();
+  assert.equal(version, 4, 'the number of the rotation that failed is not used again');
+  assert.deepEqual(await shownByAll(), new Set([fingerprint]));
+});

@@ -1,0 +1,100 @@
+/** A rotation as `.status.certificates` has it, and as a condition for people. Pure. */
+import { ANNOTATION, type MessagePlatformStatus } from '@causeway/crds';
+import type { EndedRotation, RotatingPod, Rotation } from '../certificates/index.ts';
+import { toMicroTime, type ConditionInput } from '../controller/conditions.ts';
+import type { MessagePlatform } from './types.ts';
+
+type CertificatesStatus = NonNullable<MessagePlatformStatus['certificates']>;
+
+/** What status keeps of rotations. */
+export interface RotationRecord {
+  rotation: Rotation | undefined;
+  last: EndedRotation | undefined;
+  /** The request that was answered last. */
+  observedRotate: string | undefined;
+}
+
+/** Reads what {@link rotationStatus} wrote. */
+export function rotationRecord({ status }: MessagePlatform): RotationRecord {
+  const { rotation, lastRotation, observedRotate } = status?.certificates ?? {};
+  return {
+    rotation: rotation && {
+      ...rotation,
+      reason: rotation.reason as Rotation['reason'],
+      startedAt: Date.parse(rotation.startedAt),
+      stageSince: Date.parse(rotation.stageSince),
+    },
+    last: lastRotation && {
+      ...lastRotation,
+      reason: lastRotation.reason as Rotation['reason'],
+      startedAt: Date.parse(lastRotation.startedAt),
+      finishedAt: Date.parse(lastRotation.finishedAt),
+    },
+    observedRotate,
+  };
+}
+
+/** The part of `.status.certificates` that is about rotations. */
+export function rotationStatus({
+  rotation,
+  last,
+  observedRotate,
+}: RotationRecord): Pick<CertificatesStatus, 'rotation' | 'lastRotation' | 'observedRotate'> {
+  return {
+    ...(observedRotate === undefined ? {} : { observedRotate }),
+    ...(rotation === undefined
+      ? {}
+      : {
+          rotation: {
+            ...rotation,
+            startedAt: toMicroTime(rotation.startedAt),
+            stageSince: toMicroTime(rotation.stageSince),
+          },
+        }),
+    ...(last === undefined
+      ? {}
+      : {
+          lastRotation: {
+            ...last,
+            startedAt: toMicroTime(last.startedAt),
+            finishedAt: toMicroTime(last.finishedAt),
+          },
+        }),
+  };
+}
+
+/** What a person wants of the rotation, by the annotation causeway.dev/rotation. */
+export function rotationControl(
+  { metadata }: MessagePlatform,
+  rotation: Rotation | undefined,
+): 'Run' | 'Pause' | 'Abort' {
+  const word = metadata.annotations?.[ANNOTATION.rotation];
+  if (word === 'pause') return 'Pause';
+  return rotation !== undefined && word === `abort-${rotation.to}` ? 'Abort' : 'Run';
+}
+
+/** The condition `Rotating`; undefined while there never was a rotation. */
+export function rotatingCondition(
+  { rotation, last }: RotationRecord,
+  seen: { pods: readonly RotatingPod[]; control: 'Run' | 'Pause' | 'Abort' },
+): Omit<ConditionInput, 'observedGeneration'> | undefined {
+  if (rotation !== undefined) {
+    const { from, to, stage, message } = rotation;
+    const moved = seen.pods.filter((pod) => pod.told === to).length;
+    const paused = seen.control === 'Pause' && !['Retire', 'RollBack'].includes(stage);
+    const text = [
+      `Certificate version ${from} to ${to}: ${moved} of ${seen.pods.length} gateway pods are told the new one.`,
+      ...(message === undefined ? [] : [message]),
+      ...(paused ? ['It is paused: causeway rotate --resume goes on.'] : []),
+    ].join(' ');
+    return { type: 'Rotating', status: 'True', reason: paused ? 'Paused' : stage, message: text };
+  }
+  if (last === undefined) return undefined;
+  const { from, to, result, message } = last;
+  const text = {
+    Completed: `Certificate version ${to} took the place of ${from}.`,
+    RolledBack: `All pods went back from certificate version ${to} to ${from}. ${message ?? ''}`.trim(),
+    Replaced: message ?? '',
+  }[result];
+  return { type: 'Rotating', status: 'False', reason: result, message: text };
+}

@@ -136,8 +136,8 @@ async function askPod(
     const shown = await world.gateways.shake({
       host: pod.address ?? '',
       port: PORT.gateway,
-      // A supplied certificate need not have the Services' names, and its clients have a trust of their own.
-      servername: platform.spec.tls.dnsNames?.[0] ?? `${objectName.gateway(name)}.${namespace}.svc`,
+      // The name that every version of ours has. A supplied one may have others, and its clients a trust of their own.
+      servername: `${objectName.gateway(name)}.${namespace}.svc`,
       ca: isSupplied ? undefined : held.served?.[SECRET_KEY.ca],
     });
     return { ...pod, ...versionShown(shown, held.served, versions) };

@@ -167,13 +167,12 @@ test('a pod that does not show the new certificate takes all others back, and is
   const { version, fingerprint, lastRotation } = await certificates();
   assert.deepEqual([version, fingerprint], [before.version, before.fingerprint]);
   assert.deepEqual([lastRotation?.result, lastRotation?.pod], ['RolledBack', stuck.pod]);
-  const events = await lab.kubectl(
-    'get',
-    'events',
-    '-o',
-    'jsonpath={range .items[*]}{.reason} {.message}{"\\n"}{end}',
-  );
-  assert.match(events, new RegExp(`RolledBack .*${stuck.pod}`));
+  // Events are written after the status, and nobody waits for them.
+  await eventually('an event names it', async () => {
+    const line = 'jsonpath={range .items[*]}{.reason} {.message}{"\\n"}{end}';
+    const events = await lab.kubectl('get', 'events', '-o', line);
+    return new RegExp(`RolledBack .*${stuck.pod}`).test(events);
+  });
   await eventually(
     'the version that failed is gone',
     async () => (await versionsInSecret()).join() === 'tls-2.crt',

@@ -1,6 +1,5 @@
 /** The gateways' certificate changes under load: no failed handshake, no dropped connection, no restart, and a way back. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Centrifuge } from 'centrifuge';
@@ -8,7 +7,7 @@ import { LABEL, objectName, type MessagePlatformStatus } from '@causeway/crds';
 import { connect, gatewayPods, platformAccess, sdkClient } from '../platform/index.ts';
 import { run } from '../tools/index.ts';
 import { Handshakes, handshake } from './handshakes.ts';
-import { aimAtLeader, newLeader } from './operator.ts';
+import { aimAtLeader, newLeader, processWith } from './operator.ts';
 import { eventually, scenario } from './support.ts';
 import { exchange, Traffic } from './traffic.ts';
 
@@ -131,24 +130,11 @@ test('a rotation under load: no handshake fails, no connection ends, no pod rest
   await eventually('the old version is gone', async () => (await versionsInSecret()).join() === 'tls-2.crt');
 });
 
-/** The gateway's process in a pod, as the host sees it: the one whose host name is the pod's. */
-function gatewayProcess(pod: string): number {
-  for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    try {
-      const environment = readFileSync(`/proc/${entry}/environ`, 'utf8').split('\0');
-      const program = readFileSync(`/proc/${entry}/cmdline`, 'utf8');
-      if (environment.includes(`HOSTNAME=${pod}`) && program.includes('main.js')) return Number(entry);
-    } catch {
-      // It ended while we looked, or is a kernel thread.
-    }
-  }
-  throw new Error(`no process of pod ${pod} on this machine`);
-}
-
-/** Runs a command in the network of a pod. */
+/** Runs a command in the network of a gateway's pod. */
 async function inNetworkOf(pod: string, ...command: string[]): Promise<void> {
-  await run('nsenter', ['-t', String(gatewayProcess(pod)), '-n', ...command]);
+  // A pod's host name is its own.
+  const pid = processWith(`HOSTNAME=${pod}`, 'main.js');
+  await run('nsenter', ['-t', String(pid), '-n', ...command]);
 }
 
 test('a pod that does not show the new certificate takes all others back, and is named', async () => {

@@ -30,23 +30,23 @@ export async function leader(kube: Kube): Promise<string> {
 export async function aimAtLeader(kube: Kube): Promise<{ identity: string; kill(): void }> {
   const identity = await eventually('a leader', async () => (await leader(kube)) || undefined);
   const pod = identity.slice(0, identity.lastIndexOf('_'));
-  const pid = processOf(pod);
+  const pid = processWith(`POD_NAME=${pod}`, '/app/main.js');
   return { identity, kill: () => void process.kill(pid, 'SIGKILL') };
 }
 
-/** The operator's process in a pod, as the host sees it: the one that was given the pod's name. */
-function processOf(pod: string): number {
+/** A container's process, as the host sees it: the one with that setting in its environment that runs that program. */
+export function processWith(setting: string, path: string): number {
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     try {
       const environment = readFileSync(`/proc/${entry}/environ`, 'utf8').split('\0');
       const program = readFileSync(`/proc/${entry}/cmdline`, 'utf8');
-      if (environment.includes(`POD_NAME=${pod}`) && program.includes('/app/main.js')) return Number(entry);
+      if (environment.includes(setting) && program.includes(path)) return Number(entry);
     } catch {
       // It ended while we looked, or is a kernel thread.
     }
   }
-  throw new Error(`no process of pod ${pod} on this machine`);
+  throw new Error(`no process of ${path} with ${setting} on this machine`);
 }
 
 /** Waits until another process than `before` leads. */

@@ -31,11 +31,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: ['']
   resources: [pods]
-  verbs: [get, list, watch]
-# A pod's annotation says which certificate it serves.
-- apiGroups: ['']
-  resources: [pods]
-  verbs: [patch]
+  # A pod's annotation says which certificate it serves.
+  verbs: [get, list, watch, patch]
 - apiGroups: [apps]
   resources: [deployments, statefulsets]
   verbs: [get, list, watch, create, patch, delete]

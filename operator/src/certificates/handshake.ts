@@ -1,8 +1,7 @@
 /** Looks at what a gateway pod serves, as a client would: with a TLS handshake of its own. */
-import { X509Certificate } from 'node:crypto';
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import { certificateKey } from '@causeway/crds';
-import { inspectCertificate, splitBundle } from './inspect.ts';
+import { inspectCertificate, plainFingerprint, splitBundle } from './inspect.ts';
 import type { SecretData } from './secret-data.ts';
 
 /** Which pod, and what a client would ask of it. */
@@ -78,15 +77,11 @@ function chainOf(leaf: DetailedPeerCertificate): string[] {
     certificate?.raw !== undefined;
     certificate = certificate.issuerCertificate
   ) {
-    const fingerprint = fingerprintOf(certificate.raw);
+    const fingerprint = plainFingerprint(certificate.fingerprint256);
     if (chain.includes(fingerprint)) break; // A root is its own issuer.
     chain.push(fingerprint);
   }
   return chain;
-}
-
-function fingerprintOf(der: Buffer): string {
-  return new X509Certificate(der).fingerprint256.replaceAll(':', '').toLowerCase();
 }
 
 /**

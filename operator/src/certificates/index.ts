@@ -6,7 +6,9 @@ export { inspectCertificate, keyMatches, splitBundle, type CertificateFacts } fr
 export { x509Issuer, type CertificateIssuer, type KeyPair, type LeafRequest } from './issuer.ts';
 export {
   planCertificates,
+  heldVersions,
   servedVersion,
+  versionNumbers,
   type CertificatePlan,
   type CertificateStep,
   type CertificateWish,
@@ -15,7 +17,6 @@ export {
 export { checkSuppliedCertificate } from './supplied.ts';
 export { decodeSecret, encodeSecret, type SecretData } from './secret-data.ts';
 export { issueDue, type IssuedSecrets } from './issue-due.ts';
-export { heldVersions } from './plan.ts';
 export {
   nextRotation,
   podsToAsk,

@@ -29,7 +29,7 @@ function inspect(pem: string | undefined): CertificateFacts | undefined {
   const certificate = parse(pem);
   if (certificate === undefined) return undefined;
   return {
-    fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    fingerprint: plainFingerprint(certificate.fingerprint256),
     notBefore: certificate.validFromDate.getTime(),
     notAfter: certificate.validToDate.getTime(),
     dnsNames: (certificate.subjectAltName ?? '')
@@ -57,6 +57,11 @@ function isSignedByOne(pem: string | undefined, bundle: string): boolean {
     const issuer = parse(authority);
     return issuer !== undefined && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
   });
+}
+
+/** A fingerprint as Node writes it (`AB:CD:…`), as {@link CertificateFacts} has it. */
+export function plainFingerprint(text: string): string {
+  return text.replaceAll(':', '').toLowerCase();
 }
 
 /** The certificates of a PEM bundle, one text each. */

@@ -108,11 +108,13 @@ function hasPair(served: SecretData | undefined, version: number): boolean {
 
 /** Versions whose certificate and key the Secret has. */
 export function heldVersions(served: SecretData | undefined): number[] {
-  return Object.keys(served ?? {})
-    .flatMap((key) => /^tls-([1-9]\d*)\.crt$/.exec(key)?.slice(1, 2) ?? [])
-    .map(Number)
-    .filter((version) => hasPair(served, version))
-    .sort((a, b) => a - b);
+  return versionNumbers(served).filter((version) => hasPair(served, version));
+}
+
+/** Numbers of the certificates in `served`, ascending, whatever they are worth. */
+export function versionNumbers(served: SecretData | undefined): number[] {
+  const numbers = Object.keys(served ?? {}).map((key) => Number(/^tls-(\d+)\.crt$/.exec(key)?.[1] ?? 0));
+  return [...new Set(numbers)].filter((number) => number > 0).sort((a, b) => a - b);
 }
 
 /** Number of the version that pods without an annotation serve; 0 when there is none. */
@@ -123,8 +125,7 @@ export function servedVersion(served: SecretData | undefined): number {
 
 /** One more than any version that the Secret has: a number is never used twice. */
 function nextVersion(served: SecretData | undefined): number {
-  const numbers = Object.keys(served ?? {}).map((key) => Number(/^tls-(\d+)\.crt$/.exec(key)?.[1] ?? 0));
-  return Math.max(0, servedVersion(served), ...numbers) + 1;
+  return Math.max(servedVersion(served), ...versionNumbers(served)) + 1;
 }
 
 function dueAuthority(held: SecretData | undefined, now: number): DueReason | undefined {

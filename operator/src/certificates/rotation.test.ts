@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { chance } from '../controller/testing/index.ts';
 import {
   nextRotation,
   TICKET_GRACE,
@@ -276,7 +277,7 @@ describe('a rotation', () => {
   it('always ends, and never serves what the Secret lacks, whatever pods do', () => {
     for (let seed = 1; seed <= 300; seed += 1) {
       const model = new Model();
-      const random = generator(seed);
+      const random = chance(seed);
       model.policy = {
         ...POLICY,
         maxUnverified: 1 + Math.floor(random() * 3),
@@ -311,15 +312,4 @@ function disturb(model: Model, random: () => number): void {
     });
   else if (what < 0.9) model.change(pod.name, { delay: Math.floor(random() * 5000) });
   else model.change(pod.name, { isDeaf: random() < 0.5 });
-}
-
-/** Numbers in [0, 1), the same for the same seed (mulberry32). */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

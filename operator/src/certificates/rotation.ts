@@ -289,21 +289,22 @@ function toRollBack(
 }
 
 function ended(input: RotationInput, rotation: Rotation, result: EndedRotation['result']): RotationStep {
-  const { stage: _stage, stageSince: _since, ...facts } = rotation;
-  return {
-    rotation: undefined,
-    last: { ...facts, result, finishedAt: input.now },
-    tell: [],
-    lookAfter: 0,
-  };
+  return { rotation: undefined, last: endOf(rotation, result, input.now), tell: [], lookAfter: 0 };
+}
+
+function endOf(
+  { stage: _stage, stageSince: _since, ...facts }: Rotation,
+  result: EndedRotation['result'],
+  finishedAt: number,
+): EndedRotation {
+  return { ...facts, result, finishedAt };
 }
 
 /** The end of a rotation whose versions are of no use any more. */
 export function replacedRotation(rotation: Rotation, now: number): EndedRotation {
-  const { stage: _stage, stageSince: _since, ...facts } = rotation;
   const message =
     'The certificate that was served was gone, broken or had ended: another one was issued at once.';
-  return { ...facts, message, result: 'Replaced', finishedAt: now };
+  return { ...endOf(rotation, 'Replaced', now), message };
 }
 
 function rest(input: RotationInput, lookAfter?: number): RotationStep {

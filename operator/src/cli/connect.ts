@@ -105,6 +105,13 @@ export function isUnknownKind(error: unknown): boolean {
   );
 }
 
+/** What to say of a platform that is not there. */
+export function noSuchPlatform(name: string, namespace: string | undefined): Error {
+  return new Error(
+    `there is no MessagePlatform ${name} in namespace ${namespace}. "causeway status -A" lists those that there are.`,
+  );
+}
+
 /** True when we may not do it. */
 export function isForbidden(error: unknown): boolean {
   return error instanceof KubeError && error.code === 403;

@@ -3,7 +3,13 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { ANNOTATION, parseDuration } from '@causeway/crds';
 import { Informer, systemClock } from '../controller/index.ts';
 import { KIND, type MessagePlatform } from '../platform/index.ts';
-import { addClusterOptions, withCluster, type Cluster, type ClusterOptions } from './connect.ts';
+import {
+  addClusterOptions,
+  noSuchPlatform,
+  withCluster,
+  type Cluster,
+  type ClusterOptions,
+} from './connect.ts';
 import { processIo, styleOf, type Io } from './io.ts';
 
 /** What `causeway rotate` is told. */
@@ -76,10 +82,7 @@ export async function runRotate(name: string, options: RotateOptions, io: Io): P
 
 async function platformNamed({ api, namespace }: Cluster, name: string): Promise<MessagePlatform> {
   const platform = await api.get<MessagePlatform>(KIND.platform, { namespace, name });
-  if (platform === undefined)
-    throw new Error(
-      `there is no MessagePlatform ${name} in namespace ${namespace}. "causeway status -A" lists those that there are.`,
-    );
+  if (platform === undefined) throw noSuchPlatform(name, namespace);
   return platform;
 }
 

@@ -2,7 +2,14 @@
 import type { Command } from 'commander';
 import { EVENT_KIND, Informer, systemClock, type KubeApi, type KubeEvent } from '../controller/index.ts';
 import { KIND, type MessagePlatform } from '../platform/index.ts';
-import { addClusterOptions, isForbidden, withCluster, type Cluster, type ClusterOptions } from './connect.ts';
+import {
+  addClusterOptions,
+  isForbidden,
+  noSuchPlatform,
+  withCluster,
+  type Cluster,
+  type ClusterOptions,
+} from './connect.ts';
 import { processIo, styleOf, type Io } from './io.ts';
 import { machineText, outputOption, type OutputFormat } from './output.ts';
 import { listText, statusText } from './status-text.ts';
@@ -101,10 +108,7 @@ async function read(api: Pick<KubeApi, 'list'>, { name, namespace }: Scope): Pro
   }
   const only = { ...within, fieldSelector: `metadata.name=${name}` };
   const { items } = await api.list<MessagePlatform>(KIND.platform, only);
-  if (items.length === 0)
-    throw new Error(
-      `there is no MessagePlatform ${name} in namespace ${namespace}. "causeway status -A" lists those that there are.`,
-    );
+  if (items.length === 0) throw noSuchPlatform(name, namespace);
   return { platforms: items, events: await readEvents(api, { name, namespace }) };
 }
 

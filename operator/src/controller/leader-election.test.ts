@@ -8,7 +8,7 @@ import { LeaderElector } from './leader-election.ts';
 import type { ElectionEnd } from './leader-election.ts';
 import { LEASE_KIND } from './lease.ts';
 import type { Lease } from './lease.ts';
-import { FakeKubeApi, settle, TestClock } from './testing/index.ts';
+import { chance, FakeKubeApi, settle, TestClock } from './testing/index.ts';
 
 const LEASE = { namespace: 'causeway', name: 'operator' };
 
@@ -316,17 +316,6 @@ function faulty(api: FakeKubeApi, base: TestClock, machine: Machine, fault: () =
     apply: (kind, object) => call(() => api.apply(kind, object)),
     mergePatch: (kind, ref, patch) => call(() => api.mergePatch(kind, ref, patch)),
     delete: (kind, ref, options) => call(() => api.delete(kind, ref, options)),
-  };
-}
-
-/** A small generator of chance from a seed (mulberry32). */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }
 

@@ -15,7 +15,6 @@ import {
 import { toMicroTime, type ConditionInput } from '../controller/conditions.ts';
 import { isConflict, isNotFound } from '../controller/kube-api.ts';
 import { KIND } from './kinds.ts';
-import { workloads } from './observe.ts';
 import {
   rotatingCondition,
   rotationControl,
@@ -100,7 +99,7 @@ function policyOf(platform: MessagePlatform): RotationPolicy {
 type AddressedPod = RotatingPod & { address: string | undefined };
 
 function gatewayPods(world: PlatformWorld, platform: MessagePlatform): AddressedPod[] {
-  const { pods } = workloads(world, platform.metadata);
+  const pods: Pod[] = world.cache.ofPlatform(KIND.pod, platform.metadata);
   return pods
     .filter(
       ({ metadata }) =>

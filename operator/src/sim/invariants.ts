@@ -8,7 +8,7 @@ import {
   kafkaTopic,
   objectName,
 } from '@causeway/crds';
-import { decodeSecret, inspectCertificate, splitBundle } from '../certificates/index.ts';
+import { decodeSecret, inspectCertificate, splitBundle, versionNumbers } from '../certificates/index.ts';
 import type { KubeObject } from '../controller/kube-api.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { TopicAction } from '../platform/topics.ts';
@@ -94,7 +94,7 @@ export class Invariants {
     for (const { object: pod } of this.#world.kube.all(KIND.pod)) {
       const told = pod.metadata.annotations?.[ANNOTATION.certificate];
       const isOf = pod.metadata.labels?.[LABEL.platform] === after.metadata.labels?.[LABEL.platform];
-      if (isOf && told !== undefined && gone.includes(told))
+      if (isOf && told !== undefined && gone.includes(Number(told)))
         this.#say(
           `Secret ${after.metadata.name} lost version ${told}, which pod ${pod.metadata.name} is told to serve`,
         );
@@ -175,9 +175,8 @@ export class Invariants {
 }
 
 /** Numbers of the certificates in a Secret. */
-function versionsOf(secret: KubeObject): string[] {
-  const { data = {} } = secret as { data?: Record<string, string> };
-  return Object.keys(data).flatMap((key) => /^tls-(\d+)\.crt$/.exec(key)?.slice(1, 2) ?? []);
+function versionsOf(secret: KubeObject): number[] {
+  return versionNumbers(decodeSecret((secret as { data?: Record<string, string> }).data));
 }
 
 /** A delete of the operator must only meet what the platform controls. */

@@ -41,7 +41,7 @@ export const COMPONENT = {
 export const ANNOTATION = {
   /** "true" on a MessagePlatform: leave it alone. */
   paused: `${API_GROUP}/paused`,
-  /** Any new value on a MessagePlatform asks for a certificate rotation. */
+  /** Any new value on a MessagePlatform asks for a certificate rotation; see {@link AUTHORITY_REQUEST}. */
   rotate: `${API_GROUP}/rotate`,
   /** On a MessagePlatform: `pause`, or `abort-<n>` to take back the rotation to version n. */
   rotation: `${API_GROUP}/rotation`,
@@ -51,9 +51,17 @@ export const ANNOTATION = {
   certificate: `${API_GROUP}/certificate`,
   /** On a gateway pod: since when {@link ANNOTATION}.certificate is what it is (RFC 3339, with microseconds). */
   certificateSince: `${API_GROUP}/certificate-since`,
+  /**
+   * On any pod of a platform: the step of a rotation that it should know of. It says nothing itself; but a changed
+   * annotation makes the kubelet bring the pod's Secrets up to date now, not within a minute.
+   */
+  refresh: `${API_GROUP}/refresh`,
   /** On pod templates: hash of the configuration that a pod reads only at its start. */
   configHash: `${API_GROUP}/config-hash`,
 } as const;
+
+/** A value of {@link ANNOTATION}.rotate that begins so asks for a new authority too. */
+export const AUTHORITY_REQUEST = 'authority';
 
 /** Finalizer that holds a MessagePlatform until the topics that it made are deleted. */
 export const TOPICS_FINALIZER = `${API_GROUP}/topics`;
@@ -80,7 +88,7 @@ export const ADMIN_PATH = {
   readyz: '/readyz',
   /** Prometheus text format. */
   metrics: '/metrics',
-  /** JSON, {@link CertificateState}. */
+  /** JSON: {@link CertificateState} of a gateway, {@link LinkState} of a replicator. */
   certificate: '/certificate',
   /** Replicator only: JSON, {@link ReplicationState}. */
   replication: '/replication',
@@ -99,6 +107,30 @@ export interface CertificateState {
   available: number[];
   /** SHA-256 of each certificate in the trust bundle. */
   bundle: string[];
+  /** TLS handshakes with clients since this version is served, and while the one before it was. */
+  handshakes: { since: HandshakeCount; before: HandshakeCount };
+  /** Of the link to the managed Redis; absent when Redis is external. */
+  inner?: InnerState;
+}
+
+/** How many handshakes ended well, and how many did not. */
+export interface HandshakeCount {
+  completed: number;
+  failed: number;
+}
+
+/** What a client of the managed Redis or etcd uses for the connections that it makes from now on. */
+export interface InnerState {
+  /** SHA-256 of its certificate (the leaf), lower-case hex without colons. */
+  fingerprint: string;
+  /** SHA-256 of each certificate that it trusts. */
+  bundle: string[];
+}
+
+/** What `/certificate` of a replicator answers. */
+export interface LinkState {
+  /** Absent when etcd is external. */
+  inner?: InnerState;
 }
 
 /** Names of the keys in our Secrets. */
@@ -107,6 +139,14 @@ export const SECRET_KEY = {
   ca: 'ca.crt',
   /** The authority's private key, PEM (PKCS #8); only in `<platform>-ca`. */
   caKey: 'ca.key',
+  /** Certificate and key of the authority that takes over when the rotation under way retires the old one; in `<platform>-ca`. */
+  nextCa: 'next.crt',
+  nextCaKey: 'next.key',
+  /** The next authority's key, signed by the present one, PEM; in `<platform>-ca`. */
+  nextCross: 'next-cross.crt',
+  /** The present authority's key, signed by the one before it, and the certificate of that; in `<platform>-ca`. */
+  cross: 'cross.crt',
+  previousCa: 'previous.crt',
   /** Leaf certificate, PEM, leaf first; in the inner and client Secrets. */
   cert: 'tls.crt',
   /** Private key, PEM (PKCS #8). */
@@ -115,6 +155,8 @@ export const SECRET_KEY = {
   ticketKey: 'ticket.key',
   /** Number of the version of the certificate at which {@link SECRET_KEY}.ticketKey was made. */
   ticketSince: 'ticket.since',
+  /** When {@link SECRET_KEY}.ticketKey was made (RFC 3339). */
+  ticketMade: 'ticket.made',
   /** Number of the version that a pod without {@link ANNOTATION}.certificate serves. */
   current: 'current',
   /** Shared secret for HMAC tokens, in the JWT Secret. */
@@ -125,12 +167,12 @@ export const SECRET_KEY = {
   password: 'password',
 } as const;
 
-/** Key of the certificate of version `n` in `<platform>-tls`. */
+/** Key of the certificate of version `n` in `<platform>-tls`; during a rotation in `<platform>-internal` and `-client` too. */
 export function certificateKey(n: number): string {
   return `tls-${n}.crt`;
 }
 
-/** Key of the private key of version `n` in `<platform>-tls`. */
+/** Key of the private key that goes with {@link certificateKey}. */
 export function privateKeyKey(n: number): string {
   return `tls-${n}.key`;
 }

@@ -198,6 +198,8 @@ describe('a platform that is accepted', () => {
       tls: {
         duration: '2160h',
         renewBefore: '720h',
+        authority: { duration: '87600h', renewBefore: '8760h' },
+        ticketKeyLifetime: '24h',
         rotation: {
           maxUnverified: 1,
           canaryPause: '10s',

@@ -704,6 +704,42 @@ const certificates: InvalidPlatform[] = [
     message: 'tls.renewBefore must be at least 5m',
   },
   {
+    name: 'an authority whose lifetime is no duration',
+    change: spec({ tls: { authority: { duration: 'ten years' } } }),
+    field: 'spec.tls.authority.duration',
+    message: 'a duration',
+  },
+  {
+    name: 'an authority that is due as soon as it is made',
+    change: spec({ tls: { authority: { duration: '8760h', renewBefore: '8760h' } } }),
+    field: 'spec.tls.authority.renewBefore',
+    message: 'tls.authority.renewBefore must be shorter than tls.authority.duration',
+  },
+  {
+    name: 'an authority that ends before what it signs',
+    change: spec({ tls: { duration: '8760h', authority: { renewBefore: '4380h' } } }),
+    field: 'spec.tls.authority.renewBefore',
+    message: 'tls.authority.renewBefore must be at least tls.duration',
+  },
+  {
+    name: 'an authority that is replaced at no time',
+    change: spec({ tls: { authority: { renewBefore: 'early' } } }),
+    field: 'spec.tls.authority.renewBefore',
+    message: 'a duration',
+  },
+  {
+    name: 'a ticket key that outlives every ticket',
+    change: spec({ tls: { ticketKeyLifetime: '720h' } }),
+    field: 'spec.tls.ticketKeyLifetime',
+    message: 'tls.ticketKeyLifetime must be from 1h to 168h',
+  },
+  {
+    name: 'a ticket key whose lifetime is no duration',
+    change: spec({ tls: { ticketKeyLifetime: 'daily' } }),
+    field: 'spec.tls.ticketKeyLifetime',
+    message: 'a duration',
+  },
+  {
     name: 'a pause of a rotation that outlasts certificates',
     change: spec({ tls: { rotation: { canaryPause: '24h' } } }),
     field: 'spec.tls.rotation.canaryPause',

@@ -343,6 +343,23 @@ export interface TlsSpec {
    */
   renewBefore: string;
   /**
+   * The platform's own authority. It signs the certificates between the parts, and those of the gateways unless issuer.secretRef does. It is replaced by a rotation; the old one and the new one are trusted while both are in use.
+   */
+  authority: {
+    /**
+     * Lifetime of an authority, such as 87600h (10 years). No certificate outlives the authority that signed it.
+     */
+    duration: string;
+    /**
+     * How long before its end an authority is replaced, such as 8760h. Until then clients that were given the old one must have been given the new one too.
+     */
+    renewBefore: string;
+  };
+  /**
+   * How long gateways use a key for session tickets, such as 24h. With the next key clients make one whole handshake; whoever steals a key can read what was resumed with its tickets.
+   */
+  ticketKeyLifetime: string;
+  /**
    * How carefully gateways change to a new certificate. No pod restarts for it.
    */
   rotation: {
@@ -579,6 +596,10 @@ export interface CertificatesStatus {
    */
   notAfter?: string;
   /**
+   * When the certificate of the links between the parts ends (RFC 3339).
+   */
+  innerNotAfter?: string;
+  /**
    * When its authority ends (RFC 3339).
    */
   authorityNotAfter?: string;
@@ -602,6 +623,10 @@ export interface CertificatesStatus {
      * Why it began, such as Requested, Expiring, NamesChanged or SuppliedChanged.
      */
     reason: string;
+    /**
+     * The authority is replaced too.
+     */
+    authority?: boolean;
     /**
      * Issue, Trust, Canary, Roll, Verify, Retire; or RollBack while the pods that moved go back.
      */
@@ -639,6 +664,10 @@ export interface CertificatesStatus {
      * Why it began, such as Requested, Expiring, NamesChanged or SuppliedChanged.
      */
     reason: string;
+    /**
+     * The authority is replaced too.
+     */
+    authority?: boolean;
     /**
      * How it ended; Replaced means that another certificate had to be issued at once.
      */

@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Centrifuge } from 'centrifuge';
-import { LABEL, objectName, type MessagePlatformStatus } from '@causeway/crds';
+import { LABEL, PORT, objectName, type MessagePlatformStatus } from '@causeway/crds';
 import { connect, gatewayPods, platformAccess, sdkClient } from '../platform/index.ts';
 import { run } from '../tools/index.ts';
+import { EtcdClient } from './etcd-client.ts';
 import { Handshakes, handshake } from './handshakes.ts';
 import { aimAtLeader, newLeader, processWith } from './operator.ts';
 import { eventually, scenario } from './support.ts';
@@ -44,24 +46,31 @@ async function causewayRotate(...args: string[]): Promise<string> {
   return (await run(process.execPath, command, { timeoutMs: 300_000 })).stdout;
 }
 
-/** Which processes run in the gateway pods: UID and restarts of each. */
-async function gatewayProcesses(): Promise<string[]> {
-  const selector = `${LABEL.platform}=${NAME},${LABEL.component}=gateway`;
+/** Which processes run in the platform's pods: UID and restarts of each. */
+async function processes(): Promise<string[]> {
+  const selector = `${LABEL.platform}=${NAME}`;
   const columns =
     'jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[0].restartCount}{"\\n"}{end}';
   return (await lab.kubectl('get', 'pods', '-l', selector, '-o', columns)).trim().split('\n').sort();
 }
 
-/** Versions of which the Secret has a certificate. */
-async function versionsInSecret(): Promise<string[]> {
+/** What a Secret holds, as text. */
+async function secret(name: string): Promise<Record<string, string>> {
   const { data } = await lab.kube.json<{ data: Record<string, string> }>([
     '-n',
     lab.namespace,
     'get',
     'secret',
-    objectName.tls(NAME),
+    name,
   ]);
-  return Object.keys(data).filter((key) => /^tls-\d+\.crt$/.test(key));
+  return Object.fromEntries(
+    Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('latin1')]),
+  );
+}
+
+/** Versions of which the Secret has a certificate. */
+async function versionsInSecret(): Promise<string[]> {
+  return Object.keys(await secret(objectName.tls(NAME))).filter((key) => /^tls-\d+\.crt$/.test(key));
 }
 
 /** A connection to each pod, and how many of them ended. */
@@ -96,7 +105,7 @@ async function refusesTls12(): Promise<void> {
 
 test('a rotation under load: no handshake fails, no connection ends, no pod restarts', async () => {
   const before = await certificates();
-  const processes = await gatewayProcesses();
+  const running = await processes();
   const held = await holdConnections();
   const traffic = await Traffic.start(lab, NAME);
   const handshakes = await Handshakes.start(lab, NAME);
@@ -120,7 +129,7 @@ test('a rotation under load: no handshake fails, no connection ends, no pod rest
   assert.ok(handshakes.made > 500, `${handshakes.made} handshakes`);
   assert.deepEqual(handshakes.failures, []);
   assert.deepEqual(held.dropped, []);
-  assert.deepEqual(await gatewayProcesses(), processes);
+  assert.deepEqual(await processes(), running);
   await refusesTls12();
 
   const after = await certificates();
@@ -170,7 +179,7 @@ test('a pod that does not show the new certificate takes all others back, and is
 });
 
 test('the leader is killed in the middle of a rotation: the next one finishes it', async () => {
-  const processes = await gatewayProcesses();
+  const running = await processes();
   const handshakes = await Handshakes.start(lab, NAME);
   try {
     await lab.waitReady(NAME);
@@ -184,8 +193,96 @@ test('the leader is killed in the middle of a rotation: the next one finishes it
     await handshakes.stop();
   }
   assert.deepEqual(handshakes.failures, []);
-  assert.deepEqual(await gatewayProcesses(), processes);
+  assert.deepEqual(await processes(), running);
   const { version, fingerprint } = await certificates();
   assert.equal(version, 4, 'the number of the rotation that failed is not used again');
   assert.deepEqual(await shownByAll(), new Set([fingerprint]));
 });
+
+/** SHA-256 of the leaf that Redis and etcd of each zone show, by host; asked as the operator does. */
+async function innerShown(): Promise<Map<string, string>> {
+  const pods = await lab.kube.json<{ items: { metadata: { name: string }; status: { podIP: string } }[] }>([
+    '-n',
+    lab.namespace,
+    'get',
+    'pods',
+    '-l',
+    `${LABEL.platform}=${NAME},${LABEL.component} in (redis,etcd)`,
+  ]);
+  const inner = await secret(objectName.internal(NAME));
+  const shown = await Promise.all(
+    pods.items.map(async ({ metadata: { name }, status: { podIP } }) => {
+      const port = name.includes('-etcd-') ? PORT.etcd : PORT.redis;
+      const servername = `${name.replace(/-0$/, '')}.${lab.namespace}.svc`;
+      const client = { cert: inner['tls.crt'] ?? '', key: inner['tls.key'] ?? '' };
+      const target = { host: podIP, port };
+      return [name, await handshake({ ca: inner['ca.crt'] ?? '', servername, ...client }, target)] as const;
+    }),
+  );
+  return new Map(shown);
+}
+
+test('a new authority under load: clients that know the old one, both, or only the new one are served', async () => {
+  const running = await processes();
+  const old = await secret(objectName.authority(NAME));
+  const oldInner = await innerShown();
+  const held = await holdConnections();
+  const etcd = await EtcdClient.start(lab, NAME, 'zone-a');
+  const traffic = await Traffic.start(lab, NAME);
+  const all: Handshakes[] = [await Handshakes.start(lab, NAME)];
+  try {
+    await traffic.flows(25);
+    const rotation = causewayRotate('--authority');
+    await eventually('both are trusted', async () => {
+      return (await secret(objectName.tls(NAME)))['ca.crt']?.match(/BEGIN CERTIFICATE/g)?.length === 2;
+    });
+    all.push(await Handshakes.start(lab, NAME));
+    const written = await writeUntil(rotation, etcd);
+    lab.progress.note((await rotation).trim());
+    all.push(await Handshakes.start(lab, NAME));
+    await traffic.flows(25);
+    lab.progress.note(await traffic.check());
+    await eventually('what was written to etcd is in the last zone', async () => {
+      return (await etcd.get('zone-c', '/config/rotation')) === String(written);
+    });
+    lab.progress.note(`${written} writes to etcd`);
+  } finally {
+    held.close();
+    await Promise.all(all.map((handshakes) => handshakes.stop()));
+    await traffic.stop();
+  }
+  lab.progress.note(
+    `${all.map(({ made }) => made).join(', ')} handshakes by clients of the old, both, and the new authority`,
+  );
+  assert.deepEqual(
+    all.map(({ failures }) => failures),
+    [[], [], []],
+  );
+  assert.deepEqual(held.dropped, []);
+  assert.deepEqual(await processes(), running, 'nothing restarted, etcd and Redis neither');
+
+  const authority = await secret(objectName.authority(NAME));
+  assert.notEqual(authority['ca.crt'], old['ca.crt']);
+  for (const name of ['ca', 'internal', 'client', 'tls'].map((part) => `${NAME}-${part}`)) {
+    const kept = Object.values(await secret(name)).join();
+    assert.ok(!kept.includes(old['ca.key'] ?? 'no key'), `${name} still has the old key`);
+  }
+  assert.equal(
+    (await secret(objectName.tls(NAME)))['ca.crt'],
+    authority['ca.crt'],
+    'only the new one is trusted',
+  );
+  const inner = await innerShown();
+  assert.equal(new Set(inner.values()).size, 1);
+  for (const [host, fingerprint] of oldInner) assert.notEqual(inner.get(host), fingerprint, host);
+});
+
+/** Writes to the home zone's etcd until `rotation` ended. Resolves with how often; rejects when a write fails. */
+async function writeUntil(rotation: Promise<unknown>, etcd: EtcdClient): Promise<number> {
+  const end = Promise.withResolvers<'ended'>();
+  rotation.finally(() => end.resolve('ended')).catch(() => undefined);
+  for (let written = 1; ; written += 1) {
+    await etcd.put('zone-a', '/config/rotation', String(written));
+    if ((await Promise.race([end.promise, delay(100)])) === 'ended') return written;
+  }
+}

@@ -11,17 +11,19 @@ const PAUSE_MS = 20;
 
 /** A whole handshake as a client makes it, which checks chain and name. Resolves with the SHA-256 of the leaf. */
 export function handshake(
-  access: Pick<PlatformAccess, 'ca' | 'servername'>,
+  access: Pick<PlatformAccess, 'ca' | 'servername'> & { cert?: string; key?: string },
   { host, port }: Pick<GatewayAddress, 'host' | 'port'>,
   version: 'TLSv1.2' | 'TLSv1.3' = 'TLSv1.3',
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const { ca, servername } = access;
+    const { ca, servername, cert, key } = access;
+    const client = cert === undefined || key === undefined ? {} : { cert, key };
     const socket: TLSSocket = connect({
       host,
       port,
       ca,
       servername,
+      ...client,
       minVersion: version,
       maxVersion: version,
       timeout: TIMEOUT_MS,
@@ -43,9 +45,10 @@ export class Handshakes {
   readonly #end = new AbortController();
   #loops: Promise<void>[] = [];
 
-  /** Starts them. `stop()` must be called. */
-  static async start(lab: Scenario, platform: string): Promise<Handshakes> {
-    const access = await platformAccess(lab.kube, lab.namespace, platform);
+  /** Starts them. `ca`: what the clients trust, PEM, if not what the platform says now. `stop()` must be called. */
+  static async start(lab: Scenario, platform: string, ca?: string): Promise<Handshakes> {
+    const given = await platformAccess(lab.kube, lab.namespace, platform);
+    const access = { ...given, ca: ca ?? given.ca };
     const pods = await gatewayPods(lab.kube, access);
     const handshakes = new Handshakes();
     handshakes.#loops = pods.map((pod) => handshakes.#loop(access, pod));

@@ -1,10 +1,5 @@
 /** Puts the operator together from its parts. The only place that knows them all. */
-import {
-  tlsHandshaker,
-  x509Issuer,
-  type CertificateIssuer,
-  type GatewayHandshaker,
-} from './certificates/index.ts';
+import { podProbe, x509Issuer, type CertificateIssuer, type PodProbe } from './certificates/index.ts';
 import {
   ApiEventRecorder,
   Applier,
@@ -29,6 +24,7 @@ import {
   KIND,
   platformReconciler,
   registerPlatformMetrics,
+  rotationMetrics,
   watchPlatforms,
   type Images,
   type KafkaAdmin,
@@ -58,7 +54,7 @@ export interface OperatorOptions {
   /** Default: real certificates. */
   issuer?: CertificateIssuer;
   /** Default: real TLS. */
-  gateways?: GatewayHandshaker;
+  probe?: PodProbe;
 }
 
 export interface Operator {
@@ -89,6 +85,7 @@ export function createOperator(options: OperatorOptions): Operator {
     log,
     metrics,
   });
+  const rotations = rotationMetrics(metrics.registry);
   const controller = new Controller({
     name: 'messageplatform',
     clock,
@@ -104,7 +101,8 @@ export function createOperator(options: OperatorOptions): Operator {
       kafka: fencedKafka(options.kafka, mayAct),
       redis: fencedRedis(options.redis, mayAct),
       issuer: options.issuer ?? x509Issuer,
-      gateways: options.gateways ?? tlsHandshaker,
+      probe: rotations.counted(options.probe ?? podProbe),
+      rotations,
       images: options.images,
       resyncMs: options.resyncMs,
     }),

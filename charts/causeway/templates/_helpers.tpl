@@ -31,8 +31,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: ['']
   resources: [pods]
-  # A pod's annotation says which certificate it serves.
-  verbs: [get, list, watch, patch]
+  # A pod's annotation says which certificate it serves; an etcd restarts when it must learn of another authority.
+  verbs: [get, list, watch, patch, delete]
 - apiGroups: [apps]
   resources: [deployments, statefulsets]
   verbs: [get, list, watch, create, patch, delete]

@@ -46,6 +46,8 @@ async function answer(url: string, status: Status): Promise<Answer> {
       return probe(status.notReady());
     case ADMIN_PATH.replication:
       return { code: 200, type: 'application/json', body: `${JSON.stringify(status.state())}\n` };
+    case ADMIN_PATH.certificate:
+      return { code: 200, type: 'application/json', body: `${JSON.stringify(status.link)}\n` };
     case ADMIN_PATH.metrics: {
       const { registry } = status.metrics;
       return { code: 200, type: registry.contentType, body: await registry.metrics() };

@@ -1,6 +1,6 @@
 /**
  * gateway/src/replicate: copies the home zone's etcd into this zone's, revision by revision. May import config, log,
- * crds and npm packages; nothing else of the gateway.
+ * mounted, crds and npm packages; nothing else of the gateway.
  *
  * `changes`, `merge`, `plan`, `checkpoint`, `diff` and `lag` decide and do no I/O; `etcd`, `watch`, `target` and
  * `snapshot` talk to etcd; `follow`, `session` and `replicator` put them together.

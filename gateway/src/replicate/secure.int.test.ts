@@ -8,6 +8,7 @@ import { createTestPki, startEtcd } from '../../../e2e/harness/index.ts';
 import type { Etcd, TestPki } from '../../../e2e/harness/index.ts';
 import { freePort, waitFor } from '../../../e2e/tools/index.ts';
 import { Etcd3 } from 'etcd3';
+import { readInnerState } from '../mounted/index.ts';
 import { startReplicator } from './replicator.ts';
 import type { Replicator } from './replicator.ts';
 import { RandomWriter, checkHistory, readHistory, sameKeys, startTlsProxy } from './testing/index.ts';
@@ -127,6 +128,7 @@ describe('replicate: mutual TLS', () => {
     await mount(dir, other, other.caFile);
     await waitFor('a new session', async () => (await sessions()) > begun);
     await ready(replicator);
+    assert.deepEqual(replicator.status.link.inner, await readInnerState(dir), 'and it says so');
   });
 
   it('a certificate without its key is said, with the file', async () => {

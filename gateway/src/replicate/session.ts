@@ -1,7 +1,7 @@
 /** One session: both sides connected, the way to go on decided, then snapshot and following until something ends it. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ReplicationCheckpoint, ReplicatorConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
+import { innerState, watchFiles } from '../mounted/index.ts';
 import { snapshotNeeded } from './checkpoint.ts';
 import type { SnapshotReason, SourceHead } from './checkpoint.ts';
 import { readCredentials, sameCredentials } from './credentials.ts';
@@ -35,8 +35,6 @@ export interface SessionJob {
 
 type Whole = Held & { checkpoint: ReplicationCheckpoint };
 
-/** Time between two looks at the mounted Secrets, milliseconds. */
-const CREDENTIALS_MS = 5000;
 /** Most changes in one transaction of a snapshot. Nested, see `nest`. */
 const SNAPSHOT_CHANGES = 2000;
 
@@ -47,6 +45,8 @@ export async function runSession(job: SessionJob): Promise<void> {
     source: await readCredentials(config.source),
     target: await readCredentials(config.target),
   };
+  const inner = innerState(credentials.source);
+  status.link = inner === undefined ? {} : { inner };
   const alive = (): void => status.alive();
   const source = new EtcdClient(config.source, credentials.source, alive);
   const target = new EtcdClient(config.target, credentials.target, alive);
@@ -72,21 +72,23 @@ async function watchCredentials(
   signal: AbortSignal,
   changed: (why: Error) => void,
 ): Promise<void> {
-  if (source.dir === undefined && target.dir === undefined) return;
-  for (;;) {
-    await delay(CREDENTIALS_MS, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return;
+  const directories = [...new Set([source.dir, target.dir])].filter((dir) => dir !== undefined);
+  if (directories.length === 0 || signal.aborted) return;
+  const compare = async (): Promise<void> => {
     try {
       const same =
         sameCredentials(used.source, await readCredentials(source)) &&
         sameCredentials(used.target, await readCredentials(target));
-      if (same) continue;
-      changed(new CredentialsChangedError('the mounted certificates or passwords changed'));
+      if (!same) changed(new CredentialsChangedError('the mounted certificates or passwords changed'));
     } catch (error) {
       changed(error instanceof Error ? error : new Error(String(error)));
     }
-    return;
-  }
+  };
+  const stop = watchFiles(directories, compare);
+  await new Promise((resolve) => {
+    signal.addEventListener('abort', resolve, { once: true });
+  });
+  stop();
 }
 
 class Session {

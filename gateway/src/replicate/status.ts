@@ -1,5 +1,5 @@
 /** What a replicator says about itself: phase, readiness, lag, metrics. */
-import type { ReplicationState } from '@causeway/crds';
+import type { LinkState, ReplicationState } from '@causeway/crds';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { changesBytes } from './changes.ts';
 import type { SnapshotReason } from './checkpoint.ts';
@@ -26,6 +26,8 @@ export class Status {
   #caughtUp = false;
   #connectedAt: number | undefined;
   #aliveAt: number;
+  /** What the present session connects with. */
+  link: LinkState = {};
 
   constructor(epoch: number, now: () => number = Date.now) {
     this.#epoch = epoch;

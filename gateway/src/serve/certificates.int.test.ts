@@ -5,11 +5,18 @@ import { connect } from 'node:tls';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { createTestPki, startRedis } from '../../../e2e/harness/index.ts';
 import type { Redis, TestPki } from '../../../e2e/harness/index.ts';
-import { freePort, waitFor } from '../../../e2e/tools/index.ts';
+import { freePort, run, waitFor } from '../../../e2e/tools/index.ts';
 import { buildBundle, certificateFiles, rawClient, RUNTIMES, startGateway, token } from '../testing/index.ts';
 import type { GatewayProcess, Platform } from '../testing/index.ts';
 
 const EACH = { timeout: 60_000 };
+
+/** openssl as a stranger: it verifies, and says by an alert what it refuses. Resolves with what it prints. */
+async function opensslClient(port: number, caFile: string): Promise<string> {
+  const to = ['-connect', `127.0.0.1:${port}`, '-servername', 'localhost', '-verify_hostname', 'localhost'];
+  const words = ['s_client', ...to, '-CAfile', caFile, '-verify_return_error', '-tls1_3'];
+  return (await run('openssl', words, { input: '', timeoutMs: 20_000 })).stdout;
+}
 
 for (const runtime of RUNTIMES) {
   describe(`certificates of a gateway on ${runtime}`, { timeout: 600_000 }, () => {
@@ -150,6 +157,51 @@ for (const runtime of RUNTIMES) {
       socket.destroy();
     });
 
+    const sessionOf = async (gateway: GatewayProcess): Promise<Buffer> => {
+      const socket = await handshake(gateway);
+      const session = new Promise<Buffer>((resolve) => socket.once('session', resolve));
+      // Bun sends tickets with its first answer.
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      return session.finally(() => socket.destroy());
+    };
+    const resumes = async (gateway: GatewayProcess, session: Buffer): Promise<boolean> => {
+      const socket = await handshake(gateway, { session });
+      const reused = socket.isSessionReused();
+      socket.destroy();
+      return reused;
+    };
+
+    it('end the tickets of before with the ticket key', EACH, async () => {
+      const gateway = await start(Buffer.alloc(48, 7));
+      await waitFor('the key is there', async () => resumes(gateway, await sessionOf(gateway)));
+      const old = await sessionOf(gateway);
+      const second = await certificateFiles(pki, 2);
+      gateway.tls.write({ ...files(gateway), ...second, current: '2', 'ticket.key': Buffer.alloc(48, 8) });
+      await waitFor('version 2', async () => (await gateway.certificate()).version === 2);
+      assert.equal(await resumes(gateway, old), false);
+      assert.equal(await resumes(gateway, await sessionOf(gateway)), true, 'new ones resume');
+    });
+
+    it('that clients refuse are counted, and nothing else that fails', EACH, async () => {
+      const gateway = await start();
+      await assert.rejects(handshake(gateway, { maxVersion: 'TLSv1.2' }), /protocol version/);
+      const other = await createTestPki();
+      try {
+        await assert.rejects(opensslClient(gateway.port, other.caFile), /verify/i);
+      } finally {
+        other.remove();
+      }
+      assert.match(await opensslClient(gateway.port, pki.caFile), /Verify return code: 0 \(ok\)/);
+      await waitFor(
+        'the refusal is counted',
+        async () => (await gateway.certificate()).handshakes.since.failed === 1,
+      );
+      gateway.tls.write({ ...files(gateway), ...(await certificateFiles(pki, 2)), current: '2' });
+      await waitFor('version 2', async () => (await gateway.certificate()).version === 2);
+      const { since, before: earlier } = (await gateway.certificate()).handshakes;
+      assert.deepEqual([since, earlier.failed], [{ completed: 0, failed: 0 }, 1]);
+    });
+
     // Bun 1.4 takes no ticket keys (its pull request 28691).
     it('let a session resume on another gateway', { ...EACH, skip: runtime === 'bun' }, async () => {
       const key = Buffer.alloc(48, 7);
@@ -159,12 +211,7 @@ for (const runtime of RUNTIMES) {
       for (const gateway of [one, two]) {
         await waitFor('version 2', async () => (await gateway.certificate()).version === 2);
       }
-      const full = await handshake(one);
-      const session = await new Promise<Buffer>((resolve) => full.once('session', resolve));
-      full.destroy();
-      const resumed = await handshake(two, { session });
-      assert.equal(resumed.isSessionReused(), true);
-      resumed.destroy();
+      assert.equal(await resumes(two, await sessionOf(one)), true);
     });
   });
 }

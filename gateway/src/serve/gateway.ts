@@ -260,8 +260,13 @@ export class Gateway {
 
   #serverEvents(): ServerEvents {
     const { handshakes, messages, bytes, drops } = this.metrics;
+    const { certificates } = this.#parts;
     return {
-      handshake: (outcome) => handshakes.inc({ outcome }),
+      handshake: (outcome, isOurs) => {
+        handshakes.inc({ outcome });
+        if (outcome === 'ok') certificates.countHandshake('completed');
+        else if (isOurs === true) certificates.countHandshake('failed');
+      },
       received: (count) => {
         messages.inc({ direction: 'in' });
         bytes.inc({ direction: 'in' }, count);

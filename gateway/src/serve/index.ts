@@ -6,11 +6,13 @@ import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { CertificateState, GatewayConfig } from '@causeway/crds';
 import { TokenVerifier } from '../auth/index.ts';
 import { loadGatewayConfig } from '../config/index.ts';
 import { createLog, reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
-import { Certificates, startAdminServer, watchFiles } from '../transport/index.ts';
+import { readInnerState, watchFiles } from '../mounted/index.ts';
+import { Certificates, startAdminServer } from '../transport/index.ts';
 import { Gateway } from './gateway.ts';
 
 /** How long load balancers get to notice that we are not ready, before clients are sent away. */
@@ -29,7 +31,7 @@ export async function serve(configFile: string): Promise<void> {
     missing: () => gateway.missing(),
     metrics: () => gateway.metrics.registry.metrics(),
     metricsContentType: gateway.metrics.registry.contentType,
-    certificate: () => certificates.state,
+    certificate: () => certificateState(certificates, config),
   });
   log.info('admin endpoint listening', { port: admin.port });
   gateway.start();
@@ -51,6 +53,16 @@ export async function serve(configFile: string): Promise<void> {
   log.info('stopped');
   // The log is asynchronous; the loop ends by itself when nothing is left, and this is what happens if not.
   setTimeout(() => process.exit(), 500).unref();
+}
+
+/** What clients are shown, and what is shown to Redis: each connection to it reads the mounted files anew. */
+async function certificateState(
+  certificates: Certificates,
+  { redis: { tlsDir } }: GatewayConfig,
+): Promise<CertificateState | undefined> {
+  const { state } = certificates;
+  const inner = tlsDir === undefined ? undefined : await readInnerState(tlsDir);
+  return state && { ...state, ...(inner && { inner }) };
 }
 
 /** A port that cannot be had is nothing that waiting repairs. */

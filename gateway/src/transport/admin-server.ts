@@ -9,7 +9,7 @@ export interface AdminSources {
   missing(): string[];
   metrics(): Promise<string>;
   metricsContentType: string;
-  certificate(): CertificateState | undefined;
+  certificate(): Promise<CertificateState | undefined>;
 }
 
 const TEXT = 'text/plain; charset=utf-8';
@@ -45,7 +45,7 @@ async function answer(path: string, sources: AdminSources, response: ServerRespo
     case ADMIN_PATH.metrics:
       return send(response, 200, sources.metricsContentType, await sources.metrics());
     case ADMIN_PATH.certificate: {
-      const state = sources.certificate();
+      const state = await sources.certificate();
       if (!state) return send(response, 503, TEXT, 'no certificate yet\n');
       return send(response, 200, 'application/json', `${JSON.stringify(state)}\n`);
     }

@@ -1,7 +1,8 @@
-import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ANNOTATION, certificateKey, privateKeyKey, SECRET_KEY } from '@causeway/crds';
+import { bundleFingerprints, fingerprintOf } from '../mounted/index.ts';
 import { parseAnnotations } from './annotations.ts';
 
 /** One version of the server's certificate. */
@@ -76,15 +77,6 @@ async function readPair(dir: string, version: number): Promise<CertificatePair> 
     throw new Error(`${privateKeyKey(version)} is not the key of ${certificateKey(version)}`);
   }
   return { version, cert, key, fingerprint: fingerprintOf(leaf) };
-}
-
-function bundleFingerprints(pem: string): string[] {
-  const certificates = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  return certificates.map((certificate) => fingerprintOf(new X509Certificate(certificate)));
-}
-
-function fingerprintOf(certificate: X509Certificate): string {
-  return createHash('sha256').update(certificate.raw).digest('hex');
 }
 
 function versionNumber(text: string | undefined): number | undefined {

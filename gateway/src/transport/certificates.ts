@@ -1,4 +1,4 @@
-import type { CertificateState } from '@causeway/crds';
+import type { CertificateState, HandshakeCount } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import { chooseVersion, readCertificateFiles } from './certificate-files.ts';
 import type { CertificateFiles, CertificatePair } from './certificate-files.ts';
@@ -19,6 +19,7 @@ export class Certificates {
   #served: CertificatePair | undefined;
   #ticketKey: Buffer | undefined;
   #problem = '';
+  #handshakes: CertificateState['handshakes'] = { since: noHandshakes(), before: noHandshakes() };
 
   constructor(dir: string, annotationsFile: string, log: Log) {
     this.#dir = dir;
@@ -31,10 +32,16 @@ export class Certificates {
     return this.#served && { cert: this.#served.cert, key: this.#served.key, ticketKeys: this.#ticketKey };
   }
 
-  get state(): CertificateState | undefined {
+  get state(): Omit<CertificateState, 'inner'> | undefined {
     if (!this.#served || !this.#files) return undefined;
     const { version, fingerprint } = this.#served;
-    return { version, fingerprint, available: [...this.#files.pairs.keys()], bundle: this.#files.bundle };
+    const available = [...this.#files.pairs.keys()];
+    return { version, fingerprint, available, bundle: this.#files.bundle, handshakes: this.#handshakes };
+  }
+
+  /** A handshake with a client ended. */
+  countHandshake(outcome: 'completed' | 'failed'): void {
+    this.#handshakes.since[outcome] += 1;
   }
 
   /**
@@ -58,6 +65,8 @@ export class Certificates {
     const same =
       this.#served && sameBytes(this.#served.cert, pair.cert) && sameBytes(this.#served.key, pair.key);
     if (same && sameBytes(ticketKey, this.#ticketKey)) return false;
+    if (this.#served !== undefined && this.#served.version !== pair.version)
+      this.#handshakes = { since: noHandshakes(), before: this.#handshakes.since };
     this.#served = pair;
     this.#ticketKey = ticketKey;
     this.#log.info('certificate to serve', { version: pair.version, fingerprint: pair.fingerprint });
@@ -68,6 +77,10 @@ export class Certificates {
     if (problem !== '' && problem !== this.#problem) this.#log.warn('certificate files', { problem });
     this.#problem = problem;
   }
+}
+
+function noHandshakes(): HandshakeCount {
+  return { completed: 0, failed: 0 };
 }
 
 function problemOf({ broken, annotated, current }: CertificateFiles, version: number | undefined): string {

@@ -29,7 +29,8 @@ export interface ClientSession {
 
 /** What the server counts. */
 export interface ServerEvents extends WireEvents {
-  handshake(outcome: 'ok' | 'failed' | 'refused'): void;
+  /** `certificate`: it failed because of what we showed. */
+  handshake(outcome: 'ok' | 'failed' | 'refused', certificate?: boolean): void;
   received(bytes: number): void;
   /** A request that was not upgraded, and its status. */
   notUpgraded(status: number): void;
@@ -55,6 +56,16 @@ interface Arrival {
   deadline: number;
   /** Set when it is a WebSocket. */
   session: ClientSession | undefined;
+}
+
+/**
+ * True when a handshake failed for what we showed or did: a client that refuses the certificate says so by an alert (RFC
+ * 8446, 6.2), which Bun 1.4 shows as BAD_PACKET_LENGTH. Scanners, clients of TLS 1.2, and connections that are just
+ * closed fail at any time.
+ */
+export function isAboutCertificate({ code, message }: Error & { code?: string }): boolean {
+  const alerts = /CERTIFICATE|UNKNOWN[_ ]CA|DECRYPT|SIGNATURE|INTERNAL[_ ]ERROR|BAD[_ ]PACKET[_ ]LENGTH/i;
+  return alerts.test(`${code} ${message.replace('OPENSSL_internal', '')}`);
 }
 
 /**
@@ -92,8 +103,8 @@ export class ClientServer {
     });
     this.#server.maxConnections = options.maxConnections;
     this.#server.on('secureConnection', (socket) => this.#arrive(socket));
-    this.#server.on('tlsClientError', (_, socket) => {
-      options.events.handshake('failed');
+    this.#server.on('tlsClientError', (error, socket) => {
+      options.events.handshake('failed', isAboutCertificate(error));
       // A handshake that takes too long is only told; its socket would stay for ever.
       socket.destroy();
     });

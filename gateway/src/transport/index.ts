@@ -1,6 +1,6 @@
 /**
  * gateway/src/transport: sockets. TLS 1.3 and WebSocket for clients, certificates that change under way, and plain
- * HTTP for probes. Imports protocol (its close codes), log and crds; ws is imported nowhere else.
+ * HTTP for probes. Imports protocol (its close codes), mounted, log and crds; ws is imported nowhere else.
  */
 export { startAdminServer } from './admin-server.ts';
 export type { AdminSources } from './admin-server.ts';
@@ -8,5 +8,4 @@ export { Certificates } from './certificates.ts';
 export { ClientServer } from './client-server.ts';
 export type { ClientSession, ServerEvents } from './client-server.ts';
 export { textFrame } from './frame.ts';
-export { watchFiles } from './watch-files.ts';
 export type { WebSocketWire } from './web-socket-wire.ts';

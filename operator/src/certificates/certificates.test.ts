@@ -10,10 +10,12 @@ import {
   issueDue,
   planCertificates,
   splitBundle,
+  trustNeededSince,
   x509Issuer,
   type CertificateWish,
   type HeldSecrets,
   type Rotation,
+  type SecretData,
 } from './index.ts';
 
 const HOUR = 3_600_000;
@@ -25,6 +27,8 @@ const WISH: CertificateWish = {
   innerNames: ['orders-redis.messaging.svc'],
   duration: 90 * DAY,
   renewBefore: 30 * DAY,
+  authority: { duration: 3650 * DAY, renewBefore: 365 * DAY },
+  ticketKeyLifetime: 7 * DAY,
   isSupplied: false,
 };
 
@@ -47,8 +51,17 @@ function rotationDue(wish: CertificateWish, held: HeldSecrets, now = NOW): strin
   return planCertificates(wish, held, now).due;
 }
 
-function rotating(stage: Rotation['stage']): Rotation {
-  return { from: 1, to: 2, reason: 'Requested', stage, startedAt: NOW, stageSince: NOW };
+function rotating(stage: Rotation['stage'], more: Partial<Rotation> = {}): Rotation {
+  return { from: 1, to: 2, reason: 'Requested', stage, startedAt: NOW, stageSince: NOW, ...more };
+}
+
+function authoritiesIn(secret: SecretData | undefined): (string | undefined)[] {
+  return splitBundle(secret?.[SECRET_KEY.ca]).map((pem) => inspectCertificate(pem)?.fingerprint);
+}
+
+function isSigned(pem: string, by = ''): boolean {
+  const [certificate, issuer] = [new X509Certificate(pem), new X509Certificate(by)];
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }
 
 describe('the certificates of a platform', () => {
@@ -86,8 +99,13 @@ describe('the certificates of a platform', () => {
     const held = await issued();
     assert.equal(rotationDue(WISH, held, NOW + 59 * DAY), undefined);
     assert.equal(rotationDue(WISH, held, NOW + 60 * DAY), 'Expiring');
-    assert.deepEqual(due(WISH, held, NOW + 60 * DAY), []);
-    assert.deepEqual(due(WISH, held, NOW + 90 * DAY), ['served:Expiring']);
+    assert.deepEqual(due(WISH, held, NOW + 60 * DAY), ['ticketKey:Expiring']);
+    assert.deepEqual(due(WISH, held, NOW + 90 * DAY), [
+      'inner:Expiring',
+      'client:Expiring',
+      'served:Expiring',
+      'ticketKey:Expiring',
+    ]);
     const late = await issued(held, WISH, NOW + 90 * DAY);
     assert.equal(late.served?.[SECRET_KEY.current], '2');
     assert.ok(late.served?.['tls-2.key']);
@@ -117,6 +135,80 @@ describe('the certificates of a platform', () => {
     const back = await issued(both);
     assert.equal(back.served?.['tls-2.crt'], undefined, 'one that was rolled back leaves nothing');
     assert.equal(back.served?.[SECRET_KEY.ticketKey], held.served?.[SECRET_KEY.ticketKey]);
+  });
+
+  it('of the inner links have both pairs by their numbers too, and use the new one from Verify on', async () => {
+    const held = await issued();
+    const both = await issued(held, WISH, NOW, rotating('Issue'));
+    const used = (secrets: HeldSecrets): (string | undefined)[] =>
+      [secrets.inner, secrets.client].map((secret) => secret?.[SECRET_KEY.cert]);
+    assert.deepEqual(used(both), used(held));
+    const moved = await issued(both, WISH, NOW, rotating('Verify'));
+    assert.deepEqual(used(moved), [both.inner?.['tls-2.crt'], both.client?.['tls-2.crt']]);
+    assert.notDeepEqual(used(moved), used(held));
+    const back = await issued(moved, WISH, NOW, rotating('RollBack'));
+    assert.deepEqual(used(back), used(held));
+    assert.deepEqual((await issued(back)).inner, held.inner, 'nothing is left of it');
+    const after = await issued(await issued(moved, WISH, NOW, rotating('Retire')));
+    assert.deepEqual(Object.keys(after.inner ?? {}).sort(), ['ca.crt', 'tls.crt', 'tls.key']);
+    assert.deepEqual(used(after), used(moved));
+  });
+
+  it('of a new authority are trusted through the old one, until its key is gone', async () => {
+    const held = await issued();
+    const authority = { authority: true };
+    const both = await issued(held, WISH, NOW, rotating('Issue', authority));
+    const [oldOne] = authoritiesIn(held.authority);
+    const newOne = inspectCertificate(both.authority?.[SECRET_KEY.nextCa])?.fingerprint;
+    for (const secret of [both.inner, both.client, both.served])
+      assert.deepEqual(authoritiesIn(secret), [oldOne, newOne]);
+    for (const pem of [both.served?.['tls-2.crt'], both.inner?.['tls-2.crt']]) {
+      const [leaf = '', cross = ''] = splitBundle(pem);
+      assert.ok(isSigned(leaf, both.authority?.[SECRET_KEY.nextCa]));
+      assert.ok(isSigned(leaf, cross) && isSigned(cross, held.authority?.[SECRET_KEY.ca]));
+    }
+    assert.deepEqual(await issued(both, WISH, NOW, rotating('Roll', authority)), both, 'nothing twice');
+
+    const retired = await issued(both, WISH, NOW, rotating('Retire', authority));
+    assert.deepEqual(authoritiesIn(retired.authority), [newOne]);
+    assert.equal(retired.authority?.[SECRET_KEY.nextCaKey], undefined);
+    assert.ok(
+      !JSON.stringify(retired).includes(JSON.stringify(held.authority?.[SECRET_KEY.caKey]).slice(1, -1)),
+    );
+    assert.deepEqual(authoritiesIn(retired.inner), [newOne, oldOne]);
+    const over = await issued(retired, WISH, NOW + 30_000, rotating('Retire', authority));
+    assert.deepEqual(authoritiesIn(over.inner), [newOne]);
+    const after = await issued(over);
+    assert.deepEqual([due(WISH, after), authoritiesIn(after.served)], [[], [newOne]]);
+    const later = await issued(after, WISH, NOW, rotating('Issue', { from: 2, to: 3 }));
+    assert.equal(splitBundle(later.inner?.['tls-3.crt']).length, 2, 'etcd may still trust the old one alone');
+  });
+
+  it('of a new authority leave nothing when the rotation goes back', async () => {
+    const held = await issued();
+    const both = await issued(held, WISH, NOW, rotating('Verify', { authority: true }));
+    const back = await issued(both, WISH, NOW, rotating('RollBack', { authority: true }));
+    assert.equal(authoritiesIn(back.inner).length, 2, 'what goes back may still show it');
+    assert.deepEqual(await issued(back), held);
+  });
+
+  it('ask for a new authority in time, and for one at once when it is lost', async () => {
+    const held = await issued();
+    const planAt = (now: number): boolean => planCertificates(WISH, held, now).authorityDue;
+    assert.deepEqual([planAt(NOW + 3284 * DAY), planAt(NOW + 3285 * DAY)], [false, true]);
+    const since = (secrets: HeldSecrets): number => trustNeededSince(secrets.authority, NOW);
+    assert.equal(since(held), NOW);
+    const lost = await issued({ ...held, authority: undefined }, WISH, NOW + HOUR);
+    assert.equal(since(lost), NOW + HOUR, 'no etcd that started before can know it');
+    const rotated = await issued(held, WISH, NOW + HOUR, rotating('Issue', { authority: true }));
+    assert.equal(since(rotated), NOW, 'the old one leads to it');
+  });
+
+  it('change the ticket key when it has had its time', async () => {
+    const held = await issued();
+    const later = await issued(held, WISH, NOW + 7 * DAY);
+    assert.notEqual(later.served?.[SECRET_KEY.ticketKey], held.served?.[SECRET_KEY.ticketKey]);
+    assert.deepEqual(due(WISH, later, NOW + 13 * DAY), []);
   });
 
   it('never use a number twice, also when the current one was lost', async () => {

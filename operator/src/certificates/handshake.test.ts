@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { createServer, type Server, type TlsOptions } from 'node:tls';
 import { SECRET_KEY } from '@causeway/crds';
-import { tlsHandshaker, versionShown, type Shown } from './handshake.ts';
+import { shake, versionShown, type Shown } from './handshake.ts';
 import { x509Issuer, type KeyPair } from './issuer.ts';
 
 const NAME = 'orders-gateway.messaging.svc';
@@ -35,7 +35,7 @@ async function shown(options: TlsOptions, ca: string | undefined = authority.cer
     server.listen(0, '127.0.0.1', resolve);
   });
   const { port } = server.address() as AddressInfo;
-  return tlsHandshaker.shake({ host: '127.0.0.1', port, servername: NAME, ca });
+  return shake({ host: '127.0.0.1', port, servername: NAME, ca });
 }
 
 function pairOf({ certificate, privateKey }: KeyPair): TlsOptions {
@@ -55,6 +55,16 @@ describe('a handshake with a gateway', () => {
   it('shows which version it serves', async () => {
     assert.deepEqual(versionOf(await shown(pairOf(first))), { shows: 1 });
     assert.deepEqual(versionOf(await shown(pairOf(second))), { shows: 2 });
+  });
+
+  it('of a new authority is good to those who trust it, or only the one before', async () => {
+    const next = await x509Issuer.authority({ commonName: 'orders authority 2', ...valid });
+    const request = { commonName: 'gateway', dnsNames: [NAME], usages: ['server'] as const, ...valid };
+    const leaf = await x509Issuer.leaf(request, next);
+    const certificate = `${leaf.certificate}${await x509Issuer.cross(next, authority)}`;
+    for (const ca of [authority.certificate, next.certificate, authority.certificate + next.certificate])
+      assert.equal((await shown(pairOf({ ...leaf, certificate }), ca)).refusal, undefined);
+    assert.notEqual((await shown(pairOf(leaf))).refusal, undefined, 'not without the cross-signature');
   });
 
   it('shows a certificate that is in no version', async () => {
@@ -91,6 +101,6 @@ describe('a handshake with a gateway', () => {
 
   it('fails with the reason when there is none', async () => {
     const target = { host: '127.0.0.1', port: 1, servername: NAME, ca: authority.certificate };
-    await assert.rejects(tlsHandshaker.shake(target), /ECONNREFUSED/);
+    await assert.rejects(shake(target), /ECONNREFUSED/);
   });
 });

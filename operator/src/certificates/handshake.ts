@@ -1,4 +1,4 @@
-/** Looks at what a gateway pod serves, as a client would: with a TLS handshake of its own. */
+/** Looks at what a pod serves, as a client would: with a TLS handshake of its own. */
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import { certificateKey } from '@causeway/crds';
 import { inspectCertificate, plainFingerprint, splitBundle } from './inspect.ts';
@@ -13,6 +13,8 @@ export interface HandshakeTarget {
   servername: string;
   /** Authorities to trust, PEM; undefined: the certificate's chain is not to be checked. */
   ca: string | undefined;
+  /** For a server that asks for a client certificate; PEM. */
+  client?: { cert: string; key: string };
 }
 
 /** What a pod showed. */
@@ -25,36 +27,33 @@ export interface Shown {
   refusal: string | undefined;
 }
 
-/** Makes handshakes. Rejects when none comes about. */
-export interface GatewayHandshaker {
-  shake(target: HandshakeTarget): Promise<Shown>;
-}
-
 /** Time for one handshake, its connection included; milliseconds. */
 const TIMEOUT = 2_000;
 
-/** Real handshakes. Each is a full one: a resumed session would show nothing of the certificate (RFC 8446, 2.2). */
-export const tlsHandshaker: GatewayHandshaker = {
-  shake: ({ host, port, servername, ca }) =>
-    new Promise((resolve, reject) => {
-      // What is shown is looked at here, also when a client would refuse it.
-      const options = { host, port, servername, rejectUnauthorized: false, timeout: TIMEOUT };
-      const socket = connect({ ...options, ...(ca === undefined ? {} : { ca }) });
-      const late = setTimeout(
-        () => socket.destroy(new Error(`no handshake within ${TIMEOUT / 1000} s`)),
-        TIMEOUT,
-      );
-      socket.once('secureConnect', () => {
-        resolve(shownBy(socket, ca));
-        socket.destroy();
-      });
-      socket.once('error', reject);
-      socket.once('close', () => {
-        clearTimeout(late);
-        reject(new Error('the connection ended in the handshake'));
-      });
-    }),
-};
+/**
+ * A real handshake; rejects when none comes about. It is a full one: a resumed session would show nothing of the
+ * certificate (RFC 8446, 2.2).
+ */
+export function shake({ host, port, servername, ca, client }: HandshakeTarget): Promise<Shown> {
+  return new Promise((resolve, reject) => {
+    // What is shown is looked at here, also when a client would refuse it.
+    const options = { host, port, servername, rejectUnauthorized: false, timeout: TIMEOUT };
+    const socket = connect({ ...options, ...(ca === undefined ? {} : { ca }), ...client });
+    const late = setTimeout(
+      () => socket.destroy(new Error(`no handshake within ${TIMEOUT / 1000} s`)),
+      TIMEOUT,
+    );
+    socket.once('secureConnect', () => {
+      resolve(shownBy(socket, ca));
+      socket.destroy();
+    });
+    socket.once('error', reject);
+    socket.once('close', () => {
+      clearTimeout(late);
+      reject(new Error('the connection ended in the handshake'));
+    });
+  });
+}
 
 function shownBy(socket: TLSSocket, ca: string | undefined): Shown {
   const isRefused = ca !== undefined && !socket.authorized;

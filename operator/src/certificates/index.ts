@@ -2,7 +2,13 @@
  * Certificates of a platform: what is due, who issues it, what the Secrets hold.
  * May import `controller` and `@causeway/crds`; knows no MessagePlatform.
  */
-export { inspectCertificate, keyMatches, splitBundle, type CertificateFacts } from './inspect.ts';
+export {
+  inspectCertificate,
+  keyMatches,
+  plainFingerprint,
+  splitBundle,
+  type CertificateFacts,
+} from './inspect.ts';
 export { x509Issuer, type CertificateIssuer, type KeyPair, type LeafRequest } from './issuer.ts';
 export {
   planCertificates,
@@ -18,12 +24,17 @@ export { checkSuppliedCertificate } from './supplied.ts';
 export { decodeSecret, encodeSecret, type SecretData } from './secret-data.ts';
 export { issueDue, type IssuedSecrets } from './issue-due.ts';
 export {
+  asksLinks,
   nextRotation,
   podsToAsk,
   replacedRotation,
   type EndedRotation,
+  type RotatingLink,
   type RotatingPod,
   type Rotation,
   type RotationPolicy,
+  type RotationStage,
 } from './rotation.ts';
-export { tlsHandshaker, versionShown, type GatewayHandshaker, type Shown } from './handshake.ts';
+export { versionShown, type Shown } from './handshake.ts';
+export { failingSince, podProbe, type PodProbe, type PodReport } from './probe.ts';
+export { trustNeededSince } from './authorities.ts';

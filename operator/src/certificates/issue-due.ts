@@ -1,17 +1,17 @@
 import { SECRET_KEY, certificateKey, privateKeyKey } from '@causeway/crds';
-import { inspectCertificate, splitBundle } from './inspect.ts';
-import type { CertificateIssuer, KeyPair } from './issuer.ts';
+import {
+  BACKDATE,
+  authoritySecret,
+  trustBundle,
+  type Authorities,
+  type Authority,
+  type RotationState,
+} from './authorities.ts';
+import { inspectCertificate } from './inspect.ts';
+import { issueAuthorities } from './issue-authorities.ts';
+import type { CertificateIssuer, KeyPair, LeafRequest } from './issuer.ts';
 import { servedVersion, type CertificatePlan, type CertificateWish, type HeldSecrets } from './plan.ts';
-import type { Rotation } from './rotation.ts';
 import type { SecretData } from './secret-data.ts';
-
-/** Lifetime of an authority, and of the inner certificates that it signs: ten years, milliseconds. */
-const AUTHORITY_LIFETIME = 10 * 365 * 86_400_000;
-/** Certificates begin a little in the past, for clocks that are behind. */
-const BACKDATE = 300_000;
-
-/** As much of a rotation as what the Secret holds depends on. */
-export type RotationState = Pick<Rotation, 'from' | 'to' | 'stage'>;
 
 /** What the four Secrets should hold. */
 export interface IssuedSecrets {
@@ -31,60 +31,104 @@ export async function issueDue(
     held: HeldSecrets;
     now: number;
     rotation?: RotationState | undefined;
+    /** Versions that gateway pods are told to serve. */
+    told?: readonly number[];
   },
   issuer: CertificateIssuer,
 ): Promise<IssuedSecrets> {
-  const { platform, wish, held, now } = context;
-  const due = new Map(plan.steps.map((step) => [step.issue, step]));
-  const authority = due.has('authority')
-    ? await issuer.authority({
-        commonName: `${platform} causeway authority`,
-        notBefore: now - BACKDATE,
-        notAfter: now + AUTHORITY_LIFETIME,
-      })
-    : heldAuthority(held);
-  const bundle = trustBundle(authority.certificate, held.inner?.[SECRET_KEY.ca], now);
-  const authorityEnd = inspectCertificate(authority.certificate)?.notAfter ?? now + AUTHORITY_LIFETIME;
-
-  const pair = async (name: 'inner' | 'client'): Promise<SecretData> => {
-    const both = name === 'inner';
-    const request = {
-      commonName: both ? `${platform} inner` : `${platform} client`,
-      dnsNames: both ? wish.innerNames : [],
-      usages: both ? (['server', 'client'] as const) : (['client'] as const),
-      notBefore: now - BACKDATE,
-      notAfter: authorityEnd,
-    };
-    const old = held[name];
-    const keys = due.has(name) || old === undefined ? await issuer.leaf(request, authority) : heldPair(old);
-    return {
-      [SECRET_KEY.ca]: bundle,
-      [SECRET_KEY.cert]: keys.certificate,
-      [SECRET_KEY.key]: keys.privateKey,
-    };
+  const { platform, wish, held, now, rotation } = context;
+  const authorities = await issueAuthorities(plan, { ...context, held: held.authority, rotation }, issuer);
+  const old = { authority: held.authority, bundle: held.inner?.[SECRET_KEY.ca] };
+  const common: IssueContext = {
+    wish,
+    now,
+    rotation,
+    authorities,
+    bundle: trustBundle(authorities, old, { now, rotation }),
   };
-
+  const names = { inner: wish.innerNames, client: [] };
+  const pairSecret = (name: 'inner' | 'client'): Promise<SecretData> =>
+    linkSecret(plan, { ...common, name, held: held[name] }, (signer) =>
+      signedPair(
+        {
+          commonName: `${platform} ${name}`,
+          dnsNames: names[name],
+          usages: name === 'inner' ? ['server', 'client'] : ['client'],
+        },
+        { ...common, signer },
+        issuer,
+      ),
+    );
   return {
-    authority: { [SECRET_KEY.ca]: authority.certificate, [SECRET_KEY.caKey]: authority.privateKey },
-    inner: await pair('inner'),
-    client: await pair('client'),
-    served: await servedSecret(
-      plan,
-      { wish, held: held.served, now, bundle, authority, authorityEnd, rotation: context.rotation },
-      issuer,
-    ),
+    authority: authoritySecret(authorities),
+    inner: await pairSecret('inner'),
+    client: await pairSecret('client'),
+    served: await servedSecret(plan, { ...common, held: held.served, told: context.told ?? [] }, issuer),
   };
 }
 
-interface ServedContext {
+/** What everything that is issued together has in common. */
+interface IssueContext {
   wish: CertificateWish;
-  held: SecretData | undefined;
   now: number;
-  bundle: string;
-  authority: KeyPair;
-  authorityEnd: number;
   rotation: RotationState | undefined;
+  authorities: Authorities;
+  bundle: string;
 }
+
+/** A new pair. With it comes what leads those to its authority who trust only the one before. */
+async function signedPair(
+  request: Pick<LeafRequest, 'commonName' | 'dnsNames' | 'usages'>,
+  { wish, now, signer }: { wish: CertificateWish; now: number; signer: Authority },
+  issuer: CertificateIssuer,
+): Promise<KeyPair> {
+  const lifetime = now + wish.duration;
+  const end = inspectCertificate(signer.certificate)?.notAfter ?? lifetime;
+  const times = { notBefore: now - BACKDATE, notAfter: Math.min(lifetime, end) };
+  const leaf = await issuer.leaf({ ...request, ...times }, signer);
+  return { ...leaf, certificate: `${leaf.certificate}${signer.cross ?? ''}` };
+}
+
+/**
+ * The Secret of an inner link: the pair in use, and during a rotation both of its pairs by their numbers. The new one is
+ * in use once all gateways have shown theirs, and no longer when the rotation goes back.
+ */
+async function linkSecret(
+  plan: CertificatePlan,
+  context: IssueContext & { name: 'inner' | 'client'; held: SecretData | undefined },
+  issue: (signer: Authority) => Promise<KeyPair>,
+): Promise<SecretData> {
+  const { name, held, rotation, authorities, bundle } = context;
+  const steps = plan.steps.filter((step) => step.issue === name);
+  const atOnce = steps.some((step) => !('version' in step));
+  const isNew = steps.some((step) => 'version' in step);
+  const used = atOnce || held === undefined ? await issue(authorities.present) : heldPair(held);
+  const secret = (pair: KeyPair, more: SecretData = {}): SecretData => ({
+    [SECRET_KEY.ca]: bundle,
+    [SECRET_KEY.cert]: pair.certificate,
+    [SECRET_KEY.key]: pair.privateKey,
+    ...more,
+  });
+  if (rotation === undefined) return secret(used);
+  const isMoved = rotation.stage === 'Verify' || rotation.stage === 'Retire';
+  const replaces = (moved: boolean): boolean => atOnce && isMoved === moved;
+  const from = replaces(false) ? used : (heldPair(held, rotation.from) ?? used);
+  const to = isNew
+    ? await issue(authorities.next ?? authorities.present)
+    : replaces(true)
+      ? used
+      : heldPair(held, rotation.to);
+  return secret(isMoved ? (to ?? from) : from, {
+    ...numbered(rotation.from, from),
+    ...(to === undefined ? {} : numbered(rotation.to, to)),
+  });
+}
+
+function numbered(version: number, pair: KeyPair): SecretData {
+  return { [certificateKey(version)]: pair.certificate, [privateKeyKey(version)]: pair.privateKey };
+}
+
+type ServedContext = IssueContext & { held: SecretData | undefined; told: readonly number[] };
 
 async function servedSecret(
   plan: CertificatePlan,
@@ -95,18 +139,17 @@ async function servedSecret(
   const step = plan.steps.find((candidate) => candidate.issue === 'served');
   if (step === undefined && servedVersion(held) === 0) return undefined;
   const common = {
-    ...keptVersions(held, rotation),
+    ...keptVersions(context),
     ...tickets(plan, context, issuer),
     [SECRET_KEY.ca]: servedBundle(context),
     [SECRET_KEY.current]: String(currentVersion(plan, held, rotation)),
   };
   if (step?.issue !== 'served') return common;
-  const pair = suppliedPair(wish.supplied) ?? (await servedPair(context, issuer));
-  return {
-    ...common,
-    [certificateKey(step.version)]: pair.certificate,
-    [privateKeyKey(step.version)]: pair.privateKey,
-  };
+  const { present, next } = context.authorities;
+  // What is issued at once ends the rotation, and with it the next authority.
+  const signer = plan.atOnce ? present : (next ?? present);
+  const pair = suppliedPair(wish.supplied) ?? (await servedPair({ ...context, signer }, issuer));
+  return { ...common, ...numbered(step.version, pair) };
 }
 
 /** The version for pods that are told none: the new one only once a rotation has verified it on every pod. */
@@ -121,23 +164,29 @@ function currentVersion(
 }
 
 /**
- * The key of session tickets, and the version that it began with. A rotation that retires a version ends its tickets
- * with it.
+ * The key of session tickets, when it was made, and the version that it began with. A rotation that retires a version
+ * ends its tickets with it; besides, a key has its time.
  */
 function tickets(
   plan: CertificatePlan,
-  { held, rotation }: ServedContext,
+  { held, rotation, now }: ServedContext,
   issuer: CertificateIssuer,
 ): SecretData {
+  const version = String(currentVersion(plan, held, rotation));
   const key = held?.[SECRET_KEY.ticketKey];
-  const since = held?.[SECRET_KEY.ticketSince];
-  const ends = rotation?.stage === 'Retire' && since !== String(rotation.to);
-  const missing = plan.steps.some((step) => step.issue === 'ticketKey');
-  if (key === undefined || missing || ends) {
-    const version = rotation?.stage === 'Retire' ? rotation.to : currentVersion(plan, held, rotation);
-    return { [SECRET_KEY.ticketKey]: issuer.ticketKey(), [SECRET_KEY.ticketSince]: String(version) };
-  }
-  return { [SECRET_KEY.ticketKey]: key, ...(since === undefined ? {} : { [SECRET_KEY.ticketSince]: since }) };
+  const since = held?.[SECRET_KEY.ticketSince] ?? version;
+  const made = held?.[SECRET_KEY.ticketMade] ?? '';
+  const isDue = plan.steps.some((step) => step.issue === 'ticketKey');
+  const ends = rotation?.stage === 'Retire' && since !== version;
+  const is =
+    key === undefined || isDue || ends
+      ? { key: issuer.ticketKey(), since: version, made: new Date(now).toISOString() }
+      : { key, since, made };
+  return {
+    [SECRET_KEY.ticketKey]: is.key,
+    [SECRET_KEY.ticketSince]: is.since,
+    [SECRET_KEY.ticketMade]: is.made,
+  };
 }
 
 /** What clients of the gateways should trust. */
@@ -153,51 +202,42 @@ function suppliedPair(supplied: SecretData | undefined): KeyPair | undefined {
 }
 
 function servedPair(
-  { wish, now, authority, authorityEnd }: ServedContext,
+  context: ServedContext & { signer: Authority },
   issuer: CertificateIssuer,
 ): Promise<KeyPair> {
+  const { wish } = context;
   const request = {
     commonName: wish.servedNames[0]?.slice(0, 64) ?? 'causeway gateway',
     dnsNames: wish.servedNames,
     usages: ['server'] as const,
-    notBefore: now - BACKDATE,
-    notAfter: Math.min(now + wish.duration, authorityEnd),
   };
-  return issuer.leaf(request, authority);
+  return signedPair(request, context, issuer);
 }
 
-/** The version that is served now, which stays beside a new one, and during a rotation both of its versions. */
-function keptVersions(held: SecretData | undefined, rotation: RotationState | undefined): SecretData {
+/**
+ * The version that is served now, which stays beside a new one, during a rotation both of its versions, and what a pod is
+ * told to serve: it is told another one first.
+ */
+function keptVersions({ held, rotation, told }: ServedContext): SecretData {
   const versions = new Set([
     servedVersion(held),
+    ...told,
     ...(rotation === undefined ? [] : [rotation.from, rotation.to]),
   ]);
-  const kept: Record<string, string> = {};
-  for (const version of versions) {
-    const certificate = held?.[certificateKey(version)];
-    const key = held?.[privateKeyKey(version)];
-    if (certificate === undefined || key === undefined) continue;
-    kept[certificateKey(version)] = certificate;
-    kept[privateKeyKey(version)] = key;
-  }
-  return kept;
+  const pairs = [...versions].map((version) => ({ version, pair: heldPair(held, version) }));
+  return Object.assign(
+    {},
+    ...pairs.map(({ version, pair }) => (pair ? numbered(version, pair) : {})),
+  ) as SecretData;
 }
 
-/** The authority, and those trusted before it that have not ended: what they signed may still be in use. */
-function trustBundle(authority: string, before: string | undefined, now: number): string {
-  const old = splitBundle(before).filter(
-    (pem) => (inspectCertificate(pem)?.notAfter ?? 0) > now && pem.trim() !== authority.trim(),
-  );
-  return [authority, ...old].map((pem) => `${pem.trim()}\n`).join('');
-}
-
-function heldAuthority(held: HeldSecrets): KeyPair {
-  return {
-    certificate: held.authority?.[SECRET_KEY.ca] ?? '',
-    privateKey: held.authority?.[SECRET_KEY.caKey] ?? '',
-  };
-}
-
-function heldPair(held: SecretData): KeyPair {
-  return { certificate: held[SECRET_KEY.cert] ?? '', privateKey: held[SECRET_KEY.key] ?? '' };
+/** A pair that a Secret holds: the one of that number, or the one in use. Undefined: it is not there. */
+function heldPair(held: SecretData): KeyPair;
+function heldPair(held: SecretData | undefined, version: number): KeyPair | undefined;
+function heldPair(held: SecretData | undefined, version?: number): KeyPair | undefined {
+  if (version === undefined)
+    return { certificate: held?.[SECRET_KEY.cert] ?? '', privateKey: held?.[SECRET_KEY.key] ?? '' };
+  const certificate = held?.[certificateKey(version)];
+  const privateKey = held?.[privateKeyKey(version)];
+  return certificate === undefined || privateKey === undefined ? undefined : { certificate, privateKey };
 }

@@ -22,6 +22,11 @@ export interface LeafRequest {
 export interface CertificateIssuer {
   /** A self-signed authority (ECDSA P-256). */
   authority(request: { commonName: string; notBefore: number; notAfter: number }): Promise<KeyPair>;
+  /**
+   * Certificate (PEM) of `subject`'s name and key, signed by `authority`: whoever trusts that one trusts what `subject`
+   * signs (RFC 4949, cross-certification).
+   */
+  cross(subject: KeyPair, authority: KeyPair): Promise<string>;
   /** A leaf (ECDSA P-256) signed by `authority`. */
   leaf(request: LeafRequest, authority: KeyPair): Promise<KeyPair>;
   /** 48 random bytes as Latin-1 text: a TLS session-ticket key. */
@@ -44,14 +49,37 @@ export const x509Issuer: CertificateIssuer = {
         keys,
         signingAlgorithm: ECDSA_P256,
         extensions: [
-          new x509.BasicConstraintsExtension(true, 0, true),
-          new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+          ...authorityExtensions(),
           await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, crypto),
         ],
       },
       crypto,
     );
     return { certificate: pem(certificate), privateKey: await privateKeyPem(keys.privateKey) };
+  },
+
+  async cross(subject, authority) {
+    const of = new x509.X509Certificate(subject.certificate);
+    const by = new x509.X509Certificate(authority.certificate);
+    const certificate = await x509.X509CertificateGenerator.create(
+      {
+        serialNumber: serialNumber(),
+        subject: of.subject,
+        issuer: by.subject,
+        notBefore: of.notBefore,
+        notAfter: new Date(Math.min(of.notAfter.getTime(), by.notAfter.getTime())),
+        publicKey: of.publicKey,
+        signingKey: await importPrivateKey(authority.privateKey),
+        signingAlgorithm: ECDSA_P256,
+        extensions: [
+          ...authorityExtensions(),
+          await x509.SubjectKeyIdentifierExtension.create(of.publicKey, false, crypto),
+          await x509.AuthorityKeyIdentifierExtension.create(by.publicKey, false, crypto),
+        ],
+      },
+      crypto,
+    );
+    return pem(certificate);
   },
 
   async leaf(request, authority) {
@@ -86,6 +114,14 @@ export const x509Issuer: CertificateIssuer = {
 
   ticketKey: () => randomBytes(48).toString('latin1'),
 };
+
+/** No path length: an authority that is cross-signed stands between the one that signed it and a leaf. */
+function authorityExtensions(): x509.Extension[] {
+  return [
+    new x509.BasicConstraintsExtension(true, undefined, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+  ];
+}
 
 function subjectAltNames(names: readonly string[]): x509.Extension[] {
   if (names.length === 0) return [];

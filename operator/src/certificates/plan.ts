@@ -1,7 +1,8 @@
 /** What is due: a pure decision over what the Secrets hold. */
 import { SECRET_KEY, certificateKey, privateKeyKey } from '@causeway/crds';
+import { signersOf } from './authorities.ts';
 import { inspectCertificate, keyMatches, signedByOne, type CertificateFacts } from './inspect.ts';
-import type { DueReason, Rotation } from './rotation.ts';
+import type { DueReason, Rotation, RotationReason } from './rotation.ts';
 import type { SecretData } from './secret-data.ts';
 
 /** What a platform wants of its certificates. Durations in milliseconds. */
@@ -12,6 +13,10 @@ export interface CertificateWish {
   innerNames: readonly string[];
   duration: number;
   renewBefore: number;
+  /** Of the platform's own authority. */
+  authority: { duration: number; renewBefore: number };
+  /** How long a session-ticket key is used. */
+  ticketKeyLifetime: number;
   /** A pair that the user supplies, already checked; the gateways' certificate is then a copy of it. */
   supplied?: SecretData;
   /** True when the gateways' certificate comes from the user, whether it is there now or not. */
@@ -26,18 +31,25 @@ export interface HeldSecrets {
   client: SecretData | undefined;
 }
 
-/** One thing to issue. `version`: of the gateways' certificate. */
+/**
+ * One thing to issue. `version`: number of the pair; an inner pair without one takes the place of the one in use at
+ * once. `nextAuthority`: the one that a rotation brings, beside the present one.
+ */
 export type CertificateStep =
-  | { issue: 'authority' | 'inner' | 'client' | 'ticketKey'; reason: DueReason }
-  | { issue: 'served'; reason: DueReason | 'Requested'; version: number };
+  | { issue: 'authority' | 'ticketKey'; reason: DueReason }
+  | { issue: 'nextAuthority'; reason: RotationReason }
+  | { issue: 'inner' | 'client'; reason: RotationReason; version?: number }
+  | { issue: 'served'; reason: RotationReason; version: number };
 
 export interface CertificatePlan {
   /** In the order in which to do them. */
   steps: CertificateStep[];
   /** Version that is served before the steps; 0 when there is none. */
   version: number;
-  /** Why the served certificate, which still works, should be replaced by a rotation. */
+  /** Why certificates that still work should be replaced by a rotation. */
   due: DueReason | undefined;
+  /** The authority should be replaced by that rotation too. */
+  authorityDue: boolean;
   /** The served certificate is gone or of no use: what replaces it goes out at once, without a rotation. */
   atOnce: boolean;
   /** Number for the next version of the served certificate. */
@@ -46,14 +58,14 @@ export interface CertificatePlan {
 
 /** What is known of rotations when a plan is made. */
 export interface RotationFacts {
-  rotation?: Pick<Rotation, 'from' | 'to' | 'stage' | 'reason'> | undefined;
+  rotation?: Pick<Rotation, 'from' | 'to' | 'stage' | 'reason' | 'authority'> | undefined;
   /** Highest version that there ever was, as far as status knows. */
   lastVersion?: number;
 }
 
 /**
- * What is due now. Nothing that works is ever replaced without a reason; the gateways' certificate only by a rotation,
- * whose new version is issued beside the old one.
+ * What is due now. Nothing that works is ever replaced without a reason, and what gateways serve and inner links use only
+ * by a rotation, whose new version is issued beside the old one.
  */
 export function planCertificates(
   wish: CertificateWish,
@@ -61,36 +73,82 @@ export function planCertificates(
   now: number,
   { rotation, lastVersion = 0 }: RotationFacts = {},
 ): CertificatePlan {
-  const steps: CertificateStep[] = [];
-  const authorityDue = dueAuthority(held.authority, now);
-  if (authorityDue !== undefined) steps.push({ issue: 'authority', reason: authorityDue });
-  const authority = authorityDue === undefined ? held.authority?.[SECRET_KEY.ca] : undefined;
-
-  steps.push(...dueInnerPairs(wish, held, { authority, now }));
+  const lost = dueAuthority(held.authority, now);
+  const signers = lost === undefined ? signersOf(held.authority, now) : undefined;
   const version = servedVersion(held.served);
-  const served = dueServed(wish, held.served, { version, authority, now });
+  const served = dueServed(wish, held.served, { version, authority: signers, now });
+  const inner = dueInnerPairs(wish, held, { authority: signers, now });
   const next = Math.max(nextVersion(held.served), lastVersion + 1);
   const atOnce = served !== undefined && !(MAY_WAIT.has(served) && isValid(held.served, version, now));
-  if (atOnce) steps.push({ issue: 'served', reason: served, version: next });
-  else if (rotation !== undefined && !hasPair(held.served, rotation.to))
-    steps.push({ issue: 'served', reason: rotation.reason, version: rotation.to });
-  if (held.served?.[SECRET_KEY.ticketKey]?.length !== 48)
-    steps.push({ issue: 'ticketKey', reason: 'Missing' });
-  return { steps, version, due: atOnce ? undefined : served, atOnce, nextVersion: next };
+  const authorityDue = lost === undefined && endsWithin(held.authority, wish.authority.renewBefore, now);
+  return {
+    steps: [
+      ...(lost === undefined ? [] : [{ issue: 'authority' as const, reason: lost }]),
+      ...inner.atOnce,
+      ...(atOnce ? [{ issue: 'served' as const, reason: served, version: next }] : []),
+      ...(atOnce || rotation === undefined ? [] : rotationSteps(held, rotation)),
+      ...dueTicketKey(held.served, wish, now),
+    ],
+    version,
+    due: atOnce ? undefined : (served ?? inner.due ?? dueWithAuthority(authorityDue)),
+    authorityDue,
+    atOnce,
+    nextVersion: next,
+  };
 }
 
-/** The certificates of the links between the parts. */
+function endsWithin(authority: SecretData | undefined, renewBefore: number, now: number): boolean {
+  return (inspectCertificate(authority?.[SECRET_KEY.ca])?.notAfter ?? Infinity) - renewBefore <= now;
+}
+
+function dueWithAuthority(isDue: boolean): DueReason | undefined {
+  return isDue ? 'Expiring' : undefined;
+}
+
+/** What a rotation has to have beside what is in use; it is never issued once the way back is begun. */
+function rotationSteps(
+  held: HeldSecrets,
+  { to, stage, reason, authority }: NonNullable<RotationFacts['rotation']>,
+): CertificateStep[] {
+  if (stage === 'RollBack' || stage === 'Retire') return [];
+  const needsAuthority =
+    authority === true &&
+    !keyMatches(held.authority?.[SECRET_KEY.nextCa], held.authority?.[SECRET_KEY.nextCaKey]);
+  return [
+    ...(needsAuthority ? [{ issue: 'nextAuthority' as const, reason }] : []),
+    ...(['inner', 'client', 'served'] as const)
+      .filter((name) => !hasPair(held[name], to))
+      .map((issue) => ({ issue, reason, version: to })),
+  ];
+}
+
+function dueTicketKey(
+  served: SecretData | undefined,
+  { ticketKeyLifetime }: CertificateWish,
+  now: number,
+): CertificateStep[] {
+  if (served?.[SECRET_KEY.ticketKey]?.length !== 48) return [{ issue: 'ticketKey', reason: 'Missing' }];
+  const made = Date.parse(served[SECRET_KEY.ticketMade] ?? '');
+  return made + ticketKeyLifetime > now ? [] : [{ issue: 'ticketKey', reason: 'Expiring' }];
+}
+
+/** The certificates of the links between the parts: what must be replaced at once, and why a rotation should begin. */
 function dueInnerPairs(
   wish: CertificateWish,
   held: HeldSecrets,
   state: { authority: string | undefined; now: number },
-): CertificateStep[] {
-  const inner = duePair(held.inner, { ...state, names: wish.innerNames, renewBefore: 0 });
-  const client = duePair(held.client, { ...state, names: [], renewBefore: 0 });
-  return [
-    ...(inner === undefined ? [] : [{ issue: 'inner' as const, reason: inner }]),
-    ...(client === undefined ? [] : [{ issue: 'client' as const, reason: client }]),
-  ];
+): { atOnce: CertificateStep[]; due: DueReason | undefined } {
+  const atOnce: CertificateStep[] = [];
+  let due: DueReason | undefined;
+  for (const issue of ['inner', 'client'] as const) {
+    const names = issue === 'inner' ? wish.innerNames : [];
+    const reason = duePair(held[issue], { ...state, names, renewBefore: wish.renewBefore });
+    const end = inspectCertificate(held[issue]?.[SECRET_KEY.cert])?.notAfter ?? 0;
+    // Another name is signed by the same authority: it can be had at once, and a new zone waits for it.
+    if (reason === 'Expiring' && end > state.now) due = reason;
+    else if (reason !== undefined) atOnce.push({ issue, reason });
+  }
+  return { atOnce, due };
 }
 
 /** Reasons to replace a certificate that works. */
@@ -106,7 +164,7 @@ function hasPair(served: SecretData | undefined, version: number): boolean {
   return keyMatches(served?.[certificateKey(version)], served?.[privateKeyKey(version)]);
 }
 
-/** Versions whose certificate and key the Secret has. */
+/** Versions whose certificate and key a Secret has. */
 export function heldVersions(served: SecretData | undefined): number[] {
   return versionNumbers(served).filter((version) => hasPair(served, version));
 }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { chance } from '../controller/testing/index.ts';
 import {
   nextRotation,
-  TICKET_GRACE,
+  RETIRE_GRACE,
   type EndedRotation,
   type RotatingPod,
   type Rotation,
@@ -36,6 +36,19 @@ interface ModelPod {
   isDeaf: boolean;
 }
 
+/** An end of an inner link in the model: it takes what its Secret has `delay` after it is there, or never. */
+interface ModelLink {
+  name: string;
+  zone: string;
+  ready: boolean;
+  uses: number;
+  /** Numbers of the authorities that it trusts. */
+  trusts: readonly number[];
+  wasAway: boolean;
+  delay: number;
+  isDeaf: boolean;
+}
+
 /** Two pods in each of three zones, a Secret, and a status; the operator may die between any two steps. */
 class Model {
   now = 1_000_000;
@@ -44,11 +57,30 @@ class Model {
   requested = true;
   control: RotationInput['control'] = 'Run';
   policy = POLICY;
+  /** The pod that says that its clients fail. */
+  failing: { pod: string; why: string } | undefined;
   current = 3;
   highest = 3;
   versions = new Set([3]);
   readonly stages: RotationStage[] = [];
   readonly told: string[] = [];
+  /** With a new authority: its number is that of the version that it came with. */
+  asksAuthority = false;
+  authority = 1;
+  /** The authority at the start of the rotation. */
+  old = 1;
+  /** What the Secret of the inner links has, and since when. */
+  inner = { uses: 3, trusts: [1], since: 0 };
+  links: ModelLink[] = ZONES.map((zone) => ({
+    name: `${zone}-etcd`,
+    zone,
+    ready: true,
+    uses: 3,
+    trusts: [1],
+    wasAway: false,
+    delay: 300,
+    isDeaf: false,
+  }));
   pods: ModelPod[] = ZONES.flatMap((zone) =>
     [0, 1].map((n) => ({
       name: `${zone}-${n}`,
@@ -72,13 +104,24 @@ class Model {
     });
   }
 
+  /** The ends of inner links take what their Secret has. */
+  #reload(): void {
+    this.links = this.links.map((link) =>
+      link.ready && !link.isDeaf && this.now - this.inner.since >= link.delay
+        ? { ...link, uses: this.inner.uses, trusts: this.inner.trusts }
+        : link,
+    );
+  }
+
   #view(pod: ModelPod): RotatingPod {
     const { name, zone, ready, told, toldAt } = pod;
-    return { name, uid: name, zone, ready, told, toldAt, shows: pod.serves };
+    const failing = this.failing?.pod === name && pod.serves !== 3 ? { failing: this.failing.why } : {};
+    return { name, uid: name, zone, ready, told, toldAt, shows: pod.serves, ...failing };
   }
 
   /** What issueDue makes of the Secret. */
   #write(): void {
+    this.#writeInner();
     if (this.rotation === undefined) {
       this.versions = new Set([this.current]);
       return;
@@ -89,9 +132,44 @@ class Model {
     this.highest = Math.max(this.highest, to);
   }
 
+  /** The same for the inner links and the authorities. */
+  #writeInner(): void {
+    const { from, to, stage, stageSince, authority } = this.rotation ?? { from: this.current, to: 0 };
+    const isMoved = stage === 'Verify' || stage === 'Retire';
+    if (stage === 'Retire' && authority === true) this.authority = to;
+    const isOver = stage === 'Retire' && this.now - (stageSince ?? 0) >= RETIRE_GRACE;
+    const old = authority === true && stage === 'Retire' && !isOver ? [this.old] : [];
+    const next = authority === true && stage !== 'Retire' ? [to] : [];
+    const trusts = [this.authority, ...next, ...old];
+    const uses = isMoved ? to : from;
+    if (JSON.stringify([uses, trusts]) !== JSON.stringify([this.inner.uses, this.inner.trusts]))
+      this.inner = { uses, trusts, since: this.now };
+  }
+
+  /** Authority that signed a version. */
+  #signer(version: number): number {
+    const { to, authority } = this.rotation ?? {};
+    if (authority !== true) return this.authority;
+    return version === to ? to : this.old;
+  }
+
+  /** Whoever is there trusts what whoever is there shows. */
+  #checkTrust(): void {
+    const here = this.links.filter((link) => link.ready && !link.wasAway);
+    const shown = [
+      ...this.pods.filter((pod) => pod.ready && !pod.wasAway).map((pod) => pod.serves),
+      ...here.map((link) => link.uses),
+    ];
+    for (const version of shown)
+      for (const { name, trusts } of here)
+        assert.ok(trusts.includes(this.#signer(version)), `${name} does not trust version ${version}`);
+  }
+
   step(): void {
     this.#write();
     this.#follow();
+    this.#reload();
+    this.#checkTrust();
     for (const pod of this.pods.filter((one) => one.ready && !one.wasAway)) {
       assert.ok(this.versions.has(pod.serves), `${pod.name} serves what is retired`);
     }
@@ -101,14 +179,27 @@ class Model {
       last: this.last,
       due: this.requested ? 'Requested' : undefined,
       nextVersion: this.highest + 1,
-      held: { current: this.current, versions: [...this.versions] },
+      authority: this.asksAuthority,
+      held: {
+        current: this.current,
+        versions: [...this.versions],
+        trustsOld: this.inner.trusts.length > 1,
+      },
+      links: this.links.map(({ uses, trusts, ...link }) => ({
+        ...link,
+        shows: uses,
+        trusts: this.inner.trusts.every((number) => trusts.includes(number)),
+      })),
       control: this.control,
       pods: this.pods.map((pod) => this.#view(pod)),
       policy: this.policy,
     });
     const changes = JSON.stringify([next.rotation, next.last]) !== JSON.stringify([this.rotation, this.last]);
     assert.ok(!(changes && next.tell.length > 0), 'the state is saved before each act');
-    if (next.rotation !== undefined && this.rotation === undefined) this.requested = false;
+    if (next.rotation !== undefined && this.rotation === undefined) {
+      this.requested = false;
+      this.old = this.authority;
+    }
     if (next.rotation?.stage !== this.rotation?.stage && next.rotation !== undefined)
       this.stages.push(next.rotation.stage);
     const isRetiring = this.rotation?.stage === 'Retire';
@@ -136,6 +227,10 @@ class Model {
   /** Ready pods that are told the new version and do not serve it yet. */
   get #unverified(): ModelPod[] {
     return this.pods.filter((pod) => pod.ready && pod.told === this.rotation?.to && pod.serves !== pod.told);
+  }
+
+  changeLink(name: string, how: Partial<ModelLink>): void {
+    this.links = this.links.map((link) => (link.name === name ? { ...link, ...how } : link));
   }
 
   change(name: string, how: Partial<ModelPod>): void {
@@ -173,7 +268,7 @@ describe('a rotation', () => {
     const model = new Model();
     model.toEnd();
     const { startedAt = 0, finishedAt = 0 } = model.last ?? {};
-    const least = POLICY.canaryPause + 2 * POLICY.pauseBetweenZones + TICKET_GRACE;
+    const least = POLICY.canaryPause + 2 * POLICY.pauseBetweenZones + RETIRE_GRACE;
     assert.ok(finishedAt - startedAt >= least, `took ${finishedAt - startedAt} ms, at least ${least}`);
     assert.ok(finishedAt - startedAt < least + 20_000, `took ${finishedAt - startedAt} ms`);
   });
@@ -274,10 +369,52 @@ describe('a rotation', () => {
     assert.equal(model.told.at(-1), 'zone-c-0=4');
   });
 
+  it('brings a new authority: all trust it before any pod shows it, and the old one goes last', () => {
+    const model = new Model();
+    model.asksAuthority = true;
+    model.changeLink('zone-c-etcd', { isDeaf: true });
+    for (let n = 0; n < 300; n += 1) model.step();
+    assert.equal(model.rotation?.stage, 'Trust', 'it waits for the one that does not know it');
+    model.changeLink('zone-c-etcd', { isDeaf: false });
+    model.until(() => model.rotation?.stage === 'Retire');
+    model.step();
+    assert.deepEqual(model.inner.trusts, [4, 1], 'both, until the old one has had its time');
+    model.toEnd();
+    assert.equal(model.last?.authority, true);
+    assert.deepEqual(model.inner.trusts, [4]);
+  });
+
+  it('takes all back when an inner link does not use the new pair in time, and says which', () => {
+    const model = new Model();
+    model.until(() => model.rotation?.stage === 'Verify');
+    model.changeLink('zone-b-etcd', { isDeaf: true });
+    model.toEnd();
+    assert.deepEqual([model.last?.result, model.last?.pod], ['RolledBack', 'zone-b-etcd']);
+    assert.equal(
+      model.last?.message,
+      'Pod zone-b-etcd in zone-b did not use version 4 of the inner certificate within 60 s: it uses 3.',
+    );
+    assert.deepEqual(model.inner.uses, 3);
+    assert.ok(model.pods.every((pod) => pod.told === 3));
+  });
+
+  it('goes back at once when the clients of a pod fail since it moved', () => {
+    const model = new Model();
+    model.until(() => model.rotation?.stage === 'Roll');
+    model.failing = { pod: 'zone-b-0', why: '30 of 60 handshakes failed since then (50 %; 0 % before)' };
+    model.toEnd();
+    assert.equal(model.last?.pod, 'zone-b-0');
+    assert.match(
+      model.last?.message ?? '',
+      /^Pod zone-b-0 in zone-b serves version 4, and 30 of 60 handshakes/,
+    );
+  });
+
   it('always ends, and never serves what the Secret lacks, whatever pods do', () => {
     for (let seed = 1; seed <= 300; seed += 1) {
       const model = new Model();
       const random = chance(seed);
+      model.asksAuthority = random() < 0.5;
       model.policy = {
         ...POLICY,
         maxUnverified: 1 + Math.floor(random() * 3),
@@ -287,7 +424,10 @@ describe('a rotation', () => {
       model.until(() => {
         n += 1;
         if (n < 150 && random() < 0.2) disturb(model, random);
-        if (n === 150) for (const pod of model.pods) model.change(pod.name, { ready: true });
+        if (n === 150) {
+          for (const pod of model.pods) model.change(pod.name, { ready: true });
+          for (const link of model.links) model.changeLink(link.name, { ready: true, isDeaf: false });
+        }
         return model.rotation === undefined && model.last !== undefined;
       }, 5000);
       model.step();
@@ -298,6 +438,10 @@ describe('a rotation', () => {
 
 /** Something happens to a pod. */
 function disturb(model: Model, random: () => number): void {
+  if (random() < 0.2) {
+    disturbLink(model, random);
+    return;
+  }
   const pod = model.pods[Math.floor(random() * model.pods.length)];
   if (pod === undefined) return;
   const what = random();
@@ -312,4 +456,14 @@ function disturb(model: Model, random: () => number): void {
     });
   else if (what < 0.9) model.change(pod.name, { delay: Math.floor(random() * 5000) });
   else model.change(pod.name, { isDeaf: random() < 0.5 });
+}
+
+/** Something happens to an end of an inner link. One that was away finds what its Secret has when it is back. */
+function disturbLink(model: Model, random: () => number): void {
+  const link = model.links[Math.floor(random() * model.links.length)];
+  if (link === undefined) return;
+  const what = random();
+  if (what < 0.4) model.changeLink(link.name, { ready: !link.ready, wasAway: true });
+  else if (what < 0.8) model.changeLink(link.name, { delay: Math.floor(random() * 5000) });
+  else model.changeLink(link.name, { isDeaf: random() < 0.5 });
 }

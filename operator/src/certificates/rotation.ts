@@ -1,5 +1,5 @@
 /**
- * A rotation of the certificate that gateways serve, as a rollout: what comes next, as a pure decision
+ * A rotation of a platform's certificates, as a rollout: what comes next, as a pure decision
  * (docs/adr/0040-certificate-rotation.md). The state has only what cannot be read off the pods.
  */
 /** Where a rotation is. `RollBack`: the pods that moved go back. */
@@ -18,6 +18,8 @@ export interface Rotation {
   from: number;
   to: number;
   reason: RotationReason;
+  /** The authority is replaced too. */
+  authority?: boolean;
   stage: RotationStage;
   startedAt: number;
   stageSince: number;
@@ -30,7 +32,7 @@ export interface Rotation {
 /** A rotation that ended. */
 export interface EndedRotation extends Pick<
   Rotation,
-  'from' | 'to' | 'reason' | 'startedAt' | 'message' | 'pod'
+  'from' | 'to' | 'reason' | 'authority' | 'startedAt' | 'message' | 'pod'
 > {
   /** `Replaced`: another certificate had to be issued at once, without stages. */
   result: 'Completed' | 'RolledBack' | 'Replaced';
@@ -50,6 +52,20 @@ export interface RotatingPod {
   /** Version that it showed in a TLS handshake just now; undefined: it was not asked, or showed none of ours. */
   shows: number | undefined;
   /** What is wrong with what it showed, for a person. */
+  trouble?: string;
+  /** What is wrong with its clients since it serves the version that it is told, for a person. */
+  failing?: string;
+}
+
+/** A pod at an end of an inner link: Redis, etcd, or one that connects to them. */
+export interface RotatingLink {
+  name: string;
+  zone: string;
+  ready: boolean;
+  /** It accepts what all authorities in use have signed, as far as it says; undefined: it was not asked, or says nothing. */
+  trusts: boolean | undefined;
+  /** Version of the pair that it uses, as it shows or says; undefined: not asked, or none of ours. */
+  shows: number | undefined;
   trouble?: string;
 }
 
@@ -76,11 +92,14 @@ export interface RotationInput {
   due: RotationReason | undefined;
   /** Number for the next version: higher than any before. */
   nextVersion: number;
-  /** What the Secret holds. */
-  held: { current: number; versions: readonly number[] };
+  /** The authority is due too, or asked for. */
+  authority: boolean;
+  /** What the Secrets hold. `versions`: those that are whole; `trustsOld`: an authority from before is trusted. */
+  held: { current: number; versions: readonly number[]; trustsOld: boolean };
   /** What a person asked for. */
   control: 'Run' | 'Pause' | 'Abort';
   pods: readonly RotatingPod[];
+  links: readonly RotatingLink[];
   policy: RotationPolicy;
 }
 
@@ -92,12 +111,17 @@ export interface RotationStep {
   tell: readonly { pod: RotatingPod; version: number }[];
   /** Look again after so many milliseconds; undefined: only when something changes. */
   lookAfter: number | undefined;
+  /** Names of pods and zones that it waits for. */
+  waitsFor: readonly string[];
 }
 
 /** How often pods are asked while something is waited for. */
 const POLL = 150;
-/** Tickets of before end so long after the last pod moved (design, "Certificates"). */
-export const TICKET_GRACE = 30_000;
+/**
+ * Time between the last pod's move and the end; milliseconds. Tickets of before end in it (design, "Certificates"), and
+ * until then what the old authority signed is trusted.
+ */
+export const RETIRE_GRACE = 30_000;
 /** After a rotation that failed, how long until the next try that nobody asked for. */
 const RETRY = 600_000;
 
@@ -116,8 +140,7 @@ export function nextRotation(input: RotationInput): RotationStep {
         ? toStage(input, rotation, 'Trust')
         : rest(input, POLL);
     case 'Trust':
-      // The authority is the same, or clients of a supplied certificate have its own: nothing new must be trusted.
-      return toStage(input, rotation, 'Canary');
+      return trust(input, rotation);
     case 'Canary':
       return canary(input, rotation);
     default:
@@ -135,6 +158,13 @@ export function podsToAsk(
   return rotation.stage === 'Verify' ? ready : ready.filter((pod) => pod.told !== undefined);
 }
 
+/** True when {@link nextRotation} needs to know of the inner links. */
+export function asksLinks(rotation: Rotation | undefined): boolean {
+  if (rotation === undefined) return false;
+  const { stage, authority } = rotation;
+  return stage === 'Verify' || stage === 'RollBack' || (stage === 'Trust' && authority === true);
+}
+
 function beginOrRest(input: RotationInput): RotationStep {
   const { due, last, now, held, nextVersion } = input;
   if (due === undefined || held.current === 0) return catchUp(input);
@@ -144,11 +174,23 @@ function beginOrRest(input: RotationInput): RotationStep {
     from: held.current,
     to: nextVersion,
     reason: due,
+    ...(input.authority ? { authority: true } : {}),
     stage: 'Issue',
     startedAt: now,
     stageSince: now,
   };
-  return { rotation, last, tell: [], lookAfter: 0 };
+  return { rotation, last, tell: [], lookAfter: 0, waitsFor: [] };
+}
+
+/**
+ * Nobody is shown a certificate before everybody who may meet it trusts its authority. With the same authority nothing
+ * new must be trusted. Nothing has moved yet, so it may wait as long as it takes.
+ */
+function trust(input: RotationInput, rotation: Rotation): RotationStep {
+  const open =
+    rotation.authority === true ? input.links.filter(({ ready, trusts }) => ready && trusts !== true) : [];
+  if (open.length === 0) return toStage(input, rotation, 'Canary');
+  return { ...rest(input, POLL), waitsFor: namesOf(open) };
 }
 
 /** A pod that was away when the others moved is told by now. */
@@ -159,17 +201,18 @@ function catchUp(input: RotationInput): RotationStep {
 }
 
 function canary(input: RotationInput, rotation: Rotation): RotationStep {
+  const { policy } = input;
   const failed = failedPod(input, rotation.to);
   if (failed !== undefined) return toRollBack(input, rotation, failed);
   const [first] = inOrder(input).filter((pod) => pod.ready);
   const moved = input.pods.find((pod) => pod.ready && pod.told === rotation.to);
   if (moved === undefined) {
     if (input.pods.length === 0) return toStage(input, rotation, 'Verify');
-    if (first === undefined) return rest(input, POLL * 10);
+    if (first === undefined) return { ...rest(input, POLL * 10), waitsFor: policy.zones };
     return { ...rest(input, POLL), tell: [{ pod: first, version: rotation.to }] };
   }
-  if (moved.shows !== rotation.to) return rest(input, POLL);
-  const wait = (moved.toldAt ?? input.now) + input.policy.canaryPause - input.now;
+  if (moved.shows !== rotation.to) return { ...rest(input, POLL), waitsFor: [moved.name] };
+  const wait = (moved.toldAt ?? input.now) + policy.canaryPause - input.now;
   return wait > 0 ? rest(input, wait) : toStage(input, rotation, 'Roll');
 }
 
@@ -187,25 +230,52 @@ function roll(input: RotationInput, rotation: Rotation): RotationStep {
   const untold = here.filter((pod) => pod.told !== rotation.to);
   const pause = zone === undefined ? 0 : pauseBefore(input, rotation, zone);
   if (pause > 0) return rest(input, Math.min(pause, 1000));
+  const waitsFor = open.length === 0 && zone !== undefined ? [zone] : namesOf(unverified);
   const room = Math.max(0, policy.maxUnverified - unverified.length);
   const tell = untold.slice(0, room).map((pod) => ({ pod, version: rotation.to }));
-  return { rotation, last: input.last, tell, lookAfter: POLL };
+  return { rotation, last: input.last, tell, lookAfter: POLL, waitsFor };
 }
 
 /** All ready pods show the new version. Those that are not ready are told too, so that they come up with it. */
 function afterRoll(input: RotationInput, rotation: Rotation): RotationStep {
   if (rotation.stage !== 'Verify') return toStage(input, rotation, 'Verify');
   const absent = input.pods.filter((pod) => pod.told !== rotation.to);
-  if (absent.length === 0) return toStage(input, rotation, 'Retire');
+  if (absent.length === 0) return verifyLinks(input, rotation);
   return { ...rest(input, POLL), tell: absent.map((pod) => ({ pod, version: rotation.to })) };
+}
+
+/** The inner links use their new pair since `Verify` began: each end must show it. */
+function verifyLinks(input: RotationInput, rotation: Rotation): RotationStep {
+  const { links, now, policy } = input;
+  const open = links.filter(({ ready, shows }) => ready && shows !== rotation.to);
+  const [first] = open;
+  if (first !== undefined && now - rotation.stageSince >= policy.podTimeout) {
+    const why =
+      first.trouble ?? (first.shows === undefined ? 'it says nothing of it' : `it uses ${first.shows}`);
+    const message = `Pod ${first.name} in ${first.zone} did not use version ${rotation.to} of the inner certificate within ${policy.podTimeout / 1000} s: ${why}.`;
+    return toRollBack(input, rotation, { pod: first.name, message });
+  }
+  if (open.length > 0) return { ...rest(input, POLL), waitsFor: namesOf(open) };
+  const away = policy.zones.filter((zone) => policy.unavailableZone === 'Wait' && isAway(links, zone));
+  if (away.length > 0) return { ...rest(input, POLL * 10), waitsFor: away };
+  return toStage(input, rotation, 'Retire');
+}
+
+/** There is something in the zone, and nothing of it is ready. */
+function isAway(all: readonly { zone: string; ready: boolean }[], zone: string): boolean {
+  const here = all.filter((one) => one.zone === zone);
+  return here.length > 0 && here.every(({ ready }) => !ready);
+}
+
+function namesOf(all: readonly { name: string }[]): string[] {
+  return all.map(({ name }) => name);
 }
 
 /** Zones that are not done, in their order: those with open pods, and those waited for because none of theirs is ready. */
 function waitingZones({ policy, pods }: RotationInput, open: readonly RotatingPod[]): string[] {
   return policy.zones.filter((zone) => {
     if (open.some((pod) => pod.zone === zone)) return true;
-    const here = pods.filter((pod) => pod.zone === zone);
-    return policy.unavailableZone === 'Wait' && here.length > 0 && here.every((pod) => !pod.ready);
+    return policy.unavailableZone === 'Wait' && isAway(pods, zone);
   });
 }
 
@@ -227,8 +297,10 @@ function retire(input: RotationInput, rotation: Rotation): RotationStep {
     return { ...rest(input, POLL), tell: untold.map((pod) => ({ pod, version: rotation.to })) };
   }
   const last = Math.max(rotation.stageSince, ...input.pods.map((pod) => pod.toldAt ?? 0));
-  const wait = last + TICKET_GRACE - input.now;
-  return wait > 0 ? rest(input, wait) : ended(input, rotation, 'Completed');
+  const wait = last + RETIRE_GRACE - input.now;
+  if (wait > 0) return rest(input, wait);
+  // With the grace, the trust in the old authority ends.
+  return input.held.trustsOld ? rest(input, POLL) : ended(input, rotation, 'Completed');
 }
 
 /** One pod after the other goes back. One that does not even then is named; the others still go. */
@@ -242,9 +314,12 @@ function rollBack(input: RotationInput, rotation: Rotation): RotationStep {
       pod.shows !== rotation.from &&
       now - (pod.toldAt ?? now) < policy.podTimeout,
   );
-  if (waiting.length > 0) return rest(input, POLL);
+  if (waiting.length > 0) return { ...rest(input, POLL), waitsFor: namesOf(waiting) };
   const [next] = forward;
   if (next !== undefined) return { ...rest(input, POLL), tell: [{ pod: next, version: rotation.from }] };
+  const links = input.links.filter(({ ready, shows }) => ready && shows !== rotation.from);
+  if (links.length > 0 && now - rotation.stageSince < policy.podTimeout)
+    return { ...rest(input, POLL), waitsFor: namesOf(links) };
   return ended(input, rotation, 'RolledBack');
 }
 
@@ -261,6 +336,11 @@ function failedPod(
   { now, pods, policy }: RotationInput,
   version: number,
 ): { pod: string; message: string } | undefined {
+  const failing = pods.find((pod) => pod.told === version && pod.failing !== undefined);
+  if (failing !== undefined) {
+    const message = `Pod ${failing.name} in ${failing.zone} serves version ${version}, and ${failing.failing ?? ''}.`;
+    return { pod: failing.name, message };
+  }
   const failed = pods.find(
     (pod) =>
       pod.ready &&
@@ -277,7 +357,7 @@ function failedPod(
 
 function toStage(input: RotationInput, rotation: Rotation, stage: RotationStage): RotationStep {
   const next = { ...rotation, stage, stageSince: input.now };
-  return { rotation: next, last: input.last, tell: [], lookAfter: 0 };
+  return { rotation: next, last: input.last, tell: [], lookAfter: 0, waitsFor: [] };
 }
 
 function toRollBack(
@@ -289,7 +369,8 @@ function toRollBack(
 }
 
 function ended(input: RotationInput, rotation: Rotation, result: EndedRotation['result']): RotationStep {
-  return { rotation: undefined, last: endOf(rotation, result, input.now), tell: [], lookAfter: 0 };
+  const last = endOf(rotation, result, input.now);
+  return { rotation: undefined, last, tell: [], lookAfter: 0, waitsFor: [] };
 }
 
 function endOf(
@@ -308,5 +389,5 @@ export function replacedRotation(rotation: Rotation, now: number): EndedRotation
 }
 
 function rest(input: RotationInput, lookAfter?: number): RotationStep {
-  return { rotation: input.rotation, last: input.last, tell: [], lookAfter };
+  return { rotation: input.rotation, last: input.last, tell: [], lookAfter, waitsFor: [] };
 }

@@ -105,6 +105,7 @@ function plannedWorld(world: PlanWorld, cluster: ClusterView): Parameters<typeof
 const plannedIssuer: CertificateIssuer = {
   authority: async () => plannedPair,
   leaf: async () => plannedPair,
+  cross: async () => TO_BE_ISSUED,
   // As long as a real one, so that whoever looks at its length is content.
   ticketKey: () => TO_BE_ISSUED.padEnd(48, '.'),
 };

@@ -1,5 +1,6 @@
 /** The part of an object that is ours, as text: what a diff compares. A Secret's values are never in it. Pure. */
 import { createHash } from 'node:crypto';
+import { SECRET_KEY } from '@causeway/crds';
 import {
   appliedFields,
   FIELD_MANAGER,
@@ -16,6 +17,8 @@ import { yamlText } from './output.ts';
 
 /** In place of what will be made only when the plan is carried out, such as a private key. */
 export const TO_BE_ISSUED = 'causeway-plan/to-be-issued';
+/** What is shown for it. */
+const ISSUED_LATER = '<to be issued>';
 
 /** The wanted object as YAML. */
 export function desiredText(desired: KubeObject): string {
@@ -113,13 +116,21 @@ function fieldsOf(element: unknown, fields: unknown): unknown {
 
 function masked(object: Record<string, unknown>): Record<string, unknown> {
   if (object['kind'] !== 'Secret' || !isObject(object['data'])) return object;
-  const data = Object.entries(object['data']).map(([key, value]) => [key, maskedValue(String(value))]);
+  const texts = Object.entries(object['data']).map(
+    ([key, value]) => [key, maskedValue(String(value))] as const,
+  );
+  // The time of a key that is not there yet is when the plan is carried out.
+  const isNew = texts.some(([key, text]) => key === SECRET_KEY.ticketKey && text === ISSUED_LATER);
+  const data = texts.map(([key, text]) => [
+    key,
+    isNew && key === SECRET_KEY.ticketMade ? ISSUED_LATER : text,
+  ]);
   return { ...object, data: Object.fromEntries(data) };
 }
 
 /** Enough to see that a value changed, and not enough to learn it: what we keep in Secrets is long and random. */
 function maskedValue(base64: string): string {
   const bytes = Buffer.from(base64, 'base64');
-  if (bytes.includes(TO_BE_ISSUED)) return '<to be issued>';
+  if (bytes.includes(TO_BE_ISSUED)) return ISSUED_LATER;
   return `<${bytes.length} ${bytes.length === 1 ? 'byte' : 'bytes'}, sha256 ${createHash('sha256').update(bytes).digest('hex').slice(0, 8)}>`;
 }

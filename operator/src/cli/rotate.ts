@@ -1,6 +1,6 @@
 /** `causeway rotate`: asks for a certificate rotation, follows it, and pauses, resumes or takes back one. */
 import { InvalidArgumentError, type Command } from 'commander';
-import { ANNOTATION, parseDuration } from '@causeway/crds';
+import { ANNOTATION, AUTHORITY_REQUEST, parseDuration } from '@causeway/crds';
 import { Informer, systemClock } from '../controller/index.ts';
 import { KIND, type MessagePlatform } from '../platform/index.ts';
 import {
@@ -17,6 +17,8 @@ export interface RotateOptions extends ClusterOptions {
   pause?: true;
   resume?: true;
   abort?: true;
+  /** A new authority too. */
+  authority?: true;
   wait: boolean;
   /** Milliseconds. */
   timeout: number;
@@ -26,6 +28,9 @@ const EXAMPLES = `
 Examples:
   # A new certificate for the gateways of orders, pod by pod; shows each stage until it is done
   causeway rotate orders -n messaging
+
+  # A new authority too: it is trusted everywhere before anything that it signed is served, and the old key is destroyed
+  causeway rotate orders --authority
 
   # The same in a pipeline that does not wait
   causeway rotate orders --no-wait
@@ -45,6 +50,7 @@ export function registerRotate(program: Command): void {
     .command('rotate')
     .description('give the gateways a new certificate, as a rollout')
     .argument('<name>', 'the platform')
+    .option('--authority', "replace the platform's own authority too")
     .option('--pause', 'stop the rotation where it is')
     .option('--resume', 'go on with it')
     .option('--abort', 'take all pods back to the certificate of before')
@@ -73,6 +79,8 @@ export async function runRotate(name: string, options: RotateOptions, io: Io): P
       `choose one of ${words.map((word) => `--${word}`).join(' and ')}: they exclude each other.`,
     );
   const [word] = words;
+  if (word !== undefined && options.authority === true)
+    throw new Error(`--authority is for a new rotation, and --${word} for the one under way: choose one.`);
   await withCluster(options, async (cluster) => {
     const platform = await platformNamed(cluster, name);
     if (word !== undefined) await control(cluster, platform, { word, io });
@@ -115,7 +123,8 @@ async function request(
     throw new Error(
       `${namespace}/${name} has no certificate yet: "causeway status ${name} -n ${namespace}" says what it waits for.`,
     );
-  const value = new Date(io.now()).toISOString();
+  const time = new Date(io.now()).toISOString();
+  const value = options.authority === true ? `${AUTHORITY_REQUEST} ${time}` : time;
   await annotate(api, platform, { [ANNOTATION.rotate]: value });
   io.out(`MessagePlatform ${namespace}/${name}: rotation requested.\n`);
   if (options.wait) await follow(api, platform, { value, timeout: options.timeout, io });

@@ -49,6 +49,8 @@ export interface ApplyOptions {
   subresource?: 'status';
   /** The object as it is now, when the caller has looked itself. `null`: it is not there. */
   live?: KubeObject | null;
+  /** Fails with a conflict when the object is not any more as it is known here: a late request changes nothing. */
+  guarded?: boolean;
 }
 
 /** `unchanged`: nothing was written. `repaired`: somebody else had changed or deleted it. */
@@ -118,7 +120,8 @@ export class Applier {
       this.#metrics.applySkips.inc({ kind: kind.kind });
       return { outcome: 'unchanged', object: live as T };
     }
-    const answer = await this.#api.apply<T>(kind, desired, subresource === undefined ? {} : { subresource });
+    const sent = options.guarded === true ? guardedBy(live, desired) : desired;
+    const answer = await this.#api.apply<T>(kind, sent, subresource === undefined ? {} : { subresource });
     const outcome = outcomeOf(desired, live, remembered);
     this.#memory.set(remember(desired, answer, { subresource }), kind, ref, subresource);
     this.#tell({ kind, ref, outcome, why: why ?? '' }, options.regarding);
@@ -222,4 +225,11 @@ function outcomeOf(
   const same = remembered !== undefined && wantsTheSame(desired, remembered);
   if (same) return 'repaired';
   return live === undefined ? 'created' : 'updated';
+}
+
+/** The wish, for no other version of the object than `live`. */
+function guardedBy<T extends KubeObject>(live: KubeObject | undefined, desired: T): T {
+  const { resourceVersion } = live?.metadata ?? {};
+  if (resourceVersion === undefined) return desired;
+  return { ...desired, metadata: { ...desired.metadata, resourceVersion } };
 }

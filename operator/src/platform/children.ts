@@ -1,5 +1,5 @@
 /** Applies a platform's objects and deletes those that it no longer wants. */
-import { COMPONENT, LABEL } from '@causeway/crds';
+import { COMPONENT, LABEL, objectName } from '@causeway/crds';
 import { isRefusal, type KubeError, type KubeObject, type ResourceKind } from '../controller/kube-api.ts';
 import { CHILD_KINDS } from './kinds.ts';
 import type { MessagePlatform, Part, Problem } from './types.ts';
@@ -65,6 +65,7 @@ export async function applyObjects(
   const problems: Problem[] = [];
   const errors: unknown[] = [];
   let secretsStored = true;
+  let authorityStored = true;
   // At first all is made, and forty events would drown the one that matters; from then on each repair is told.
   const regarding = platform.status?.observedGeneration === undefined ? {} : { regarding: platform };
   const applyOne = async (object: KubeObject): Promise<void> => {
@@ -75,13 +76,17 @@ export async function applyObjects(
     if (live !== undefined && !isOurs(live, platform)) throw new NameTaken(foreignObject(object));
     // Created, not applied: when two requests for one are under way after all, only the first may win.
     if (object === newAuthority) await world.kube.create(kind, object);
-    await world.applier.apply(kind, object, regarding);
+    // Nor may a late one bring back an authority in whose place another one signs by now.
+    await world.applier.apply(kind, object, { ...regarding, guarded: isAuthority(object) });
   };
+  const isAuthority = (object: KubeObject): boolean =>
+    isSecret(object) && object.metadata.name === objectName.authority(platform.metadata.name);
   const tryOne = async (object: KubeObject): Promise<void> => {
     try {
       await applyOne(object);
     } catch (error) {
       if (isSecret(object)) secretsStored = false;
+      if (isAuthority(object)) authorityStored = false;
       if (error instanceof NameTaken) problems.push(error.problem);
       else if (isRefusal(error)) problems.push(refusedObject(object, error));
       else errors.push(error);
@@ -90,7 +95,7 @@ export async function applyObjects(
   for (const tier of tiers(objects)) {
     signal.throwIfAborted();
     // What an authority signed that could not be stored would be trusted by nobody, and replaced at the next try.
-    if (!secretsStored && newAuthority !== undefined && tier.every(isSecret)) continue;
+    if (!authorityStored && tier.every(isSecret)) continue;
     await Promise.all(tier.map(tryOne));
   }
   return { problems, errors, secretsStored };

@@ -274,11 +274,10 @@ describe('the time of renewal', () => {
   const HOUR = 3_600_000;
   const of = (uid: string, renewBefore = '720h'): number =>
     spreadRenewal(
-      ordersPlatform(({ metadata, spec }) => {
+      ordersPlatform(({ metadata }) => {
         metadata.uid = uid;
-        spec.tls.duration = '2160h';
-        spec.tls.renewBefore = renewBefore;
       }),
+      { duration: '2160h', renewBefore },
     );
   const thousand = (renewBefore?: string): number[] =>
     Array.from({ length: 1000 }, (_, index) => of(`u-${index}`, renewBefore));

@@ -93,7 +93,12 @@ export function certificateWish(
       'localhost',
     ],
     duration: parseDuration(tls.duration),
-    renewBefore: spreadRenewal(platform),
+    renewBefore: spreadRenewal(platform, tls),
+    authority: {
+      duration: parseDuration(tls.authority.duration),
+      renewBefore: spreadRenewal(platform, tls.authority),
+    },
+    ticketKeyLifetime: parseDuration(tls.ticketKeyLifetime),
     isSupplied: tls.issuer?.secretRef !== undefined,
     ...(supplied?.[SECRET_KEY.cert] === undefined ? {} : { supplied }),
   };
@@ -106,9 +111,12 @@ const RENEWAL_SPREAD = 0.1;
  * How long before the end this platform renews, milliseconds: up to a tenth more than asked for, by its UID, so that
  * platforms that were made together do not renew together. Always less than the lifetime.
  */
-export function spreadRenewal({ metadata, spec }: MessagePlatform): number {
-  const duration = parseDuration(spec.tls.duration);
-  const renewBefore = parseDuration(spec.tls.renewBefore);
+export function spreadRenewal(
+  { metadata }: Pick<MessagePlatform, 'metadata'>,
+  times: { duration: string; renewBefore: string },
+): number {
+  const duration = parseDuration(times.duration);
+  const renewBefore = parseDuration(times.renewBefore);
   const digest = createHash('sha256')
     .update(metadata.uid ?? metadata.name)
     .digest();

@@ -9,6 +9,7 @@ export { platformCache, platformInformers, watchPlatforms } from './informers.ts
 export { KafkaFailure, KafkaJsAdmin, type KafkaAccess, type KafkaAdmin } from './kafka.ts';
 export { CHILD_KINDS, KIND } from './kinds.ts';
 export { registerPlatformMetrics } from './metrics.ts';
+export { rotationMetrics } from './rotation-metrics.ts';
 export { claimedTopics, lookAtKafka, userSecrets } from './observe.ts';
 export { certificatesOf, isPaused, platformReconciler, type Certificates } from './reconcile.ts';
 export { redisAdmin, type RedisAdmin } from './redis-admin.ts';

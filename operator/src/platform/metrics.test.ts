@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Registry } from 'prom-client';
 import { registerPlatformMetrics } from './metrics.ts';
+import { rotationMetrics } from './rotation-metrics.ts';
 import { ordersPlatform } from './testing/orders.ts';
 import type { MessagePlatform } from './types.ts';
 
@@ -19,6 +20,7 @@ function ready(): MessagePlatform {
         version: 1,
         fingerprint: 'f',
         notAfter: END,
+        innerNotAfter: '2027-02-20T12:00:00Z',
         authorityNotAfter: '2036-11-20T12:00:00Z',
       },
     };
@@ -37,6 +39,7 @@ describe('the figures of platforms', () => {
     const of = 'namespace="messaging",platform="orders"';
     assert.deepEqual(lines.sort(), [
       `causeway_certificate_expiration_timestamp_seconds{${of},certificate="authority"} ${Date.parse('2036-11-20T12:00:00Z') / 1000}`,
+      `causeway_certificate_expiration_timestamp_seconds{${of},certificate="inner"} ${Date.parse('2027-02-20T12:00:00Z') / 1000}`,
       `causeway_certificate_expiration_timestamp_seconds{${of},certificate="served"} ${Date.parse(END) / 1000}`,
       `causeway_certificate_renewal_timestamp_seconds{${of}} ${RENEWAL}`,
       `causeway_platform_ready{${of}} 1`,
@@ -52,8 +55,57 @@ describe('the figures of platforms', () => {
   it('go with their platform', async () => {
     let platforms = [ready()];
     const lines = await scrape(() => platforms);
-    assert.equal((await lines()).length, 4);
+    assert.equal((await lines()).length, 5);
     platforms = [];
     assert.deepEqual(await lines(), []);
+  });
+});
+
+describe('the figures of rotations', () => {
+  const at = (stage: 'Roll' | 'Retire', stageSince: number) =>
+    ({ from: 1, to: 2, reason: 'Requested', stage, startedAt: 0, stageSince }) as const;
+
+  it('are how long each stage took, and how rotations ended', async () => {
+    const registry = new Registry();
+    const metrics = rotationMetrics(registry);
+    const [before, after] = [at('Roll', 1000), at('Retire', 3500)];
+    metrics.stepped({ before, after: before, last: undefined, now: 3000 });
+    metrics.stepped({ before, after, last: undefined, now: 3500 });
+    const last = {
+      from: 1,
+      to: 2,
+      reason: 'Requested',
+      startedAt: 0,
+      result: 'Completed',
+      finishedAt: 33_500,
+    } as const;
+    metrics.stepped({ before: after, after: undefined, last, now: 33_500 });
+    metrics.stepped({ before: undefined, after: undefined, last, now: 40_000 });
+    const lines = (await registry.metrics()).split('\n');
+    assert.ok(lines.includes('causeway_rotation_stage_duration_seconds_sum{stage="Roll"} 2.5'));
+    assert.ok(lines.includes('causeway_rotation_stage_duration_seconds_count{stage="Roll"} 1'));
+    assert.ok(lines.includes('causeway_rotation_stage_duration_seconds_sum{stage="Retire"} 30'));
+    assert.ok(lines.includes('causeway_rotations_total{result="Completed"} 1'));
+  });
+
+  it('count the handshakes with pods', async () => {
+    const registry = new Registry();
+    const shown = { chain: [], protocol: 'TLSv1.3', refusal: undefined };
+    const answers = [
+      Promise.resolve(shown),
+      Promise.resolve({ ...shown, refusal: 'EXPIRED' }),
+      Promise.reject(new Error('no')),
+    ];
+    const probe = rotationMetrics(registry).counted({
+      shake: async () => answers.shift() ?? assert.fail('asked too often'),
+      report: async () => ({}),
+    });
+    const target = { host: '10.0.0.1', port: 8443, servername: 'orders', ca: undefined };
+    assert.deepEqual(await probe.shake(target), shown);
+    assert.equal((await probe.shake(target)).refusal, 'EXPIRED');
+    await assert.rejects(probe.shake(target), /no/);
+    const lines = (await registry.metrics()).split('\n');
+    for (const outcome of ['ok', 'refused', 'failed'])
+      assert.ok(lines.includes(`causeway_rotation_handshakes_total{outcome="${outcome}"} 1`), outcome);
   });
 });

@@ -7,8 +7,8 @@ import type { MessagePlatform } from './types.ts';
 /** One platform's figures. Times in seconds since the epoch. */
 export interface PlatformFigures {
   ready: boolean;
-  /** When each certificate ends: the one that gateways serve, and its authority. */
-  expires: { certificate: 'served' | 'authority'; at: number }[];
+  /** When each certificate ends: the one that gateways serve, that of the inner links, and their authority. */
+  expires: { certificate: 'served' | 'inner' | 'authority'; at: number }[];
   /** When the served certificate is due for renewal; undefined while there is none. */
   renewal: number | undefined;
 }
@@ -16,11 +16,13 @@ export interface PlatformFigures {
 /** A platform's figures, from its status. Pure. */
 export function platformFigures({ spec, status }: MessagePlatform): PlatformFigures {
   const served = seconds(status?.certificates?.notAfter);
+  const inner = seconds(status?.certificates?.innerNotAfter);
   const authority = seconds(status?.certificates?.authorityNotAfter);
   return {
     ready: status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false,
     expires: [
       ...(served === undefined ? [] : [{ certificate: 'served' as const, at: served }]),
+      ...(inner === undefined ? [] : [{ certificate: 'inner' as const, at: inner }]),
       ...(authority === undefined ? [] : [{ certificate: 'authority' as const, at: authority }]),
     ],
     renewal: served === undefined ? undefined : served - parseDuration(spec.tls.renewBefore) / 1000,

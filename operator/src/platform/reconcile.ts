@@ -35,9 +35,11 @@ import {
   workloads,
   type KubeReader,
 } from './observe.ts';
-import { planRedisRoles, type RedisState } from './redis.ts';
+import { planRedisReloads, planRedisRoles, type RedisState } from './redis.ts';
+import { restartOneEtcd } from './restart-etcd.ts';
 import { announcements, platformStatus } from './status.ts';
 import { rotate, type RotationOutcome } from './rotate.ts';
+import { toldVersions } from './rotation-look.ts';
 import { rotationRecord, rotationStatus, type RotationRecord } from './rotation-status.ts';
 import { writeStatus } from './status-effects.ts';
 import { reconcileTopics } from './topic-effects.ts';
@@ -168,8 +170,12 @@ export async function certificatesOf(
   const wish = certificateWish(platform, supplied);
   const held = await heldSecrets(world, platform);
   const { rotation, last } = rotationRecord(platform);
-  const plan = planCertificates(wish, held, now, { rotation, lastVersion: last?.to ?? 0 });
-  const context = { platform: platform.metadata.name, wish, held, now, rotation };
+  // Also when the Secret is lost, a number that some pod may be told is not used again.
+  const served = platform.status?.certificates?.version ?? 0;
+  const lastVersion = Math.max(served, last?.to ?? 0, rotation?.to ?? 0);
+  const plan = planCertificates(wish, held, now, { rotation, lastVersion });
+  const told = toldVersions(world.cache.ofPlatform(KIND.pod, platform.metadata));
+  const context = { platform: platform.metadata.name, wish, held, now, rotation, told };
   const issued = await issueDue(plan, context, world.issuer);
   return { plan, held, issued };
 }
@@ -180,12 +186,14 @@ function certificateStatus(
 ): MessagePlatformStatus['certificates'] {
   const version = servedVersion(held.served);
   const facts = inspectCertificate(held.served?.[certificateKey(version)]);
+  const inner = inspectCertificate(held.inner?.[SECRET_KEY.cert]);
   const authority = inspectCertificate(held.authority?.[SECRET_KEY.ca]);
   if (facts === undefined || authority === undefined) return undefined;
   return {
     version,
     fingerprint: facts.fingerprint,
     notAfter: toRfc3339(facts.notAfter),
+    ...(inner === undefined ? {} : { innerNotAfter: toRfc3339(inner.notAfter) }),
     authorityNotAfter: toRfc3339(authority.notAfter),
     ...rotationStatus(rotations),
   };
@@ -225,6 +233,7 @@ async function makeObjects(
   if (applied.errors.length === 0) await pruneObjects(world, platform, objects);
   if (!applied.secretsStored) return { held: certificates.held, rotation: undefined };
   const held = certificates.issued;
+  await restartOneEtcd(world, platform, { authority: held.authority, log: context.log });
   return { held, rotation: await rotate(world, platform, { plan: certificates.plan, held }) };
 }
 
@@ -237,7 +246,8 @@ async function reconcileRedis(
   const { pods } = workloads(world, platform.metadata);
   const { states, problems } = await lookAtRedis(world, platform, { pods, inner });
   if (paused) return { states, problems };
-  for (const action of planRedisRoles(platform, states)) {
+  const fingerprint = inspectCertificate(inner?.[SECRET_KEY.cert])?.fingerprint;
+  for (const action of [...planRedisRoles(platform, states), ...planRedisReloads(fingerprint, states)]) {
     const address = redisAddress(platform, action.zone, inner);
     try {
       await world.redis.act(address, action);

@@ -1,7 +1,9 @@
 /** Redis as the operator needs it: its role, and the word to change it. */
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { createClient } from 'redis';
 import { PORT } from '@causeway/crds';
-import type { RedisAction, RedisState } from './redis.ts';
+import { plainFingerprint } from '../certificates/index.ts';
+import { reloadCommand, type RedisAction, type RedisState } from './redis.ts';
 
 /** How to reach one Redis, with mutual TLS; PEM texts. */
 export interface RedisAddress {
@@ -25,13 +27,21 @@ export const redisAdmin: RedisAdmin = {
   look: (address) => lookOnce(address).catch(() => lookOnce(address)),
   act: (address, action) =>
     withClient(address, async (send) => {
-      const target = action.act === 'promote' ? ['NO', 'ONE'] : [action.host, String(action.port)];
-      await send(['REPLICAOF', ...target]);
+      await send(commandOf(action));
     }),
 };
 
+function commandOf(action: RedisAction): string[] {
+  if (action.act === 'reload') return reloadCommand();
+  return ['REPLICAOF', ...(action.act === 'promote' ? ['NO', 'ONE'] : [action.host, String(action.port)])];
+}
+
 function lookOnce(address: RedisAddress): Promise<RedisState> {
-  return withClient(address, async (send) => parseReplicationInfo(await send(['INFO', 'replication'])));
+  return withClient(address, async (send, shown) => {
+    const state = parseReplicationInfo(await send(['INFO', 'replication']));
+    const certificate = shown();
+    return { ...state, ...(certificate === undefined ? {} : { certificate }) };
+  });
 }
 
 /**
@@ -42,7 +52,8 @@ const template = createClient();
 
 async function withClient<T>(
   address: RedisAddress,
-  work: (send: (command: string[]) => Promise<string>) => Promise<T>,
+  /** `shown`: SHA-256 of the server's certificate. */
+  work: (send: (command: string[]) => Promise<string>, shown: () => string | undefined) => Promise<T>,
 ): Promise<T> {
   const base = {
     host: address.host,
@@ -50,16 +61,26 @@ async function withClient<T>(
     connectTimeout: TIMEOUT,
     reconnectStrategy: false,
   } as const;
-  const socket =
-    address.tls === undefined
-      ? base
-      : { ...base, tls: true as const, servername: address.host, ...address.tls };
+  let fingerprint: string | undefined;
+  // The library does not give its socket away; this is asked once, with what the server showed.
+  const tls = {
+    tls: true as const,
+    servername: address.host,
+    checkServerIdentity: (host: string, certificate: PeerCertificate) => {
+      fingerprint = plainFingerprint(certificate.fingerprint256);
+      return checkServerIdentity(host, certificate);
+    },
+  };
+  const socket = address.tls === undefined ? base : { ...base, ...tls, ...address.tls };
   const client = template.duplicate({ socket });
   // Each failure is also thrown to whoever waits; without a listener the event alone would end the process.
   client.on('error', () => undefined);
   const use = async (): Promise<T> => {
     await client.connect();
-    return work((command) => client.sendCommand<string>(command));
+    return work(
+      (command) => client.sendCommand<string>(command),
+      () => fingerprint,
+    );
   };
   // The library's own time-outs end where a command is sent: a Redis that is stopped would be waited for forever.
   const late = new AbortController();

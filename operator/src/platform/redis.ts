@@ -50,6 +50,15 @@ function zoneMeta(
   return { name: objectName.zoneRedis(platform.metadata.name, zone), component: COMPONENT.redis, zone };
 }
 
+/** Where Redis has its certificate: names and values of its settings. */
+function tlsFiles(): [string, string][] {
+  return [
+    ['tls-cert-file', `${MOUNT.internal}/${SECRET_KEY.cert}`],
+    ['tls-key-file', `${MOUNT.internal}/${SECRET_KEY.key}`],
+    ['tls-ca-cert-file', `${MOUNT.internal}/${SECRET_KEY.ca}`],
+  ];
+}
+
 /** Settings of every Redis; a change restarts the pods. */
 function settings(): string[] {
   return [
@@ -57,9 +66,7 @@ function settings(): string[] {
     // It would refuse all but loopback for lack of a password; here a client certificate is the key.
     'protected-mode no',
     `tls-port ${PORT.redis}`,
-    `tls-cert-file ${MOUNT.internal}/${SECRET_KEY.cert}`,
-    `tls-key-file ${MOUNT.internal}/${SECRET_KEY.key}`,
-    `tls-ca-cert-file ${MOUNT.internal}/${SECRET_KEY.ca}`,
+    ...tlsFiles().map((setting) => setting.join(' ')),
     'tls-auth-clients yes',
     'tls-replication yes',
     'tls-protocols "TLSv1.3"',
@@ -144,11 +151,36 @@ export interface RedisState {
   primaryHost?: string;
   /** Of a replica: connected and not in its first synchronization. */
   inSync?: boolean;
+  /** SHA-256 of the certificate that it showed, lower-case hex; undefined without TLS. */
+  certificate?: string;
 }
 
 /** A command for the Redis of one zone. */
 export type RedisAction =
-  { zone: string; act: 'promote' } | { zone: string; act: 'follow'; host: string; port: number };
+  | { zone: string; act: 'promote' }
+  | { zone: string; act: 'follow'; host: string; port: number }
+  | { zone: string; act: 'reload' };
+
+/** The files that a running Redis reads anew when it is told them again, in one command (redis pull requests 9748, 10713). */
+export function reloadCommand(): string[] {
+  return ['CONFIG', 'SET', ...tlsFiles().flat()];
+}
+
+/**
+ * Which Redis is to read its certificate anew: each that shows another than `fingerprint`, the one in the Secret.
+ * Open connections stay.
+ */
+export function planRedisReloads(
+  fingerprint: string | undefined,
+  seen: ReadonlyMap<string, RedisState>,
+): RedisAction[] {
+  return [...seen]
+    .filter(
+      ([, { certificate }]) =>
+        fingerprint !== undefined && certificate !== undefined && certificate !== fingerprint,
+    )
+    .map(([zone]) => ({ zone, act: 'reload' }));
+}
 
 /**
  * What must be said to which Redis so that the home zone's is the primary and the others follow it. The home comes

@@ -1,28 +1,28 @@
-/** Takes a rotation of the gateways' certificate one step on: looks at the pods, decides, tells pods. */
-import { ANNOTATION, COMPONENT, LABEL, PORT, SECRET_KEY, objectName, parseDuration } from '@causeway/crds';
+/** Takes a rotation of a platform's certificates one step on: looks at the pods, decides, tells pods. */
+import { ANNOTATION, SECRET_KEY, parseDuration } from '@causeway/crds';
 import {
   heldVersions,
   nextRotation,
-  podsToAsk,
   replacedRotation,
   servedVersion,
-  versionShown,
+  splitBundle,
   type CertificatePlan,
   type HeldSecrets,
-  type RotatingPod,
+  type Rotation,
   type RotationPolicy,
 } from '../certificates/index.ts';
 import { toMicroTime, type ConditionInput } from '../controller/conditions.ts';
 import { isConflict, isNotFound } from '../controller/kube-api.ts';
 import { KIND } from './kinds.ts';
+import { lookAtRotation, type LinkPod } from './rotation-look.ts';
 import {
+  asksForAuthority,
   rotatingCondition,
   rotationControl,
   rotationRecord,
   type RotationRecord,
 } from './rotation-status.ts';
 import { homeOf, type MessagePlatform } from './types.ts';
-import { isServing, type Pod } from './workloads.ts';
 import type { PlatformWorld } from './world.ts';
 
 /** What came of a step. */
@@ -42,13 +42,8 @@ export async function rotate(
 ): Promise<RotationOutcome> {
   const record = rotationRecord(platform);
   const { rotation } = record;
-  const versions = heldVersions(held.served);
   const now = world.clock.now();
-  const known = gatewayPods(world, platform);
-  const asked = new Set(podsToAsk(rotation, known).map((pod) => pod.uid));
-  const pods = await Promise.all(
-    known.map(async (pod) => (asked.has(pod.uid) ? askPod(world, platform, { pod, held, versions }) : pod)),
-  );
+  const { pods, links } = await lookAtRotation(world, platform, { held, rotation });
   const request = platform.metadata.annotations?.[ANNOTATION.rotate];
   const isNew = platform.status?.certificates === undefined;
   const isRequested = request !== undefined && !isNew && request !== record.observedRotate;
@@ -60,6 +55,7 @@ export async function rotate(
         last: rotation ? replacedRotation(rotation, now) : record.last,
         tell: [],
         lookAfter: 0,
+        waitsFor: [],
       }
     : nextRotation({
         now,
@@ -67,16 +63,46 @@ export async function rotate(
         last: record.last,
         due: isRequested ? 'Requested' : plan.due,
         nextVersion: plan.nextVersion,
-        held: { current: servedVersion(held.served), versions },
+        authority: plan.authorityDue || (isRequested && asksForAuthority(request)),
+        held: factsOf(held, rotation),
         control,
         pods,
+        links,
         policy: policyOf(platform),
       });
-  await Promise.all(step.tell.map(({ pod, version }) => tellPod(world, platform, { pod, version, now })));
+  await Promise.all([
+    ...step.tell.map(({ pod, version }) =>
+      annotate(world, platform, pod, {
+        [ANNOTATION.certificate]: String(version),
+        [ANNOTATION.certificateSince]: toMicroTime(now),
+      }),
+    ),
+    ...refreshes(links, { rotation, now }).map(({ pod, refresh }) =>
+      annotate(world, platform, pod, { [ANNOTATION.refresh]: refresh }),
+    ),
+  ]);
+  world.rotations.stepped({ before: rotation, after: step.rotation, last: step.last, now });
   const begins = rotation === undefined && step.rotation !== undefined;
   const answered = begins || isNew ? request : record.observedRotate;
   const after = { rotation: step.rotation, last: step.last, observedRotate: answered };
-  return { record: after, condition: rotatingCondition(after, { pods, control }), lookAfter: step.lookAfter };
+  const condition = rotatingCondition(after, { pods, control, waitsFor: step.waitsFor });
+  return { record: after, condition, lookAfter: step.lookAfter };
+}
+
+/** What the Secrets hold, as far as the decision goes. */
+function factsOf(
+  held: HeldSecrets,
+  rotation: Rotation | undefined,
+): { current: number; versions: number[]; trustsOld: boolean } {
+  const lacks = [held.inner, held.client].some(
+    (secret) => rotation !== undefined && !heldVersions(secret).includes(rotation.to),
+  );
+  return {
+    current: servedVersion(held.served),
+    // A version is whole when the inner links have it too.
+    versions: heldVersions(held.served).filter((version) => !(lacks && version === rotation?.to)),
+    trustsOld: splitBundle(held.inner?.[SECRET_KEY.ca]).length > 1,
+  };
 }
 
 /** The home zone goes last: what goes wrong goes wrong where less depends on it. */
@@ -95,70 +121,34 @@ function policyOf(platform: MessagePlatform): RotationPolicy {
   };
 }
 
-/** A gateway pod and its address. */
-type AddressedPod = RotatingPod & { address: string | undefined };
+/** A kubelet that was told before its own view of the Secret was new is told again after so long; milliseconds. */
+const TELL_AGAIN = 3_000;
 
-function gatewayPods(world: PlatformWorld, platform: MessagePlatform): AddressedPod[] {
-  const pods: Pod[] = world.cache.ofPlatform(KIND.pod, platform.metadata);
-  return pods
-    .filter(
-      ({ metadata }) =>
-        metadata.labels?.[LABEL.component] === COMPONENT.gateway && metadata.deletionTimestamp === undefined,
-    )
-    .map(gatewayPod);
+/** Pods whose Secrets should be brought up to date now: those that do not do yet what the stage waits for. */
+function refreshes(
+  links: readonly LinkPod[],
+  { rotation, now }: { rotation: Rotation | undefined; now: number },
+): { pod: LinkPod; refresh: string }[] {
+  if (rotation === undefined) return [];
+  const { from, to, stage, stageSince } = rotation;
+  const isDone = (link: LinkPod): boolean =>
+    stage === 'Trust' ? link.trusts !== false : link.shows === (stage === 'RollBack' ? from : to);
+  if (stage === 'Trust' ? rotation.authority !== true : stage !== 'Verify' && stage !== 'RollBack') return [];
+  const refresh = `${to}-${stage}-${Math.floor((now - stageSince) / TELL_AGAIN)}`;
+  return links
+    .filter((link) => link.ready && !isDone(link) && link.refresh !== refresh)
+    .map((pod) => ({ pod, refresh }));
 }
 
-function gatewayPod(pod: Pod): AddressedPod {
-  const { name, uid = '', labels, annotations } = pod.metadata;
-  const told = Number(annotations?.[ANNOTATION.certificate]);
-  const since = Date.parse(annotations?.[ANNOTATION.certificateSince] ?? '');
-  return {
-    name,
-    uid,
-    zone: labels?.[LABEL.zone] ?? '',
-    ready: isServing(pod) && pod.status?.podIP !== undefined,
-    told: Number.isSafeInteger(told) && told > 0 ? told : undefined,
-    toldAt: Number.isNaN(since) ? undefined : since,
-    shows: undefined,
-    address: pod.status?.podIP,
-  };
-}
-
-async function askPod(
-  world: PlatformWorld,
-  platform: MessagePlatform,
-  { pod, held, versions }: { pod: AddressedPod; held: HeldSecrets; versions: readonly number[] },
-): Promise<RotatingPod> {
-  const { namespace, name } = platform.metadata;
-  const isSupplied = platform.spec.tls.issuer?.secretRef !== undefined;
-  try {
-    const shown = await world.gateways.shake({
-      host: pod.address ?? '',
-      port: PORT.gateway,
-      // The name that every version of ours has. A supplied one may have others, and its clients a trust of their own.
-      servername: `${objectName.gateway(name)}.${namespace}.svc`,
-      ca: isSupplied ? undefined : held.served?.[SECRET_KEY.ca],
-    });
-    return { ...pod, ...versionShown(shown, held.served, versions) };
-  } catch (error) {
-    const what = error instanceof Error ? error.message : String(error);
-    return { ...pod, trouble: `no handshake with ${pod.address ?? 'it'}: ${what}` };
-  }
-}
-
-async function tellPod(
+async function annotate(
   world: PlatformWorld,
   { metadata: { namespace } }: MessagePlatform,
-  { pod, version, now }: { pod: RotatingPod; version: number; now: number },
+  { name, uid }: { name: string; uid: string },
+  annotations: Record<string, string>,
 ): Promise<void> {
-  const annotations = {
-    [ANNOTATION.certificate]: String(version),
-    [ANNOTATION.certificateSince]: toMicroTime(now),
-  };
   try {
     // The UID guards it: another pod of that name is not the one that was looked at.
-    const patch = { metadata: { uid: pod.uid, annotations } };
-    await world.kube.mergePatch(KIND.pod, { namespace, name: pod.name }, patch);
+    await world.kube.mergePatch(KIND.pod, { namespace, name }, { metadata: { uid, annotations } });
   } catch (error) {
     // It went meanwhile: the pod that takes its place is seen at the next look.
     if (!isNotFound(error) && !isConflict(error)) throw error;

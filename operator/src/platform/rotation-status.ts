@@ -1,5 +1,5 @@
 /** A rotation as `.status.certificates` has it, and as a condition for people. Pure. */
-import { ANNOTATION, type MessagePlatformStatus } from '@causeway/crds';
+import { ANNOTATION, AUTHORITY_REQUEST, type MessagePlatformStatus } from '@causeway/crds';
 import type { EndedRotation, RotatingPod, Rotation } from '../certificates/index.ts';
 import { toMicroTime, type ConditionInput } from '../controller/conditions.ts';
 import type { MessagePlatform } from './types.ts';
@@ -73,28 +73,45 @@ export function rotationControl(
   return rotation !== undefined && word === `abort-${rotation.to}` ? 'Abort' : 'Run';
 }
 
+/** True when a request (the value of causeway.dev/rotate) is for a new authority too. */
+export function asksForAuthority(request: string | undefined): boolean {
+  return request?.startsWith(AUTHORITY_REQUEST) ?? false;
+}
+
 /** The condition `Rotating`; undefined while there never was a rotation. */
 export function rotatingCondition(
   { rotation, last }: RotationRecord,
-  seen: { pods: readonly RotatingPod[]; control: 'Run' | 'Pause' | 'Abort' },
+  seen: {
+    pods: readonly RotatingPod[];
+    control: 'Run' | 'Pause' | 'Abort';
+    /** Names of pods and zones. */
+    waitsFor: readonly string[];
+  },
 ): Omit<ConditionInput, 'observedGeneration'> | undefined {
   if (rotation !== undefined) {
-    const { from, to, stage, message } = rotation;
+    const { from, to, stage, message, authority } = rotation;
     const moved = seen.pods.filter((pod) => pod.told === to).length;
     const paused = seen.control === 'Pause' && !['Retire', 'RollBack'].includes(stage);
     const text = [
-      `Certificate version ${from} to ${to}: ${moved} of ${seen.pods.length} gateway pods are told the new one.`,
+      `Certificate version ${from} to ${to}${authority === true ? ', with a new authority' : ''}: ${moved} of ${seen.pods.length} gateway pods are told the new one.`,
+      ...(seen.waitsFor.length === 0 ? [] : [`It waits for ${shortened(seen.waitsFor)}.`]),
       ...(message === undefined ? [] : [message]),
       ...(paused ? ['It is paused: causeway rotate --resume goes on.'] : []),
     ].join(' ');
     return { type: 'Rotating', status: 'True', reason: paused ? 'Paused' : stage, message: text };
   }
   if (last === undefined) return undefined;
-  const { from, to, result, message } = last;
+  const { from, to, result, message, authority } = last;
   const text = {
-    Completed: `Certificate version ${to} took the place of ${from}.`,
+    Completed: `Certificate version ${to}${authority === true ? ', of a new authority,' : ''} took the place of ${from}.`,
     RolledBack: `All pods went back from certificate version ${to} to ${from}. ${message ?? ''}`.trim(),
     Replaced: message ?? '',
   }[result];
   return { type: 'Rotating', status: 'False', reason: result, message: text };
+}
+
+/** The first names, and how many more. */
+function shortened(names: readonly string[]): string {
+  const first = [...names].sort().slice(0, 3).join(', ');
+  return names.length > 3 ? `${first} and ${names.length - 3} more` : first;
 }

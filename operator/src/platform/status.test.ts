@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { KubeObject } from '../controller/index.ts';
-import { planRedisRoles, type RedisState } from './redis.ts';
+import { planRedisReloads, planRedisRoles, reloadCommand, type RedisState } from './redis.ts';
 import { announcements, platformStatus, type StatusInput } from './status.ts';
 import { ordersPlatform } from './testing/orders.ts';
 import type { MessagePlatform, Problem } from './types.ts';
@@ -251,6 +251,26 @@ describe('the roles of Redis', () => {
   const follower: RedisState = { role: 'replica', primaryHost: HOST, inSync: true };
   const plan = (states: [string, RedisState][]): string[] =>
     planRedisRoles(ordersPlatform(), new Map(states)).map(({ zone: name, act }) => `${name} ${act}`);
+
+  it('with another certificate than the Secret has is told to read it anew', () => {
+    const states = new Map<string, RedisState>([
+      ['zone-a', { role: 'primary', certificate: 'old' }],
+      ['zone-b', { ...follower, certificate: 'new' }],
+      ['zone-c', follower],
+    ]);
+    assert.deepEqual(planRedisReloads('new', states), [{ zone: 'zone-a', act: 'reload' }]);
+    assert.deepEqual(planRedisReloads(undefined, states), []);
+    assert.deepEqual(reloadCommand(), [
+      'CONFIG',
+      'SET',
+      'tls-cert-file',
+      '/etc/causeway/internal/tls.crt',
+      'tls-key-file',
+      '/etc/causeway/internal/tls.key',
+      'tls-ca-cert-file',
+      '/etc/causeway/internal/ca.crt',
+    ]);
+  });
 
   it('are left alone when they are right', () => {
     assert.deepEqual(

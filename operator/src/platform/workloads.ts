@@ -20,7 +20,9 @@ export interface Pod extends KubeObject {
     phase?: string;
     podIP?: string;
     conditions?: { type: string; status: string; reason?: string; message?: string }[];
-    containerStatuses?: { state?: { waiting?: { reason?: string; message?: string } } }[];
+    containerStatuses?: {
+      state?: { waiting?: { reason?: string; message?: string }; running?: { startedAt?: string } };
+    }[];
   };
 }
 
@@ -100,6 +102,11 @@ function isReady(object: Node | Pod): boolean {
   return (
     object.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
   );
+}
+
+/** When the pod's container started, milliseconds since the epoch; 0 while it does not run. */
+export function startedAt(pod: Pod): number {
+  return Date.parse(pod.status?.containerStatuses?.[0]?.state?.running?.startedAt ?? '') || 0;
 }
 
 /** True when the pod is ready and not on its way out. */

@@ -1,11 +1,12 @@
 /** All that the platform reconciler touches; the simulator brings its own of each. */
-import type { CertificateIssuer, GatewayHandshaker } from '../certificates/index.ts';
+import type { CertificateIssuer, PodProbe } from '../certificates/index.ts';
 import type { Applier } from '../controller/applier.ts';
 import type { Clock } from '../controller/clock.ts';
 import type { EventRecorder } from '../controller/events.ts';
 import type { KubeApi, KubeObject, ObjectRef, ResourceKind } from '../controller/kube-api.ts';
 import type { KafkaAdmin } from './kafka.ts';
 import type { RedisAdmin } from './redis-admin.ts';
+import type { RotationMetrics } from './rotation-metrics.ts';
 import type { Images } from './types.ts';
 
 /** What was last seen of the cluster; may be behind it. */
@@ -29,8 +30,9 @@ export interface PlatformWorld {
   kafka: KafkaAdmin;
   redis: RedisAdmin;
   issuer: CertificateIssuer;
-  /** Handshakes with gateway pods, by address. */
-  gateways: GatewayHandshaker;
+  /** Looks at what pods serve and say, by address. */
+  probe: PodProbe;
+  rotations: Pick<RotationMetrics, 'stepped'>;
   images: Images;
   /** Time between looks at Kafka and Redis when nothing happens, milliseconds. */
   resyncMs: number;

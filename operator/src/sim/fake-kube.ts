@@ -189,8 +189,12 @@ export class FakeKube {
     if (before === undefined && object.metadata.uid !== undefined)
       throw conflict(kind, object, 'it is not there, and a uid was given');
     if (before !== undefined) checkUid(kind, before.object, object.metadata.uid);
+    const { resourceVersion, ...metadata } = object.metadata;
+    if (resourceVersion !== undefined && resourceVersion !== before?.object.metadata.resourceVersion)
+      throw conflict(kind, object, 'the object has been modified');
     const live = before === undefined ? undefined : asOwned(before);
-    return this.#store(kind, before, applyOver(live, object as unknown as Json, writer));
+    const wish = { ...object, metadata } as unknown as Json;
+    return this.#store(kind, before, applyOver(live, wish, writer));
   }
 
   delete(kind: ResourceKind, ref: ObjectRef, options: DeleteOptions = {}): void {

@@ -1,4 +1,5 @@
 /** Every Redis of the simulation: one for each host, with its role; a restarted one is what its redis.conf says. */
+import { inspectCertificate } from '../certificates/index.ts';
 import type { RedisAction, RedisState } from '../platform/redis.ts';
 import type { RedisAdmin } from '../platform/redis-admin.ts';
 import type { Network } from './network.ts';
@@ -11,6 +12,8 @@ export interface SimRedis {
   follows: string | undefined;
   /** When it began to follow, milliseconds since the epoch. */
   since: number;
+  /** SHA-256 of the certificate that it has loaded. */
+  certificate: string | undefined;
 }
 
 /** Time that a replica needs for its first synchronization, milliseconds. */
@@ -19,7 +22,7 @@ const SYNC_MS = 400;
 export class FakeRedis {
   readonly #time: VirtualTime;
   readonly #running: Map<string, SimRedis>;
-  readonly #listeners: ((host: string, action: 'promote' | 'follow') => void)[] = [];
+  readonly #listeners: ((host: string, action: RedisAction['act']) => void)[] = [];
 
   constructor(time: VirtualTime, running: ReadonlyMap<string, SimRedis> = new Map()) {
     this.#time = time;
@@ -31,14 +34,14 @@ export class FakeRedis {
   }
 
   /** Called before each command of the operator takes effect. */
-  onCommand(listener: (host: string, action: 'promote' | 'follow') => void): void {
+  onCommand(listener: (host: string, action: RedisAction['act']) => void): void {
     this.#listeners.push(listener);
   }
 
-  /** A pod starts with that redis.conf. */
-  start(host: string, conf: string): void {
+  /** A pod starts with that redis.conf, and with that certificate (SHA-256). */
+  start(host: string, conf: string, certificate: string | undefined): void {
     const follows = /^replicaof (\S+)/m.exec(conf)?.[1];
-    this.#running.set(host, { follows, since: this.#time.now });
+    this.#running.set(host, { follows, since: this.#time.now, certificate });
   }
 
   stop(host: string): void {
@@ -53,23 +56,26 @@ export class FakeRedis {
   /** `REPLICAOF`, from anybody. */
   command(host: string, follows: string | undefined): void {
     const redis = this.#find(host);
-    if (redis.follows !== follows) this.#running.set(host, { follows, since: this.#time.now });
+    if (redis.follows !== follows) this.#running.set(host, { ...redis, follows, since: this.#time.now });
   }
 
   look(host: string): RedisState {
-    const { follows, since } = this.#find(host);
-    if (follows === undefined) return { role: 'primary' };
+    const { follows, since, certificate } = this.#find(host);
+    const shown = certificate === undefined ? {} : { certificate };
+    if (follows === undefined) return { role: 'primary', ...shown };
     const primary = this.#running.get(follows);
     const inSync =
       primary !== undefined &&
       primary.follows === undefined &&
       this.#time.now >= Math.max(since, primary.since) + SYNC_MS;
-    return { role: 'replica', primaryHost: follows, inSync };
+    return { role: 'replica', primaryHost: follows, inSync, ...shown };
   }
 
-  act(host: string, action: RedisAction): void {
+  /** `given`: SHA-256 of the certificate that its pod's Secret has. */
+  act(host: string, action: RedisAction, given: string | undefined): void {
     for (const listener of this.#listeners) listener(host, action.act);
-    this.command(host, action.act === 'promote' ? undefined : action.host);
+    if (action.act === 'reload') this.#running.set(host, { ...this.#find(host), certificate: given });
+    else this.command(host, action.act === 'promote' ? undefined : action.host);
   }
 
   #find(host: string): SimRedis {
@@ -86,9 +92,9 @@ export function redisClient(redis: FakeRedis, network: Network, process: SimProc
       network.call({ process, target: 'redis', verb: 'look', what: host, mutates: false }, () =>
         redis.look(host),
       ),
-    act: ({ host }, action) =>
+    act: ({ host, tls }, action) =>
       network.call({ process, target: 'redis', verb: action.act, what: host, mutates: true }, () =>
-        redis.act(host, action),
+        redis.act(host, action, inspectCertificate(tls?.cert)?.fingerprint),
       ),
   };
 }

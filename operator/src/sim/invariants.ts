@@ -11,6 +11,7 @@ import {
 import { decodeSecret, inspectCertificate, splitBundle, versionNumbers } from '../certificates/index.ts';
 import type { KubeObject } from '../controller/kube-api.ts';
 import { KIND } from '../platform/kinds.ts';
+import type { RedisAction } from '../platform/redis.ts';
 import type { TopicAction } from '../platform/topics.ts';
 import { epochOf, type MessagePlatform } from '../platform/types.ts';
 import type { FakeKafka, SimTopic } from './fake-kafka.ts';
@@ -57,7 +58,8 @@ export class Invariants {
   #changed({ kind, before, after }: Change): void {
     if (kind === KIND.secret && after !== undefined) {
       this.#checkSecret(after);
-      if (before !== undefined) this.#checkVersions(before, after);
+      const isServed = after.metadata.name === objectName.tls(after.metadata.labels?.[LABEL.platform] ?? '');
+      if (before !== undefined && isServed) this.#checkVersions(before, after);
     }
     if (kind === KIND.platform && after === undefined && before !== undefined)
       this.#checkGone(before as MessagePlatform);
@@ -145,7 +147,7 @@ export class Invariants {
   }
 
   /** One primary for each epoch: two would both take writes. */
-  #checkRedis(host: string, action: 'promote' | 'follow'): void {
+  #checkRedis(host: string, action: RedisAction['act']): void {
     if (action !== 'promote') return;
     const platform = this.#platforms().find(({ metadata }) =>
       host.startsWith(`${metadata.name}-${COMPONENT.redis}-`),
@@ -182,6 +184,8 @@ function versionsOf(secret: KubeObject): number[] {
 /** A delete of the operator must only meet what the platform controls. */
 export function checkOwnDeletion(target: KubeObject | undefined): string | undefined {
   if (target === undefined) return undefined;
+  // It starts anew with the trust that it lacks.
+  if (target.kind === 'Pod' && target.metadata.labels?.[LABEL.component] === COMPONENT.etcd) return undefined;
   const isOurs = target.metadata.ownerReferences?.some(
     (owner) => owner.kind === 'MessagePlatform' && owner.controller === true,
   );

@@ -1,6 +1,7 @@
 /** What makes pods of Deployments and StatefulSets, runs them, and takes them away; and the Redis inside them. */
 import { createHash } from 'node:crypto';
-import { COMPONENT, LABEL, ZONE_TOPOLOGY_LABEL } from '@causeway/crds';
+import { COMPONENT, LABEL, SECRET_KEY, ZONE_TOPOLOGY_LABEL } from '@causeway/crds';
+import { decodeSecret, inspectCertificate } from '../certificates/index.ts';
 import { keyOf, refOf } from '../controller/keys.ts';
 import type { KubeObject, ObjectRef, ResourceKind } from '../controller/kube-api.ts';
 import { KIND } from '../platform/kinds.ts';
@@ -31,7 +32,7 @@ interface Workload extends KubeObject {
 
 interface Pod extends KubeObject {
   spec: Json;
-  status?: { conditions?: { type: string; status: string }[] };
+  status?: { conditions?: { type: string; status: string }[]; containerStatuses?: Json[] };
 }
 
 export class Kubelets {
@@ -173,8 +174,11 @@ export class Kubelets {
     if (pod === undefined || pod.metadata.uid !== uid || pod.metadata.deletionTimestamp !== undefined) return;
     const waits = this.#whyNot(pod);
     if (waits === undefined) {
-      this.#setStatus(ref, running(pod, false));
-      this.#time.after(START_MS, () => this.#becomeReady(ref, uid));
+      const startedAt = new Date(this.#time.now).toISOString();
+      const containerStatuses = [{ state: { running: { startedAt } } }];
+      this.#setStatus(ref, { ...running(pod, false), containerStatuses });
+      const certificate = this.#innerCertificate(pod);
+      this.#time.after(START_MS, () => this.#becomeReady(ref, uid, certificate));
       return;
     }
     this.#setStatus(ref, waits);
@@ -208,18 +212,26 @@ export class Kubelets {
       .some(({ object }) => object.metadata.labels?.[ZONE_TOPOLOGY_LABEL] === zone);
   }
 
-  #becomeReady(ref: ObjectRef, uid: string | undefined): void {
+  #becomeReady(ref: ObjectRef, uid: string | undefined, certificate: string | undefined): void {
     const pod = this.#kube.get(KIND.pod, ref) as Pod | undefined;
     if (pod === undefined || pod.metadata.uid !== uid || pod.metadata.deletionTimestamp !== undefined) return;
     const host = redisHostOf(pod);
-    if (host !== undefined) this.#redis.start(host, this.#redisConf(pod));
-    this.#setStatus(ref, running(pod, true));
+    if (host !== undefined) this.#redis.start(host, this.#redisConf(pod), certificate);
+    this.#setStatus(ref, { ...running(pod, true), containerStatuses: pod.status?.containerStatuses });
   }
 
   #redisConf(pod: Pod): string {
     const volume = volumesOf(pod).find(({ kind }) => kind === KIND.configMap);
     const config = volume && this.#kube.get(KIND.configMap, { ...refOf(pod), name: volume.name });
     return (config as { data?: Record<string, string> } | undefined)?.data?.['redis.conf'] ?? '';
+  }
+
+  /** SHA-256 of the certificate that the pod finds in its Secret. */
+  #innerCertificate(pod: Pod): string | undefined {
+    const volume = volumesOf(pod).find(({ kind }) => kind === KIND.secret);
+    const secret = volume && this.#kube.get(KIND.secret, { ...refOf(pod), name: volume.name });
+    const data = (secret as { data?: Record<string, string> } | undefined)?.data;
+    return inspectCertificate(decodeSecret(data)[SECRET_KEY.cert])?.fingerprint;
   }
 
   #setStatus(ref: ObjectRef, status: Json): void {
@@ -245,7 +257,6 @@ function running(pod: Pod, ready: boolean): Json {
       { type: 'PodScheduled', status: 'True' },
       { type: 'Ready', status: ready ? 'True' : 'False' },
     ],
-    containerStatuses: [{ state: { running: {} } }],
   };
 }
 

@@ -1,5 +1,5 @@
 /** What users do to a platform. Each scenario is run without a fault, and then with every fault there is. */
-import { ANNOTATION } from '@causeway/crds';
+import { ANNOTATION, AUTHORITY_REQUEST } from '@causeway/crds';
 import { refOf } from '../controller/keys.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { MessagePlatform } from '../platform/types.ts';
@@ -80,15 +80,21 @@ function pause(paused: string | undefined): Step {
   };
 }
 
-/** Somebody asks for a new certificate. */
-const rotate: Step = {
-  name: 'rotate',
-  act: (world) => {
-    const annotations = { [ANNOTATION.rotate]: 'please' };
-    world.kube.patch(KIND.platform, PLATFORM, { metadata: { annotations } }, { manager: 'kubectl' });
-  },
-  isDone: (world) => isReady(world) && world.platform?.status?.certificates?.observedRotate === 'please',
-};
+/** Somebody asks for a new certificate, or with `authority…` for a new authority. */
+function rotate(request: string): Step {
+  return {
+    name: `rotate: ${request}`,
+    act: (world) => {
+      if (request.startsWith(AUTHORITY_REQUEST)) world.invariants.allowNewAuthority();
+      const annotations = { [ANNOTATION.rotate]: request };
+      world.kube.patch(KIND.platform, PLATFORM, { metadata: { annotations } }, { manager: 'kubectl' });
+    },
+    isDone: (world) => {
+      const { observedRotate, rotation } = world.platform?.status?.certificates ?? {};
+      return isReady(world) && observedRotate === request && rotation === undefined;
+    },
+  };
+}
 
 /** Somebody deletes and edits what the platform owns; it must all come back. */
 const vandalize: Step = {
@@ -138,7 +144,8 @@ export const scenarios: readonly Scenario[] = [
       { name: 'create the platform', act: (world) => createPlatform(world, deletesTopics), isDone: isReady },
     ],
   },
-  { name: 'rotate', base: example, steps: [rotate] },
+  { name: 'rotate', base: example, steps: [rotate('please')] },
+  { name: 'rotate-authority', base: example, steps: [rotate('authority, please')] },
   { name: 'scale', base: example, steps: [scale(2), scale(1)] },
   {
     name: 'partitions',

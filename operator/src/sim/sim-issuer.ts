@@ -32,6 +32,13 @@ export function simIssuer(time: VirtualTime, from = 0): CertificateIssuer & { re
       const rounded = { ...request, ...toHours(request) };
       return once([rounded, authority.certificate], () => x509Issuer.leaf(rounded, authority));
     },
+    cross: async (subject, authority) => {
+      const make = async (): Promise<KeyPair> => ({
+        certificate: await x509Issuer.cross(subject, authority),
+        privateKey: '',
+      });
+      return (await once(['cross', subject.certificate, authority.certificate], make)).certificate;
+    },
     ticketKey: () => {
       count += 1;
       return `ticket ${String(count)}`.padEnd(48, '.');

@@ -34,11 +34,18 @@ export function finalState({
     else
       state.set(
         `${object.kind} ${object.metadata.name}`,
-        normalize(object, { names, authority: caOf(authority) }),
+        normalize(object, { names, authority: dataOf(authority)['ca.crt'] }),
       );
   }
   for (const topic of kafka.snapshot().values()) state.set(`topic ${topic.name}`, topic);
-  for (const host of redis.snapshot().keys()) state.set(`redis ${host}`, redis.look(host));
+  const inner = objects.find(
+    ({ kind, metadata }) => kind === 'Secret' && metadata.name.endsWith('-internal'),
+  );
+  const given = inspectCertificate(dataOf(inner)['tls.crt'])?.fingerprint;
+  for (const host of redis.snapshot().keys()) {
+    const { certificate, ...seen } = redis.look(host);
+    state.set(`redis ${host}`, { ...seen, isUpToDate: certificate === given });
+  }
   return state;
 }
 
@@ -60,9 +67,17 @@ export function withoutVersions(state: State): State {
   return new Map(
     (JSON.parse(text) as [string, unknown][]).map(([name, value]) => [
       name,
-      name.startsWith('MessagePlatform ') ? withoutRotations(value) : value,
+      name.startsWith('MessagePlatform ') ? withoutRotations(value) : withoutPrevious(value),
     ]),
   );
+}
+
+/** An authority that was lost has no tie to the one that took its place. */
+function withoutPrevious(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutPrevious);
+  if (!isRecord(value)) return value;
+  const kept = Object.entries(value).filter(([name]) => !/^(f:)?(cross|previous)\.crt$/.test(name));
+  return Object.fromEntries(kept.map(([name, inner]) => [name, withoutPrevious(inner)]));
 }
 
 /** How often certificates were rotated, and how each time ended, depends on what was destroyed and when. */
@@ -100,8 +115,8 @@ interface Names {
   authority: string | undefined;
 }
 
-function caOf(secret: KubeObject | undefined): string | undefined {
-  return decodeSecret((secret as { data?: Record<string, string> } | undefined)?.data)['ca.crt'];
+function dataOf(secret: KubeObject | undefined): Readonly<Record<string, string>> {
+  return decodeSecret((secret as { data?: Record<string, string> } | undefined)?.data);
 }
 
 function normalize(object: KubeObject, names: Names): Json {

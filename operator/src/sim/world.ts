@@ -8,8 +8,8 @@ import { createOperator, type Operator } from '../operator.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { Images, MessagePlatform } from '../platform/types.ts';
 import { FakeKafka, kafkaClient, type SimTopic } from './fake-kafka.ts';
-import { gatewayClient } from './fake-gateways.ts';
 import { FakeKube, type KubeSnapshot } from './fake-kube.ts';
+import { fakeProbe } from './fake-probe.ts';
 import { FakeRedis, redisClient, type SimRedis } from './fake-redis.ts';
 import { checkOwnDeletion, Invariants } from './invariants.ts';
 import { kubeClient, type WatchFaults } from './kube-client.ts';
@@ -130,7 +130,7 @@ export class World {
       api: this.#guarded(operatorProcess),
       kafka: kafkaClient(this.kafka, this.network, operatorProcess),
       redis: redisClient(this.redis, this.network, operatorProcess),
-      gateways: gatewayClient({ kube: this.kube, time: this.time }, this.network, operatorProcess),
+      probe: fakeProbe(this, this.network, operatorProcess),
       images: IMAGES,
       namespaces: [],
       concurrency: 4,

@@ -49,6 +49,8 @@ export function ordersPlatform(
         issuer: { selfManaged: {} },
         duration: '2160h',
         renewBefore: '720h',
+        authority: { duration: '87600h', renewBefore: '8760h' },
+        ticketKeyLifetime: '24h',
         rotation: {
           maxUnverified: 1,
           canaryPause: '10s',

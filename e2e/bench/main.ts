@@ -15,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, readonly string[]>> = {
   'messages-loopback': ['messages/main.ts', 'loopback'],
   'messages-lab': ['messages/main.ts', 'lab'],
   'apply-to-ready': ['apply-to-ready/main.ts'],
+  rotation: ['rotation/main.ts'],
 };
 
 /** Runs one, with its lines shown. */
@@ -40,9 +41,9 @@ interface Options {
 
 /** The options that a benchmark knows, as arguments. */
 function argumentsFor(name: string, { runs, sizes, asIs }: Options): string[] {
-  const inLab = name === 'messages-lab' || name === 'apply-to-ready';
+  const inLab = ['messages-lab', 'apply-to-ready', 'rotation'].includes(name);
   return [
-    ...(runs === undefined ? [] : ['--runs', String(runs)]),
+    ...(runs === undefined || name === 'rotation' ? [] : ['--runs', String(runs)]),
     ...(sizes !== undefined && name === 'operator-scale' ? ['--sizes', sizes] : []),
     ...(asIs && inLab ? ['--as-is'] : []),
   ];

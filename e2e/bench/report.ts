@@ -7,6 +7,7 @@ import type { Machine } from './common/machine.ts';
 import { markdownTable, shown } from './common/markdown.ts';
 import type { Section } from './common/section.ts';
 import { labSection, loopbackSection } from './messages/report.ts';
+import { rotationSection } from './rotation/report.ts';
 import { scaleSection } from './operator-scale/report.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -51,6 +52,7 @@ const SECTIONS: readonly [file: string, make: (result: never) => Section][] = [
   ['messages-loopback', loopbackSection],
   ['operator-scale', scaleSection],
   ['replication', replicationSection],
+  ['rotation', rotationSection],
 ];
 
 /** Sections of the results that are there. */

@@ -1,120 +1,42 @@
 /** The gateways' certificate changes under load: no failed handshake, no dropped connection, no restart, and a way back. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Centrifuge } from 'centrifuge';
-import { LABEL, PORT, objectName, type MessagePlatformStatus } from '@causeway/crds';
-import { connect, gatewayPods, platformAccess, sdkClient } from '../platform/index.ts';
+import { objectName } from '@causeway/crds';
+import { gatewayPods } from '../platform/index.ts';
 import { run } from '../tools/index.ts';
 import { EtcdClient } from './etcd-client.ts';
-import { Handshakes, handshake } from './handshakes.ts';
+import { Handshakes } from './handshakes.ts';
 import { aimAtLeader, newLeader, processWith } from './operator.ts';
+import { Certificates } from './rotation.ts';
 import { eventually, scenario } from './support.ts';
 import { exchange, Traffic } from './traffic.ts';
 
 const NAME = 'rotate';
 const lab = scenario('scenario-rotate', {
-  async setUp(own) {
-    await own.readyPlatform(NAME, (spec) => {
+  async setUp(scene) {
+    await scene.readyPlatform(NAME, (spec) => {
       spec.gateway.replicasPerZone = 2;
       const pauses = { canaryPause: '0s', pauseBetweenZones: '0s', podTimeout: '5s' };
       spec.tls = { ...spec.tls, rotation: { ...spec.tls?.rotation, ...pauses } };
     });
-    await exchange(own, NAME);
+    await exchange(scene, NAME);
   },
 });
-const main = join(import.meta.dirname, '../../operator/src/main.ts');
-
-type Certificates = NonNullable<MessagePlatformStatus['certificates']>;
-
-async function certificates(): Promise<Certificates> {
-  const platform = await lab.kube.json<{ status?: MessagePlatformStatus }>([
-    '-n',
-    lab.namespace,
-    'get',
-    'messageplatform',
-    NAME,
-  ]);
-  return platform.status?.certificates ?? {};
-}
-
-/** What somebody types. Resolves with what is printed; rejects with it when it fails. */
-async function causewayRotate(...args: string[]): Promise<string> {
-  const options = ['--kubeconfig', lab.kube.kubeconfig, '-n', lab.namespace];
-  const command = [main, 'rotate', NAME, ...options, ...args];
-  return (await run(process.execPath, command, { timeoutMs: 300_000 })).stdout;
-}
-
-/** Which processes run in the platform's pods: UID and restarts of each. */
-async function processes(): Promise<string[]> {
-  const selector = `${LABEL.platform}=${NAME}`;
-  const columns =
-    'jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[0].restartCount}{"\\n"}{end}';
-  return (await lab.kubectl('get', 'pods', '-l', selector, '-o', columns)).trim().split('\n').sort();
-}
-
-/** What a Secret holds, as text. */
-async function secret(name: string): Promise<Record<string, string>> {
-  const { data } = await lab.kube.json<{ data: Record<string, string> }>([
-    '-n',
-    lab.namespace,
-    'get',
-    'secret',
-    name,
-  ]);
-  return Object.fromEntries(
-    Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('latin1')]),
-  );
-}
-
-/** Versions of which the Secret has a certificate. */
-async function versionsInSecret(): Promise<string[]> {
-  return Object.keys(await secret(objectName.tls(NAME))).filter((key) => /^tls-\d+\.crt$/.test(key));
-}
-
-/** A connection to each pod, and how many of them ended. */
-async function holdConnections(): Promise<{ dropped: string[]; close(): void }> {
-  const access = await platformAccess(lab.kube, lab.namespace, NAME);
-  const dropped: string[] = [];
-  const clients: Centrifuge[] = [];
-  for (const pod of await gatewayPods(lab.kube, access)) {
-    const client = await connect(await sdkClient(access, () => pod, { user: pod.pod }));
-    client.on('connecting', ({ reason }) => dropped.push(`${pod.pod}: ${reason}`));
-    clients.push(client);
-  }
-  return { dropped, close: () => clients.forEach((client) => client.disconnect()) };
-}
-
-async function shownByAll(): Promise<Set<string>> {
-  const access = await platformAccess(lab.kube, lab.namespace, NAME);
-  const pods = await gatewayPods(lab.kube, access);
-  assert.equal(pods.length, 6);
-  return new Set(await Promise.all(pods.map((pod) => handshake(access, pod))));
-}
-
-async function refusesTls12(): Promise<void> {
-  const access = await platformAccess(lab.kube, lab.namespace, NAME);
-  for (const pod of await gatewayPods(lab.kube, access))
-    await assert.rejects(
-      handshake(access, pod, 'TLSv1.2'),
-      /protocol|alert|ended in the handshake/i,
-      pod.pod,
-    );
-}
+const own = new Certificates(lab, NAME);
 
 test('a rotation under load: no handshake fails, no connection ends, no pod restarts', async () => {
-  const before = await certificates();
-  const running = await processes();
-  const held = await holdConnections();
+  const before = await own.status();
+  const running = await own.processes();
+  const held = await own.holdConnections();
   const traffic = await Traffic.start(lab, NAME);
   const handshakes = await Handshakes.start(lab, NAME);
   try {
     await traffic.flows(25);
-    await refusesTls12();
-    const rotation = causewayRotate();
-    await eventually('the rotation is under way', async () => (await certificates()).rotation !== undefined);
-    await refusesTls12();
+    await own.refuseTls12();
+    const rotation = own.rotate();
+    await eventually('the rotation is under way', async () => (await own.status()).rotation !== undefined);
+    await own.refuseTls12();
     const said = await rotation;
     lab.progress.note(said.trim());
     for (const stage of ['Verify', 'Retire', 'Completed']) assert.match(said, new RegExp(` ${stage} `));
@@ -129,14 +51,14 @@ test('a rotation under load: no handshake fails, no connection ends, no pod rest
   assert.ok(handshakes.made > 500, `${handshakes.made} handshakes`);
   assert.deepEqual(handshakes.failures, []);
   assert.deepEqual(held.dropped, []);
-  assert.deepEqual(await processes(), running);
-  await refusesTls12();
+  assert.deepEqual(await own.processes(), running);
+  await own.refuseTls12();
 
-  const after = await certificates();
+  const after = await own.status();
   assert.deepEqual([before.version, after.version], [1, 2]);
   assert.notEqual(after.fingerprint, before.fingerprint);
-  assert.deepEqual(await shownByAll(), new Set([after.fingerprint]));
-  await eventually('the old version is gone', async () => (await versionsInSecret()).join() === 'tls-2.crt');
+  assert.deepEqual(await own.shown(), new Set([after.fingerprint]));
+  await eventually('the old version is gone', async () => (await own.versions()).join() === 'tls-2.crt');
 });
 
 /** Runs a command in the network of a gateway's pod. */
@@ -147,7 +69,7 @@ async function inNetworkOf(pod: string, ...command: string[]): Promise<void> {
 }
 
 test('a pod that does not show the new certificate takes all others back, and is named', async () => {
-  const before = await certificates();
+  const before = await own.status();
   const pods = await gatewayPods(lab.kube, { namespace: lab.namespace, name: NAME });
   const stuck = pods.find(({ zone }) => zone === 'zone-c');
   assert.ok(stuck);
@@ -155,11 +77,11 @@ test('a pod that does not show the new certificate takes all others back, and is
   const rule = 'add table inet test; add chain inet test in { type filter hook input priority 0; }; ';
   await inNetworkOf(stuck.pod, 'nft', `${rule} add rule inet test in tcp dport 8443 drop`);
   try {
-    await assert.rejects(causewayRotate(), new RegExp(`Pod ${stuck.pod} in zone-c did not show version 3`));
+    await assert.rejects(own.rotate(), new RegExp(`Pod ${stuck.pod} in zone-c did not show version 3`));
   } finally {
     await inNetworkOf(stuck.pod, 'nft', 'delete table inet test');
   }
-  const { version, fingerprint, lastRotation } = await certificates();
+  const { version, fingerprint, lastRotation } = await own.status();
   assert.deepEqual([version, fingerprint], [before.version, before.fingerprint]);
   assert.deepEqual([lastRotation?.result, lastRotation?.pod], ['RolledBack', stuck.pod]);
   // Events are written after the status, and nobody waits for them.
@@ -170,22 +92,22 @@ test('a pod that does not show the new certificate takes all others back, and is
   });
   await eventually(
     'the version that failed is gone',
-    async () => (await versionsInSecret()).join() === 'tls-2.crt',
+    async () => (await own.versions()).join() === 'tls-2.crt',
   );
   await eventually('all pods show the one of before', async () => {
-    const shown = await shownByAll();
+    const shown = await own.shown();
     return shown.size === 1 && shown.has(before.fingerprint ?? '');
   });
 });
 
 test('the leader is killed in the middle of a rotation: the next one finishes it', async () => {
-  const running = await processes();
+  const running = await own.processes();
   const handshakes = await Handshakes.start(lab, NAME);
   try {
     await lab.waitReady(NAME);
     const target = await aimAtLeader(lab.kube);
-    const rotation = causewayRotate();
-    await eventually('it rolls', async () => (await certificates()).rotation?.stage === 'Roll', 60_000);
+    const rotation = own.rotate();
+    await eventually('it rolls', async () => (await own.status()).rotation?.stage === 'Roll', 60_000);
     target.kill();
     await newLeader(lab.kube, target.identity);
     lab.progress.note((await rotation).trim());
@@ -193,48 +115,25 @@ test('the leader is killed in the middle of a rotation: the next one finishes it
     await handshakes.stop();
   }
   assert.deepEqual(handshakes.failures, []);
-  assert.deepEqual(await processes(), running);
-  const { version, fingerprint } = await certificates();
+  assert.deepEqual(await own.processes(), running);
+  const { version, fingerprint } = await own.status();
   assert.equal(version, 4, 'the number of the rotation that failed is not used again');
-  assert.deepEqual(await shownByAll(), new Set([fingerprint]));
+  assert.deepEqual(await own.shown(), new Set([fingerprint]));
 });
 
-/** SHA-256 of the leaf that Redis and etcd of each zone show, by host; asked as the operator does. */
-async function innerShown(): Promise<Map<string, string>> {
-  const pods = await lab.kube.json<{ items: { metadata: { name: string }; status: { podIP: string } }[] }>([
-    '-n',
-    lab.namespace,
-    'get',
-    'pods',
-    '-l',
-    `${LABEL.platform}=${NAME},${LABEL.component} in (redis,etcd)`,
-  ]);
-  const inner = await secret(objectName.internal(NAME));
-  const shown = await Promise.all(
-    pods.items.map(async ({ metadata: { name }, status: { podIP } }) => {
-      const port = name.includes('-etcd-') ? PORT.etcd : PORT.redis;
-      const servername = `${name.replace(/-0$/, '')}.${lab.namespace}.svc`;
-      const client = { cert: inner['tls.crt'] ?? '', key: inner['tls.key'] ?? '' };
-      const target = { host: podIP, port };
-      return [name, await handshake({ ca: inner['ca.crt'] ?? '', servername, ...client }, target)] as const;
-    }),
-  );
-  return new Map(shown);
-}
-
 test('a new authority under load: clients that know the old one, both, or only the new one are served', async () => {
-  const running = await processes();
-  const old = await secret(objectName.authority(NAME));
-  const oldInner = await innerShown();
-  const held = await holdConnections();
+  const running = await own.processes();
+  const old = await own.secret(objectName.authority(NAME));
+  const oldInner = await own.innerShown();
+  const held = await own.holdConnections();
   const etcd = await EtcdClient.start(lab, NAME, 'zone-a');
   const traffic = await Traffic.start(lab, NAME);
   const all: Handshakes[] = [await Handshakes.start(lab, NAME)];
   try {
     await traffic.flows(25);
-    const rotation = causewayRotate('--authority');
+    const rotation = own.rotate('--authority');
     await eventually('both are trusted', async () => {
-      return (await secret(objectName.tls(NAME)))['ca.crt']?.match(/BEGIN CERTIFICATE/g)?.length === 2;
+      return (await own.secret(objectName.tls(NAME)))['ca.crt']?.match(/BEGIN CERTIFICATE/g)?.length === 2;
     });
     all.push(await Handshakes.start(lab, NAME));
     const written = await writeUntil(rotation, etcd);
@@ -259,20 +158,20 @@ test('a new authority under load: clients that know the old one, both, or only t
     [[], [], []],
   );
   assert.deepEqual(held.dropped, []);
-  assert.deepEqual(await processes(), running, 'nothing restarted, etcd and Redis neither');
+  assert.deepEqual(await own.processes(), running, 'nothing restarted, etcd and Redis neither');
 
-  const authority = await secret(objectName.authority(NAME));
+  const authority = await own.secret(objectName.authority(NAME));
   assert.notEqual(authority['ca.crt'], old['ca.crt']);
   for (const name of ['ca', 'internal', 'client', 'tls'].map((part) => `${NAME}-${part}`)) {
-    const kept = Object.values(await secret(name)).join();
+    const kept = Object.values(await own.secret(name)).join();
     assert.ok(!kept.includes(old['ca.key'] ?? 'no key'), `${name} still has the old key`);
   }
   assert.equal(
-    (await secret(objectName.tls(NAME)))['ca.crt'],
+    (await own.secret(objectName.tls(NAME)))['ca.crt'],
     authority['ca.crt'],
     'only the new one is trusted',
   );
-  const inner = await innerShown();
+  const inner = await own.innerShown();
   assert.equal(new Set(inner.values()).size, 1);
   for (const [host, fingerprint] of oldInner) assert.notEqual(inner.get(host), fingerprint, host);
 });

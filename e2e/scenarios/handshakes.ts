@@ -1,4 +1,5 @@
 /** TLS clients that know what a platform's certificate should be: single handshakes, and handshakes all the time. */
+import { X509Certificate } from 'node:crypto';
 import { connect, type TLSSocket } from 'node:tls';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gatewayPods, platformAccess, type GatewayAddress, type PlatformAccess } from '../platform/index.ts';
@@ -71,4 +72,9 @@ export class Handshakes {
       await delay(PAUSE_MS);
     }
   }
+}
+
+/** SHA-256 of the first certificate of a PEM text, as {@link handshake} gives it. */
+export function inspectLeaf(pem: string): string {
+  return new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase();
 }

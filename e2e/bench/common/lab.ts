@@ -29,11 +29,21 @@ export async function readyLab({ asIs }: { asIs: boolean }): Promise<Kube> {
 interface Document {
   kind: string;
   metadata: { name: string; namespace?: string };
-  spec?: { gateway: { runtime: string }; kafka: { deletionPolicy: string } };
+  spec?: PlatformSpec;
 }
 
-/** examples/orders.yaml under another name, whose topics go with it. */
-export function platformManifest(runtime: 'Bun' | 'Node'): string {
+/** As much of a platform's spec as benchmarks change. */
+export interface PlatformSpec {
+  gateway: { runtime: string; replicasPerZone: number };
+  kafka: { deletionPolicy: string };
+  tls?: object;
+}
+
+/** examples/orders.yaml under another name, whose topics go with it. `change`: what else differs. */
+export function platformManifest(
+  runtime: 'Bun' | 'Node',
+  change: (spec: PlatformSpec) => void = () => undefined,
+): string {
   const text = readFileSync(join(root, 'examples/orders.yaml'), 'utf8');
   const documents = parseAllDocuments(text).map((document) => document.toJS() as Document);
   for (const { kind, metadata, spec } of documents) {
@@ -43,6 +53,7 @@ export function platformManifest(runtime: 'Bun' | 'Node'): string {
     metadata.name = BENCH.name;
     spec.gateway.runtime = runtime;
     spec.kafka.deletionPolicy = 'Delete';
+    change(spec);
   }
   return documents.map((document) => stringify(document)).join('---\n');
 }

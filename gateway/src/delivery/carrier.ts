@@ -26,7 +26,7 @@ export interface Streams {
 /** What a {@link Carrier} needs. */
 export interface CarrierOptions {
   /** Called for each new consumer, so that it may read rotated credentials. */
-  kafka(): Promise<Kafka>;
+  kafka(): Kafka;
   group: string;
   /** Topic in Kafka → namespace of its channels. */
   namespaces: ReadonlyMap<string, string>;
@@ -99,7 +99,7 @@ export class Carrier {
   }
 
   async #consumeUntilItEnds(): Promise<void> {
-    const kafka = await this.#options.kafka();
+    const kafka = this.#options.kafka();
     const admin = kafka.admin({ retry: { retries: 2, initialRetryTime: 100 } });
     this.#admin = admin;
     await admin.connect();

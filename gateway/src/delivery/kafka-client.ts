@@ -1,5 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { connect, isIP } from 'node:net';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { Kafka, logLevel } from 'kafkajs';
 import type { KafkaConfig, LogEntry, SASLOptions } from 'kafkajs';
 import { SECRET_KEY } from '@causeway/crds';
@@ -14,16 +16,16 @@ export interface KafkaClientOptions {
   log: Log;
 }
 
-/** A kafkajs client with the credentials that the mounted files have now. */
-export async function createKafka({ connection, clientId, log }: KafkaClientOptions): Promise<Kafka> {
+/** A kafkajs client that takes its credentials from the mounted files, at each connection anew. */
+export function createKafka({ connection, clientId, log }: KafkaClientOptions): Kafka {
   mendKafkaTimers();
-  const ssl = await tls(connection.tls);
-  const sasl = await credentials(connection.sasl);
+  const sasl = loginWith(connection.sasl);
   return new Kafka({
     clientId,
     brokers: connection.brokers,
-    ...(ssl && { ssl }),
+    ...(connection.tls && { ssl: true }),
     ...(sasl && { sasl }),
+    socketFactory: socketsWith(connection.tls?.dir),
     connectionTimeout: 2_000,
     authenticationTimeout: 5_000,
     requestTimeout: 8_000,
@@ -40,32 +42,52 @@ function forward(log: Log, { namespace, log: { message, ...fields } }: LogEntry)
   log.debug(message, { from: `kafkajs ${namespace}`, error, broker, groupId, retryCount });
 }
 
-async function tls(config: KafkaConnectionConfig['tls']): Promise<KafkaConfig['ssl']> {
-  if (!config) return undefined;
-  const { dir } = config;
-  if (!dir) return true;
-  const [ca, cert, key] = await Promise.all([
-    optional(dir, SECRET_KEY.ca),
-    optional(dir, SECRET_KEY.cert),
-    optional(dir, SECRET_KEY.key),
-  ]);
-  return { ...(ca && { ca: [ca] }), ...(cert && { cert }), ...(key && { key }) };
+type SocketFactory = NonNullable<KafkaConfig['socketFactory']>;
+
+/**
+ * Sockets as kafkajs makes them itself, but each with the certificates that the mounted files have when it is made: a
+ * client lives for as long as its connections go well, and it connects to further brokers all the time.
+ */
+export function socketsWith(dir: string | undefined): SocketFactory {
+  return ({ host, port, ssl, onConnect }) => {
+    const name = isIP(host) === 0 ? { servername: host } : {};
+    // Typed as always there; without TLS it is not.
+    const socket = (ssl as typeof ssl | undefined)
+      ? connectTls({ host, port, ...name, ...ssl, ...certificatesIn(dir) }, onConnect)
+      : connect({ host, port }, onConnect);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    return socket;
+  };
 }
 
-async function credentials(config: KafkaConnectionConfig['sasl']): Promise<SASLOptions | undefined> {
-  if (!config) return undefined;
-  const [username, password] = await Promise.all([
-    readFile(join(config.dir, SECRET_KEY.username), 'utf8'),
-    readFile(join(config.dir, SECRET_KEY.password), 'utf8'),
-  ]);
-  // kafkajs' type has one member for each mechanism; here it is one of them.
-  const mechanism = config.mechanism.toLowerCase() as 'plain';
-  return { mechanism, username: username.trim(), password: password.trim() };
+/** As kafkajs does. */
+const KEEP_ALIVE_MS = 60_000;
+
+function certificatesIn(dir: string | undefined): { ca?: string; cert?: string; key?: string } {
+  if (dir === undefined) return {};
+  const [ca, cert, key] = [SECRET_KEY.ca, SECRET_KEY.cert, SECRET_KEY.key].map((name) => optional(dir, name));
+  return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
 }
 
-async function optional(dir: string, key: string): Promise<string | undefined> {
+/** Who logs in: kafkajs asks for name and password at each login, and is told what the mounted files have then. */
+export function loginWith(config: KafkaConnectionConfig['sasl']): SASLOptions | undefined {
+  if (!config) return undefined;
+  const read = (name: string): string => readFileSync(join(config.dir, name), 'utf8').trim();
+  return {
+    // kafkajs' type has one member for each mechanism; here it is one of them.
+    mechanism: config.mechanism.toLowerCase() as 'plain',
+    get username() {
+      return read(SECRET_KEY.username);
+    },
+    get password() {
+      return read(SECRET_KEY.password);
+    },
+  };
+}
+
+function optional(dir: string, key: string): string | undefined {
   try {
-    return await readFile(join(dir, key), 'utf8');
+    return readFileSync(join(dir, key), 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

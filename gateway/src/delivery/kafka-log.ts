@@ -28,7 +28,7 @@ interface Generation {
 /** What a {@link KafkaLog} needs. */
 export interface KafkaLogOptions {
   /** Called for each new producer, so that it may read rotated credentials. */
-  kafka(): Promise<Kafka>;
+  kafka(): Kafka;
   topics: string[];
   log: Log;
   /** A send failed, or metadata could not be read. */
@@ -151,7 +151,7 @@ export class KafkaLog implements PublicationLog {
   }
 
   async #connect(): Promise<Producer> {
-    const kafka = await this.#options.kafka();
+    const kafka = this.#options.kafka();
     const producer = kafka.producer({
       idempotent: true,
       maxInFlightRequests: 1,
@@ -195,7 +195,7 @@ export class KafkaLog implements PublicationLog {
 
   async #connectedAdmin(): Promise<Admin> {
     if (this.#admin) return this.#admin;
-    const kafka = await this.#options.kafka();
+    const kafka = this.#options.kafka();
     const admin = kafka.admin({ retry: { retries: 1, initialRetryTime: 100 } });
     await admin.connect();
     this.#admin = admin;

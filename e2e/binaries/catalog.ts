@@ -6,11 +6,13 @@ export const versions = {
   helm: '3.22.0',
   kwok: '0.8.0',
   centrifuge: '0.40.1',
+  /** Our own; a change of it is a new version. */
+  tlsclient: '1.0.0',
   kafka: '4.1.1',
 } as const;
 
 /** One Go module of ours under modules/: what it builds comes from one `go build`. */
-export type ModuleName = 'kubernetes' | 'etcd' | 'coredns' | 'helm' | 'kwok' | 'centrifuge';
+export type ModuleName = 'kubernetes' | 'etcd' | 'coredns' | 'helm' | 'kwok' | 'centrifuge' | 'tlsclient';
 
 /** How one binary is built and how it tells its version. */
 export interface Binary {
@@ -75,6 +77,12 @@ export const catalog = {
     output: 'centrifuge',
     versionArgs: ['-version'],
   },
+  tlsclient: {
+    module: 'tlsclient',
+    package: 'causeway.dev/e2e/binaries/tlsclient',
+    output: 'tlsclient',
+    versionArgs: ['-version'],
+  },
 } as const satisfies Record<string, Binary>;
 
 /** The name of a binary that {@link catalog} knows. */
@@ -103,6 +111,7 @@ export function linkFlags(module: ModuleName): string {
     helm: [`helm.sh/helm/v3/internal/version.version=${version}`],
     kwok: [`sigs.k8s.io/kwok/pkg/consts.Version=${version}`],
     centrifuge: [],
+    tlsclient: [],
   };
   return ['-s', '-w', ...variables[module].map((variable) => `-X ${variable}`)].join(' ');
 }

@@ -54,8 +54,8 @@ export function parseVersion(output: string): [number, number] | undefined {
 }
 
 async function goLack(): Promise<Lack[]> {
-  const forBenchmarks: readonly string[] = ['kwok', 'centrifuge'];
-  const built = await Promise.all(binaryNames.filter((name) => !forBenchmarks.includes(name)).map(locate));
+  const builtLater: readonly string[] = ['kwok', 'centrifuge', 'tlsclient'];
+  const built = await Promise.all(binaryNames.filter((name) => !builtLater.includes(name)).map(locate));
   if (built.every(Boolean)) return [];
   const todo =
     'install Go 1.26 or later from https://go.dev/dl (it builds Kubernetes from its module proxy, once)';

@@ -49,6 +49,7 @@ describe('the chart', () => {
         'CausewayPlatformNotReady',
         'CausewayCertificateNotRenewed',
         'CausewayCertificateExpires',
+        'CausewayRotationRolledBack',
       ],
     );
     for (const { alert, expr, annotations } of rules) {

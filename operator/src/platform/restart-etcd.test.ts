@@ -36,6 +36,10 @@ describe('an etcd that does not know the authority', () => {
     assert.equal(next([etcd('zone-a', after), etcd('zone-b', after), etcd('zone-c', after)]), undefined);
   });
 
+  it('is left alone when it does not say when it started', () => {
+    assert.equal(next([etcd('zone-a', 0), etcd('zone-b', 0), etcd('zone-c', 0)]), undefined);
+  });
+
   it('waits while another one is away or not ready', () => {
     assert.equal(next([etcd('zone-a', before), etcd('zone-b', before)]), undefined);
     assert.equal(

@@ -19,7 +19,8 @@ export function etcdToRestart(
 ): Pod | undefined {
   const etcd = pods.filter(({ metadata }) => metadata.labels?.[LABEL.component] === COMPONENT.etcd);
   if (etcd.length !== zones || !etcd.every(isServing)) return undefined;
-  const behind = etcd.filter((pod) => startedAt(pod) < neededSince);
+  // Of one that does not say when it started nothing is known: that is no reason to restart it.
+  const behind = etcd.filter((pod) => startedAt(pod) > 0 && startedAt(pod) < neededSince);
   return behind.find(({ metadata }) => metadata.labels?.[LABEL.zone] !== home) ?? behind[0];
 }
 

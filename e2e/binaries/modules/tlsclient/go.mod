@@ -1,0 +1,3 @@
+module causeway.dev/e2e/binaries/tlsclient
+
+go 1.26.0

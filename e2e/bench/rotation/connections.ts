@@ -11,6 +11,17 @@ const CHANNEL = 'chat:flow';
 /** Time between two publications, milliseconds. */
 const PUBLISH_MS = 200;
 
+/** What became of connections and publications. */
+export interface Held {
+  /** Connections that do not answer any more. */
+  dropped: number;
+  published: number;
+  /** Publications that were not acknowledged. */
+  unpublished: number;
+  /** Acknowledged publications that a listener did not get, over all listeners. */
+  missed: number;
+}
+
 export class Connections {
   readonly #clients: Client[] = [];
   /** Publications that each listener got. */
@@ -65,20 +76,19 @@ export class Connections {
     }
   }
 
-  /** Ends the flow, asks every connection, and closes all. `dropped`: those that do not answer any more. */
-  async check(): Promise<{ dropped: number; published: number; unpublished: number; received: number[] }> {
+  /** Ends the flow of publications, and asks every connection. */
+  async check(): Promise<Held> {
     this.#end.abort();
     await this.#publishing;
     await delay(1000);
     let dropped = 0;
-    for (const client of this.#clients.slice(this.#received.length)) {
+    for (const client of this.#clients) {
       await client.subscribe('chat:alive').catch(() => {
         dropped += 1;
       });
     }
-    // The listeners are asked by what they got.
-    dropped += this.#received.filter((received) => received < this.#published).length;
-    return { dropped, published: this.#published, unpublished: this.#lost, received: this.#received };
+    const missed = this.#received.reduce((sum, received) => sum + Math.max(0, this.#published - received), 0);
+    return { dropped, published: this.#published, unpublished: this.#lost, missed };
   }
 
   close(): void {

@@ -18,7 +18,7 @@ import { BENCH, platformManifest, readyLab, removePlatform } from '../common/lab
 import { machineFacts } from '../common/machine.ts';
 import { countOf, writeResult } from '../common/result.ts';
 import { percentile } from '../replication/report.ts';
-import { Connections } from './connections.ts';
+import { Connections, type Held } from './connections.ts';
 import { handshake, HandshakeLoad, type Sample } from './handshakes.ts';
 import { rotationSection, type Phase, type Resumption, type RotationResult } from './report.ts';
 import { stagesOf, type Stages } from './stages.ts';
@@ -143,19 +143,13 @@ async function measureRotations(kube: Kube, access: PlatformAccess): Promise<Rot
   }
 }
 
-function phaseOf(
-  load: HandshakeLoad,
-  connections: Connections,
-  held: Awaited<ReturnType<Connections['check']>>,
-): Phase {
+function phaseOf(load: HandshakeLoad, connections: Connections, held: Held): Phase {
   return {
+    ...held,
     handshakes: load.samples.length + load.failures.length,
     failed: load.failures.length,
     failures: [...new Set(load.failures)].slice(0, 5),
     connections: connections.count,
-    dropped: held.dropped,
-    published: held.published,
-    unpublished: held.unpublished,
   };
 }
 

@@ -3,19 +3,16 @@ import { markdownTable, shown, spread } from '../common/markdown.ts';
 import type { Machine } from '../common/machine.ts';
 import type { Section } from '../common/section.ts';
 import { median } from '../replication/report.ts';
+import type { Held } from './connections.ts';
 import type { Stages } from './stages.ts';
 
 /** What clients met. */
-export interface Phase {
+export interface Phase extends Held {
   handshakes: number;
   failed: number;
   /** Some of the failures, each once. */
   failures: string[];
   connections: number;
-  dropped: number;
-  published: number;
-  /** Publications that were not acknowledged. */
-  unpublished: number;
 }
 
 /** Handshake times, milliseconds. */
@@ -77,6 +74,7 @@ ${markdownTable([
   ['failed', shown(phase.failed), shown(restart.failed)],
   ['connections held', shown(phase.connections), shown(restart.connections)],
   ['dropped', shown(phase.dropped), shown(restart.dropped)],
+  ['publications that a listener missed', shown(phase.missed), shown(restart.missed)],
   ['pods restarted', rotations.restarted ? 'some' : '0', String(PODS)],
   ['seconds until all pods have the new one', spread(passed), shown(restart.seconds)],
 ])}

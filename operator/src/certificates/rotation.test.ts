@@ -62,6 +62,8 @@ class Model {
   current = 3;
   highest = 3;
   versions = new Set([3]);
+  /** What it says that it waits for. */
+  waitsFor: readonly string[] = [];
   readonly stages: RotationStage[] = [];
   readonly told: string[] = [];
   /** With a new authority: its number is that of the version that it came with. */
@@ -211,6 +213,7 @@ class Model {
       assert.ok(atATime <= this.policy.maxUnverified, 'more pods at a time than may be');
     }
     for (const { pod, version } of next.tell) this.#tell(pod.name, version);
+    this.waitsFor = next.waitsFor;
     this.rotation = next.rotation;
     this.last = next.last;
     this.now += Math.max(next.lookAfter ?? 1000, 50);
@@ -340,6 +343,7 @@ describe('a rotation', () => {
     away(waiting, false);
     for (let n = 0; n < 500; n += 1) waiting.step();
     assert.equal(waiting.rotation?.stage, 'Roll');
+    assert.deepEqual(waiting.waitsFor, ['zone-c'], 'though others are not done either');
     away(waiting, true);
     waiting.toEnd();
     assert.equal(waiting.last?.result, 'Completed');

@@ -230,7 +230,7 @@ function roll(input: RotationInput, rotation: Rotation): RotationStep {
   const untold = here.filter((pod) => pod.told !== rotation.to);
   const pause = zone === undefined ? 0 : pauseBefore(input, rotation, zone);
   if (pause > 0) return rest(input, Math.min(pause, 1000));
-  const waitsFor = open.length === 0 && zone !== undefined ? [zone] : namesOf(unverified);
+  const waitsFor = here.length === 0 && zone !== undefined ? [zone] : namesOf(unverified);
   const room = Math.max(0, policy.maxUnverified - unverified.length);
   const tell = untold.slice(0, room).map((pod) => ({ pod, version: rotation.to }));
   return { rotation, last: input.last, tell, lookAfter: POLL, waitsFor };

@@ -430,6 +430,15 @@ export interface MessagePlatformStatus {
    */
   epoch?: number;
   /**
+   * The ZoneFailover that is under way. A certificate rotation waits until it is over.
+   */
+  failover?: {
+    /**
+     * Name of the ZoneFailover, in the platform's namespace.
+     */
+    name: string;
+  };
+  /**
    * Ready, Reconciling and Stalled (kstatus), and one for each part.
    */
   conditions?: Condition[];

@@ -1,6 +1,6 @@
 /**
  * e2e/bench/rotation: certificate rotations under load in the lab, beside a plain rolling restart of the same
- * Deployments under the same load. Imports e2e/platform and e2e/tools. Run: node e2e/bench/rotation/main.ts
+ * Deployments under the same load. Imports e2e/platform, e2e/tools and the CLI's rotate. Run: node e2e/bench/rotation/main.ts
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,7 +13,9 @@ import {
   type Kube,
   type PlatformAccess,
 } from '../../platform/index.ts';
-import { createProgress, run } from '../../tools/index.ts';
+import { runRotate } from '../../../operator/src/cli/rotate.ts';
+import { testIo } from '../../../operator/src/cli/testing/io.ts';
+import { createProgress } from '../../tools/index.ts';
 import { BENCH, platformManifest, readyLab, removePlatform } from '../common/lab.ts';
 import { machineFacts } from '../common/machine.ts';
 import { countOf, writeResult } from '../common/result.ts';
@@ -44,7 +46,6 @@ const options = new Command('rotation')
   .opts<Options>();
 
 const progress = createProgress();
-const cli = join(import.meta.dirname, '../../../operator/src/main.ts');
 /** Tries of each kind when resumption is measured. */
 const TRIES = 60;
 /** Time between two looks at which pods are ready, milliseconds. */
@@ -61,10 +62,11 @@ async function makePlatform(kube: Kube, runtime: 'Bun' | 'Node'): Promise<Platfo
   return platformAccess(kube, BENCH.namespace, BENCH.name);
 }
 
-/** What a person types, with what it prints. */
-async function rotate(kube: Kube): Promise<Stages> {
-  const args = [cli, 'rotate', BENCH.name, '-n', BENCH.namespace, '--kubeconfig', kube.kubeconfig];
-  return stagesOf((await run(process.execPath, args, { timeoutMs: 300_000 })).stdout);
+/** `causeway rotate`, in this process: the start of another one would be half of what two cores do meanwhile. */
+async function rotate({ kubeconfig }: Kube): Promise<Stages> {
+  const io = testIo();
+  await runRotate(BENCH.name, { kubeconfig, namespace: BENCH.namespace, wait: true, timeout: 300_000 }, io);
+  return stagesOf(io.stdout);
 }
 
 /** UID and restarts of each pod of the platform. */

@@ -33,6 +33,7 @@ export {
   type RotatingPod,
   type Rotation,
   type RotationPolicy,
+  type RotationReason,
   type RotationStage,
 } from './rotation.ts';
 export { versionShown, type Shown } from './handshake.ts';

@@ -56,6 +56,7 @@ class Model {
   last: EndedRotation | undefined;
   requested = true;
   control: RotationInput['control'] = 'Run';
+  failover: string | undefined;
   policy = POLICY;
   /** The pod that says that its clients fail. */
   failing: { pod: string; why: string } | undefined;
@@ -193,6 +194,7 @@ class Model {
         trusts: this.inner.trusts.every((number) => trusts.includes(number)),
       })),
       control: this.control,
+      failover: this.failover,
       pods: this.pods.map((pod) => this.#view(pod)),
       policy: this.policy,
     });
@@ -333,6 +335,33 @@ describe('a rotation', () => {
     model.control = 'Run';
     model.toEnd();
     assert.equal(model.last?.result, 'Completed');
+  });
+
+  it('waits for a failover: none begins during one, and one under way stands still until it is over', () => {
+    for (const stage of [undefined, 'Issue', 'Trust', 'Canary', 'Roll', 'Verify'] as const) {
+      const model = new Model();
+      if (stage !== undefined) model.until(() => model.rotation?.stage === stage);
+      model.failover = 'ZoneFailover drill';
+      const before = [...model.told];
+      for (let n = 0; n < 100; n += 1) model.step();
+      assert.equal(model.rotation?.stage, stage);
+      assert.deepEqual([stage, ...model.told], [stage, ...before]);
+      assert.deepEqual([stage, ...model.waitsFor], [stage, 'ZoneFailover drill']);
+      model.failover = undefined;
+      model.toEnd();
+      assert.deepEqual([stage, model.last?.result], [stage, 'Completed']);
+    }
+  });
+
+  it('that goes back or retires does not wait for a failover: pods agree sooner that way', () => {
+    for (const stage of ['RollBack', 'Retire'] as const) {
+      const model = new Model();
+      if (stage === 'RollBack') model.change('zone-c-1', { isDeaf: true });
+      model.until(() => model.rotation?.stage === stage);
+      model.failover = 'ZoneFailover drill';
+      model.toEnd();
+      assert.equal(model.last?.result, stage === 'RollBack' ? 'RolledBack' : 'Completed');
+    }
   });
 
   it('waits for a zone that is away, or goes on without it and tells its pods when they are back', () => {

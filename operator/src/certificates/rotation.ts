@@ -98,6 +98,8 @@ export interface RotationInput {
   held: { current: number; versions: readonly number[]; trustsOld: boolean };
   /** What a person asked for. */
   control: 'Run' | 'Pause' | 'Abort';
+  /** The failover of the platform that is under way, as a person would name it: nothing begins or goes forward meanwhile. */
+  failover: string | undefined;
   pods: readonly RotatingPod[];
   links: readonly RotatingLink[];
   policy: RotationPolicy;
@@ -111,7 +113,7 @@ export interface RotationStep {
   tell: readonly { pod: RotatingPod; version: number }[];
   /** Look again after so many milliseconds; undefined: only when something changes. */
   lookAfter: number | undefined;
-  /** Names of pods and zones that it waits for. */
+  /** Pods, zones or a failover that it waits for, by name. */
   waitsFor: readonly string[];
 }
 
@@ -134,6 +136,7 @@ export function nextRotation(input: RotationInput): RotationStep {
   if (input.control === 'Abort')
     return toRollBack(input, rotation, { message: 'A person stopped it (causeway rotate --abort).' });
   if (input.control === 'Pause') return rest(input);
+  if (input.failover !== undefined) return { ...rest(input), waitsFor: [input.failover] };
   switch (rotation.stage) {
     case 'Issue':
       return input.held.versions.includes(rotation.to)
@@ -166,8 +169,9 @@ export function asksLinks(rotation: Rotation | undefined): boolean {
 }
 
 function beginOrRest(input: RotationInput): RotationStep {
-  const { due, last, now, held, nextVersion } = input;
+  const { due, last, now, held, nextVersion, failover } = input;
   if (due === undefined || held.current === 0) return catchUp(input);
+  if (failover !== undefined) return { ...catchUp(input), waitsFor: [failover] };
   const wait = last?.result === 'RolledBack' ? last.finishedAt + RETRY - now : 0;
   if (wait > 0 && due !== 'Requested') return { ...catchUp(input), lookAfter: wait };
   const rotation: Rotation = {

@@ -113,4 +113,39 @@ describe('with a certificate', () => {
     assert.match(io.stdout, / RollBack +Certificate version 1 to 3, with a new authority/);
     assert.match((await annotation(ANNOTATION.rotate)) ?? '', /^authority /);
   });
+
+  it('waits for a failover, says so, and begins when it is over', async () => {
+    const io = testIo();
+    const { kubeconfig } = cluster.controlPlane;
+    const options = { kubeconfig, namespace: NAMESPACE, wait: true, timeout: 60_000 } as const;
+    await failover({ name: 'drill' });
+    const followed = assert.rejects(runRotate('orders', options, io), /A person stopped it/);
+    let over = false;
+    await cluster.operate(async () => {
+      if (!over && io.stdout.includes('It waits for')) {
+        over = true;
+        const { failover: kept, certificates } = (await orders()).status ?? {};
+        assert.deepEqual(kept, { name: 'drill' }, 'the operator leaves it to the failover');
+        assert.equal(certificates?.rotation, undefined);
+        const pause = ['--overwrite', `${ANNOTATION.rotation}=pause`];
+        await cluster.kubectl(['-n', NAMESPACE, 'annotate', 'mp', 'orders', ...pause]);
+        await failover(null);
+      }
+      const { rotation, lastRotation } = (await orders()).status?.certificates ?? {};
+      if (rotation?.to === 4 && rotation.stage !== 'RollBack') await rotate({ abort: true });
+      return lastRotation?.to === 4 && rotation === undefined;
+    });
+    await followed;
+    assert.match(
+      io.stdout,
+      /WaitingForFailover A new certificate is due \(Requested\)\. It waits for ZoneFailover drill\./,
+    );
+  });
 });
+
+/** What a failover writes into the platform's status, or takes out of it. */
+async function failover(value: { name: string } | null): Promise<void> {
+  const patch = JSON.stringify({ status: { failover: value } });
+  const how = ['--subresource=status', '--type=merge', '-p', patch];
+  await cluster.kubectl(['-n', NAMESPACE, 'patch', 'mp', 'orders', ...how]);
+}

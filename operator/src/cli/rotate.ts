@@ -2,7 +2,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { ANNOTATION, AUTHORITY_REQUEST, parseDuration } from '@causeway/crds';
 import { Informer, systemClock } from '../controller/index.ts';
-import { KIND, type MessagePlatform } from '../platform/index.ts';
+import { KIND, WAITING_FOR_FAILOVER, type MessagePlatform } from '../platform/index.ts';
 import {
   addClusterOptions,
   noSuchPlatform,
@@ -144,13 +144,17 @@ type Progress = { state: 'waiting' | 'done'; line: string } | { state: 'failed';
 /** Reads off the status how far the request `value` is; undefined while the operator has not seen it. */
 function progressOf({ status }: MessagePlatform, value: string): Progress | undefined {
   const { observedRotate, rotation, lastRotation } = status?.certificates ?? {};
-  if (observedRotate !== value) return undefined;
   const condition = status?.conditions?.find(({ type }) => type === 'Rotating');
-  const line = `${(condition?.reason ?? '').padEnd(10)} ${condition?.message ?? ''}`;
-  if (rotation !== undefined) return { state: 'waiting', line };
-  if (lastRotation?.result === 'Completed') return { state: 'done', line };
+  const waiting = { state: 'waiting', line: lineOf(condition) } as const;
+  if (observedRotate !== value) return condition?.reason === WAITING_FOR_FAILOVER ? waiting : undefined;
+  if (rotation !== undefined) return waiting;
+  if (lastRotation?.result === 'Completed') return { state: 'done', line: waiting.line };
   const why = lastRotation?.message ?? 'another certificate had to be issued at once; see causeway status';
-  return { state: 'failed', line, why };
+  return { state: 'failed', line: waiting.line, why };
+}
+
+function lineOf(condition: { reason: string; message: string } | undefined): string {
+  return condition === undefined ? '' : `${condition.reason.padEnd(10)} ${condition.message}`;
 }
 
 /** Shows each change of the condition Rotating until the request is answered. */

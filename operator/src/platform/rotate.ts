@@ -17,6 +17,7 @@ import { KIND } from './kinds.ts';
 import { lookAtRotation, type LinkPod } from './rotation-look.ts';
 import {
   asksForAuthority,
+  failoverUnderWay,
   rotatingCondition,
   rotationControl,
   rotationRecord,
@@ -48,6 +49,8 @@ export async function rotate(
   const isNew = platform.status?.certificates === undefined;
   const isRequested = request !== undefined && !isNew && request !== record.observedRotate;
   const control = rotationControl(platform, rotation);
+  const failover = failoverUnderWay(platform);
+  const due = isRequested ? 'Requested' : plan.due;
   // What had to be replaced at once leaves nothing to roll out.
   const step = plan.atOnce
     ? {
@@ -61,11 +64,12 @@ export async function rotate(
         now,
         rotation,
         last: record.last,
-        due: isRequested ? 'Requested' : plan.due,
+        due,
         nextVersion: plan.nextVersion,
         authority: plan.authorityDue || (isRequested && asksForAuthority(request)),
         held: factsOf(held, rotation),
         control,
+        failover,
         pods,
         links,
         policy: policyOf(platform),
@@ -85,7 +89,7 @@ export async function rotate(
   const begins = rotation === undefined && step.rotation !== undefined;
   const answered = begins || isNew ? request : record.observedRotate;
   const after = { rotation: step.rotation, last: step.last, observedRotate: answered };
-  const condition = rotatingCondition(after, { pods, control, waitsFor: step.waitsFor });
+  const condition = rotatingCondition(after, { pods, control, due, failover, waitsFor: step.waitsFor });
   return { record: after, condition, lookAfter: step.lookAfter };
 }
 

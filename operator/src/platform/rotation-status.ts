@@ -1,10 +1,13 @@
 /** A rotation as `.status.certificates` has it, and as a condition for people. Pure. */
 import { ANNOTATION, AUTHORITY_REQUEST, type MessagePlatformStatus } from '@causeway/crds';
-import type { EndedRotation, RotatingPod, Rotation } from '../certificates/index.ts';
+import type { EndedRotation, RotatingPod, Rotation, RotationReason } from '../certificates/index.ts';
 import { toMicroTime, type ConditionInput } from '../controller/conditions.ts';
 import type { MessagePlatform } from './types.ts';
 
 type CertificatesStatus = NonNullable<MessagePlatformStatus['certificates']>;
+
+/** Reason of the condition `Rotating` when a rotation is due and may not begin. */
+export const WAITING_FOR_FAILOVER = 'WaitingForFailover';
 
 /** What status keeps of rotations. */
 export interface RotationRecord {
@@ -73,6 +76,11 @@ export function rotationControl(
   return rotation !== undefined && word === `abort-${rotation.to}` ? 'Abort' : 'Run';
 }
 
+/** The failover of the platform that is under way, as a person would name it. */
+export function failoverUnderWay({ status }: MessagePlatform): string | undefined {
+  return status?.failover === undefined ? undefined : `ZoneFailover ${status.failover.name}`;
+}
+
 /** True when a request (the value of causeway.dev/rotate) is for a new authority too. */
 export function asksForAuthority(request: string | undefined): boolean {
   return request?.startsWith(AUTHORITY_REQUEST) ?? false;
@@ -84,7 +92,10 @@ export function rotatingCondition(
   seen: {
     pods: readonly RotatingPod[];
     control: 'Run' | 'Pause' | 'Abort';
-    /** Names of pods and zones. */
+    /** Why a certificate is due that nothing is done about yet. */
+    due: RotationReason | undefined;
+    failover: string | undefined;
+    /** Names of pods and zones, or a failover. */
     waitsFor: readonly string[];
   },
 ): Omit<ConditionInput, 'observedGeneration'> | undefined {
@@ -99,6 +110,10 @@ export function rotatingCondition(
       ...(paused ? ['It is paused: causeway rotate --resume goes on.'] : []),
     ].join(' ');
     return { type: 'Rotating', status: 'True', reason: paused ? 'Paused' : stage, message: text };
+  }
+  if (seen.due !== undefined && seen.failover !== undefined) {
+    const text = `A new certificate is due (${seen.due}). It waits for ${seen.failover}.`;
+    return { type: 'Rotating', status: 'False', reason: WAITING_FOR_FAILOVER, message: text };
   }
   if (last === undefined) return undefined;
   const { from, to, result, message, authority } = last;

@@ -87,11 +87,10 @@ ${markdownTable([['stage', 'median (range)'], ...ORDER.slice(0, -1).map((stage, 
 Handshake times, connection included, in milliseconds:
 
 ${markdownTable([
-  ['', 'P50', 'P99', 'handshakes'],
-  timesRow(`${setting.baseline} s before`, baseline),
-  timesRow('from request to Verify', moving),
-  timesRow('all the time of the rotations', during),
-  ['ratio to before', ratio(moving.p50, baseline.p50), ratio(moving.p99, baseline.p99), ''],
+  ['', 'P50', 'P99', 'P99 beside before', 'handshakes'],
+  timesRow(`${setting.baseline} s before`, baseline, baseline),
+  timesRow('whole rotations', during, baseline),
+  timesRow('of them, from request to Verify', moving, baseline),
 ])}
 
 TLS 1.2 was tried on each pod before, during and after each rotation, and taken ${rotations.tls12} times. Reconnects that
@@ -123,16 +122,12 @@ function lengths(rotations: readonly Stages[], stage: string, after: readonly st
   });
 }
 
-function timesRow(what: string, { p50, p99, count }: Times): string[] {
-  return [what, shown(p50), shown(p99), shown(count)];
-}
-
-function ratio(value: number, base: number): string {
-  return `${shown(value / base)} ×`;
+function timesRow(what: string, { p50, p99, count }: Times, before: Times): string[] {
+  return [what, shown(p50), shown(p99), `${shown(p99 / before.p99)} ×`, shown(count)];
 }
 
 function shortfalls({ rotations, resumption }: RotationResult, perPod: number): string[] {
-  const { phase, baseline, moving, tls12, restarted } = rotations;
+  const { phase, baseline, during, moving, tls12, restarted } = rotations;
   const node = resumption.find(({ runtime }) => runtime === 'Node');
   const checks: [boolean, string][] = [
     [phase.failed > 0, `${phase.failed} of ${shown(phase.handshakes)} handshakes failed`],
@@ -142,8 +137,12 @@ function shortfalls({ rotations, resumption }: RotationResult, perPod: number): 
     [tls12 > 0, `TLS 1.2 was taken ${tls12} times`],
     [perPod > 3, `${shown(perPod)} s for each pod, the target is 3`],
     [
+      during.p99 > 1.5 * baseline.p99,
+      `handshake P99 during rotations is ${shown(during.p99 / baseline.p99)} times that of before, the target is 1.5`,
+    ],
+    [
       moving.p99 > 1.5 * baseline.p99,
-      `handshake P99 is ${shown(moving.p99 / baseline.p99)} times that of before, the target is 1.5`,
+      `handshake P99 between request and Verify is ${shown(moving.p99 / baseline.p99)} times that of before (target 1.5; it is ${shown(during.p99 / baseline.p99)} over whole rotations): then the operator, the API server and all pods of the platform work on the same two cores`,
     ],
     [
       node === undefined || node.samePod <= 0.9 || node.otherPod <= 0.9,

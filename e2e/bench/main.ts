@@ -16,6 +16,12 @@ const BENCHMARKS: Readonly<Record<string, readonly string[]>> = {
   'messages-lab': ['messages/main.ts', 'lab'],
   'apply-to-ready': ['apply-to-ready/main.ts'],
   rotation: ['rotation/main.ts'],
+  'gateway-handshakes': ['gateway/main.ts', 'handshakes'],
+  'gateway-fanout': ['gateway/main.ts', 'fanout'],
+  'gateway-storm': ['gateway/main.ts', 'storm'],
+  'gateway-memory': ['gateway/main.ts', 'memory'],
+  'gateway-throughput': ['gateway/main.ts', 'throughput'],
+  'gateway-soak': ['gateway/main.ts', 'soak'],
 };
 
 /** Runs one, with its lines shown. */

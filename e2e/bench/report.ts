@@ -6,6 +6,12 @@ import { applySection } from './apply-to-ready/report.ts';
 import type { Machine } from './common/machine.ts';
 import { markdownTable, shown } from './common/markdown.ts';
 import type { Section } from './common/section.ts';
+import { fanoutSection } from './gateway/sections/fanout.ts';
+import { handshakesSection } from './gateway/sections/handshakes.ts';
+import { memorySection } from './gateway/sections/memory.ts';
+import { soakSection } from './gateway/sections/soak.ts';
+import { stormSection } from './gateway/sections/storm.ts';
+import { throughputSection } from './gateway/sections/throughput.ts';
 import { labSection, loopbackSection } from './messages/report.ts';
 import { rotationSection } from './rotation/report.ts';
 import { scaleSection } from './operator-scale/report.ts';
@@ -48,6 +54,12 @@ ${markdownTable([['', 'causeway', 'make-mirror', 'better by'], ...rows])}`;
 
 const SECTIONS: readonly [file: string, make: (result: never) => Section][] = [
   ['apply-to-ready', applySection],
+  ['gateway-memory', memorySection],
+  ['gateway-fanout', fanoutSection],
+  ['gateway-handshakes', handshakesSection],
+  ['gateway-throughput', throughputSection],
+  ['gateway-storm', stormSection],
+  ['gateway-soak', soakSection],
   ['messages-lab', labSection],
   ['messages-loopback', loopbackSection],
   ['operator-scale', scaleSection],

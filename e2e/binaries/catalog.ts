@@ -6,13 +6,15 @@ export const versions = {
   helm: '3.22.0',
   kwok: '0.8.0',
   centrifuge: '0.40.1',
-  /** Our own; a change of it is a new version. */
+  /** Our own, also the next one; a change of it is a new version. */
   tlsclient: '1.0.0',
+  gatewayload: '1.0.0',
   kafka: '4.1.1',
 } as const;
 
 /** One Go module of ours under modules/: what it builds comes from one `go build`. */
-export type ModuleName = 'kubernetes' | 'etcd' | 'coredns' | 'helm' | 'kwok' | 'centrifuge' | 'tlsclient';
+export type ModuleName =
+  'kubernetes' | 'etcd' | 'coredns' | 'helm' | 'kwok' | 'centrifuge' | 'tlsclient' | 'gatewayload';
 
 /** How one binary is built and how it tells its version. */
 export interface Binary {
@@ -83,6 +85,12 @@ export const catalog = {
     output: 'tlsclient',
     versionArgs: ['-version'],
   },
+  gatewayload: {
+    module: 'gatewayload',
+    package: 'causeway.dev/e2e/binaries/gatewayload',
+    output: 'gatewayload',
+    versionArgs: ['-version'],
+  },
 } as const satisfies Record<string, Binary>;
 
 /** The name of a binary that {@link catalog} knows. */
@@ -112,6 +120,7 @@ export function linkFlags(module: ModuleName): string {
     kwok: [`sigs.k8s.io/kwok/pkg/consts.Version=${version}`],
     centrifuge: [],
     tlsclient: [],
+    gatewayload: [],
   };
   return ['-s', '-w', ...variables[module].map((variable) => `-X ${variable}`)].join(' ');
 }

@@ -22,7 +22,7 @@ export interface KafkaOptions {
 }
 
 /** One broker of {@link Kafka}. */
-export interface KafkaBroker extends Pick<Server, 'kill' | 'shutDown' | 'start' | 'logFile'> {
+export interface KafkaBroker extends Pick<Server, 'kill' | 'shutDown' | 'start' | 'logFile' | 'pid'> {
   /** node.id: 1, 2, 3. */
   readonly id: number;
   /** `127.0.0.1:<port>` */

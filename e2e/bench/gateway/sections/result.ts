@@ -1,0 +1,57 @@
+/** What the sections about the gateway have in common. Pure. */
+import type { Machine } from '../../common/machine.ts';
+
+/** A results/gateway-*.json */
+export interface GatewayResult<Run> {
+  setting: {
+    machine: Machine;
+    versions: Record<string, string>;
+    brokers: number;
+    /** Other options of the command. */
+    [option: string]: unknown;
+  };
+  runs: Run[];
+}
+
+/** What a run says about itself. */
+interface OfContestant {
+  contestant: string;
+}
+
+/** Runs of one contestant, and of one way of measuring. */
+export interface Group<Run> {
+  contestant: string;
+  key: string;
+  runs: Run[];
+}
+
+/** Runs by contestant, and by `keyOf` where that tells them apart; in the order in which they came. */
+export function grouped<Run extends OfContestant>(
+  runs: readonly Run[],
+  keyOf: (run: Run) => string = () => '',
+): Group<Run>[] {
+  const found = Map.groupBy(runs, (run) => JSON.stringify([run.contestant, keyOf(run)]));
+  return [...found].map(([id, members]) => {
+    const [contestant, key] = JSON.parse(id) as [string, string];
+    return { contestant, key, runs: members };
+  });
+}
+
+/** Whether a contestant is ours. */
+export function isOurs({ contestant }: OfContestant): boolean {
+  return contestant.startsWith('Causeway');
+}
+
+/** Whether it is the peer that the targets name. */
+export function isCentrifuge({ contestant }: OfContestant): boolean {
+  return contestant.startsWith('Centrifuge');
+}
+
+/** What every section says of how it was measured. */
+export function howMeasured({ setting }: GatewayResult<unknown>): string {
+  const kafka = setting.brokers === 1 ? 'one broker' : `${setting.brokers} brokers`;
+  return `One server process each, by turns: our bundle on Bun and on Node, a small server on the Centrifuge library
+${setting.versions['centrifuge'] ?? ''} for Go with its Redis broker, and plain \`ws\` on Node with no broker at all. Same clients, a load generator in
+Go on the same machine, whose CPU is shown; same TLS 1.3 certificate (P-256), same key exchange (X25519). Ours goes
+through Kafka (${kafka}, \`acks=all\`) and Redis; the Centrifuge server through Redis; \`ws\` through nothing.`;
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+	"time"
+)
+
+func TestBucketsHoldTheirValuesWithinASixtyFourth(t *testing.T) {
+	last := -1
+	for value := uint64(0); value < 1<<40; value += 1 + value/50 {
+		bucket := bucketOf(value)
+		upper := upperOf(bucket)
+		if bucket < last || bucket >= buckets {
+			t.Fatalf("bucket %d of %d after %d", bucket, value, last)
+		}
+		if upper < value || float64(upper-value) > float64(value)/64 {
+			t.Fatalf("%d is counted as %d", value, upper)
+		}
+		last = bucket
+	}
+}
+
+func TestAStampIsReadFromAPush(t *testing.T) {
+	sent := stamp{due: 123456789 * time.Nanosecond, number: 42, run: 7}
+	message := sent.message(128)
+	if len(message) != 128 {
+		t.Fatalf("%d bytes", len(message))
+	}
+	line := append([]byte(`{"push":{"channel":"chat:a","pub":{"data":`), message...)
+	got, ok := readStamp(append(line, []byte(`,"offset":1}}}`)...))
+	if !ok || got != sent {
+		t.Fatalf("read %v", got)
+	}
+	if _, ok := readStamp([]byte(`{"push":{"channel":"chat:a"}}`)); ok {
+		t.Fatal("a stamp was read where there is none")
+	}
+}
+
+func TestFramesAreReadWhole(t *testing.T) {
+	for _, size := range []int{0, 1, 125, 126, 127, 65535, 65536} {
+		frame := appendHead(nil, opText, size)
+		// A server's frame has no mask.
+		frame[1] &= 0x7f
+		frame = append(frame[:len(frame)-4], bytes.Repeat([]byte("a"), size)...)
+		if _, _, to, err := parseFrame(frame[:len(frame)-1]); size > 0 && (to != 0 || err != nil) {
+			t.Fatalf("size %d: a part was taken for the whole", size)
+		}
+		opcode, from, to, err := parseFrame(append(frame, 0xff))
+		if err != nil || opcode != opText || to-from != size || to != len(frame) {
+			t.Fatalf("size %d: %d from %d to %d, %v", size, opcode, from, to, err)
+		}
+	}
+	if _, _, _, err := parseFrame([]byte{0x01, 0}); err == nil {
+		t.Fatal("a fragment was taken")
+	}
+}
+
+func TestRunsOfNumbers(t *testing.T) {
+	var seen runs
+	for _, number := range []uint64{1, 2, 3, 5, 6, 5, 9} {
+		seen.add(number)
+	}
+	if got := seen.String(); got != "1-3,5-6,5,9" {
+		t.Fatal(got)
+	}
+}

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { createTestPki, type TestPki } from '../../harness/index.ts';
+import { check } from './books.ts';
 import { tokenOf, wsServer, type Contestant } from './contestants.ts';
 import { keptUp } from './kept-up.ts';
 import { Load } from './load.ts';
@@ -76,6 +77,37 @@ describe('the load generator', () => {
     assert.equal(resumed.resumed, resumed.made);
   });
 
+  it('keeps books of what followers get, in which what one missed is missing', async () => {
+    const { address } = peer;
+    const followers = { address, concurrency, channel: 'chat:book-%d', perChannel: 3, recover: true };
+    await load.run('connect', { ...followers, group: 'followers', count: 6 });
+    const feed = { group: 'own', perSecond: 200, bytes: 128, channel: 'chat:book-%d', channels: 2 };
+    await load.run('feed', { ...feed, seconds: 60 });
+    // Some of what is published comes before these are there.
+    await load.run('books', { group: 'followers', seconds: 10, count: 60 });
+    await load.run('connect', { ...followers, group: 'late', count: 6 });
+    const { result: fed } = await load.run('feed-stop', {});
+    assert.ok(fed.acknowledged >= 20);
+    assert.deepEqual([fed.failed, fed.acknowledged], [0, fed.sent]);
+    const count = 3 * fed.acknowledged;
+    const { result: books } = await load.run('books', { group: 'followers', seconds: 10, count });
+    const all = { lost: 0, doubled: 0, outOfOrder: 0, received: count, subscribers: 0 };
+    assert.deepEqual(check(books, fed.channels), all);
+    const { result: late } = await load.run('books', { group: 'late', seconds: 1, count: 0 });
+    const faults = check(late, fed.channels);
+    assert.ok(faults.lost >= 60, `${faults.lost} lost`);
+    assert.equal(faults.lost + faults.received, count);
+  });
+
+  it('comes back to a server that was restarted, and counts that nothing was recovered', async () => {
+    await peer.server.kill();
+    await peer.server.start();
+    const { result } = await load.run('await-back', { group: 'followers', seconds: 20 });
+    // Plain ws keeps nothing, and says so by not saying "recovered".
+    assert.deepEqual([result.lost, result.back, result.unrecovered], [6, 6, 6]);
+    assert.ok(result.attempts >= 6 && result.seconds > 0);
+  });
+
   it('says what broke when its server is gone, and that nobody comes back to nothing', async () => {
     const { address } = peer;
     await peer.server.kill();
@@ -89,5 +121,7 @@ describe('the load generator', () => {
     );
     const ended = await load.run('close', { group: 'own' });
     assert.deepEqual(ended.result, { closed: 12, ended: 12 });
+    const { result: back } = await load.run('await-back', { group: 'followers', seconds: 1 });
+    assert.deepEqual([back.lost, back.back], [6, 0]);
   });
 });

@@ -10,7 +10,7 @@ import { versions } from '../../binaries/catalog.ts';
 import { machineFacts, type Machine } from '../common/machine.ts';
 import { countList, countOf, writeResult } from '../common/result.ts';
 import type { Section } from '../common/section.ts';
-import { KINDS, openStage, type Kind, type Stage } from './contestants.ts';
+import { KINDS, NAMES, openStage, type Kind, type Stage } from './contestants.ts';
 import { measureFanout } from './fanout.ts';
 import { measureHandshakes } from './handshakes.ts';
 import { measureMemory, mostConnections } from './memory.ts';
@@ -43,7 +43,7 @@ interface Benchmark<Run, Options> {
   section: (result: GatewayResult<Run>) => Section;
 }
 
-/** Runs it with all contestants by turns; the results are written after each, so that an end on the way loses little. */
+/** Runs it with all contestants by turns. One that can't be measured doesn't end the others; results are written after each. */
 async function measureAll<Run, Options extends Common>(
   { name, kinds, measure, section }: Benchmark<Run, Options>,
   options: Options,
@@ -52,21 +52,30 @@ async function measureAll<Run, Options extends Common>(
   const file = out ?? join(import.meta.dirname, `../results/gateway-${name}.json`);
   const machine: Machine = await machineFacts();
   const setting = { machine, versions, brokers, profiled: profile !== undefined, ...settings };
-  const runs: Run[] = [];
+  const result: GatewayResult<Run> = { setting, runs: [], failures: [] };
   const stage = await openStage({ brokers, profile });
   try {
     for (let run = 1; run <= times; run += 1) {
       for (const kind of kinds.filter((one) => only.includes(one))) {
-        runs.push(...([await measure(stage, kind, { ...options, run })].flat() as Run[]));
-        writeResult(file, { setting, runs });
+        try {
+          const measured = await measure(stage, kind, { ...options, run });
+          result.runs.push(...(Array.isArray(measured) ? measured : [measured]));
+        } catch (error) {
+          const text = error instanceof Error ? error.message : String(error);
+          console.error(`  ${text}`);
+          // The rest is the end of a log.
+          result.failures.push({ contestant: NAMES[kind], run, error: text.split('\n')[0] ?? '' });
+        }
+        writeResult(file, result);
       }
     }
   } finally {
     await stage.stop();
   }
-  const { body, shortfalls } = section({ setting, runs });
+  const { body, shortfalls } = section(result);
   console.log([body, '', ...shortfalls.map((text) => `- ${text}`)].join('\n'));
   console.log(`wrote ${file}`);
+  if (result.failures.length > 0) process.exitCode = 1;
 }
 
 function kindList(text: string): Kind[] {

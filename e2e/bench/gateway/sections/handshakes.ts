@@ -3,7 +3,7 @@ import { markdownTable, shown, spread } from '../../common/markdown.ts';
 import type { Section } from '../../common/section.ts';
 import { median } from '../../replication/report.ts';
 import type { HandshakeRun } from '../handshakes.ts';
-import { grouped, howMeasured, isOurs, type GatewayResult, type Group } from './result.ts';
+import { grouped, howMeasured, isOurs, notMeasured, type GatewayResult, type Group } from './result.ts';
 
 /** Fewer than this share of those that offer a ticket resume: resumption does not work. */
 const LEAST_RESUMED = 0.9;
@@ -37,7 +37,10 @@ ${markdownTable([
     command: 'node e2e/bench/main.ts gateway-handshakes',
     machine: setting.machine,
     body,
-    shortfalls: groups.filter(isOurs).flatMap((group) => shortfalls(group, groups)),
+    shortfalls: [
+      ...notMeasured(result, 'New connections'),
+      ...groups.filter(isOurs).flatMap((group) => shortfalls(group, groups)),
+    ],
   };
 }
 

@@ -4,7 +4,7 @@ import type { Section } from '../../common/section.ts';
 import { median } from '../../replication/report.ts';
 import { fitLine, type Line } from '../figures.ts';
 import type { MemoryRun } from '../memory.ts';
-import { grouped, howMeasured, isCentrifuge, type GatewayResult, type Group } from './result.ts';
+import { grouped, howMeasured, isCentrifuge, notMeasured, type GatewayResult, type Group } from './result.ts';
 
 const KIB = 1024;
 /** Targets of the gateway on Bun: KB (1,000 bytes) a connection, and the share of what Centrifuge needs. */
@@ -48,7 +48,7 @@ ${markdownTable([
     command: 'node e2e/bench/main.ts gateway-memory',
     machine: setting.machine,
     body,
-    shortfalls: shortfalls(groups),
+    shortfalls: [...notMeasured(result, 'Gateway memory'), ...shortfalls(groups)],
   };
 }
 

@@ -11,6 +11,15 @@ export interface GatewayResult<Run> {
     [option: string]: unknown;
   };
   runs: Run[];
+  /** What could not be measured, and why. */
+  failures: Failure[];
+}
+
+/** One contestant's run that gave no figures. */
+export interface Failure {
+  contestant: string;
+  run: number;
+  error: string;
 }
 
 /** What a run says about itself. */
@@ -35,6 +44,13 @@ export function grouped<Run extends OfContestant>(
     const [contestant, key] = JSON.parse(id) as [string, string];
     return { contestant, key, runs: members };
   });
+}
+
+/** A sentence for each run that gave no figures. */
+export function notMeasured({ failures }: GatewayResult<unknown>, what: string): string[] {
+  return failures.map(
+    ({ contestant, run, error }) => `${what}, ${contestant}, run ${run}: not measured (${error}).`,
+  );
 }
 
 /** Whether a contestant is ours. */

@@ -18,7 +18,8 @@ import { throughputSection } from './throughput.ts';
 const [BUN, GO] = ['Causeway on Bun', 'Centrifuge library, Go'];
 
 function resultOf<Run>(runs: Run[], options: Record<string, unknown> = {}): GatewayResult<Run> {
-  return { setting: { machine: {} as Machine, versions: { centrifuge: '1' }, brokers: 1, ...options }, runs };
+  const setting = { machine: {} as Machine, versions: { centrifuge: '1' }, brokers: 1, ...options };
+  return { setting, runs, failures: [] };
 }
 
 const times = (p99: number): { p50: number; p99: number; max: number } => ({ p50: p99 / 2, p99, max: p99 });
@@ -47,6 +48,22 @@ describe('memory', () => {
     assert.equal(shortfalls.length, 3);
     assert.match(shortfalls.join('\n'), /the target is 12[^]*third of Centrifuge's 41[^]*straight line/);
   });
+});
+
+it('a contestant that could not be measured is a shortfall, and the page can be made without it', () => {
+  const failures = [{ contestant: BUN, run: 1, error: 'it ended' }];
+  for (const section of [
+    memorySection,
+    fanoutSection,
+    handshakesSection,
+    throughputSection,
+    stormSection,
+    soakSection,
+  ]) {
+    const { body, shortfalls } = section({ ...resultOf([]), failures });
+    assert.match(shortfalls.join(), /Causeway on Bun, run 1: not measured \(it ended\)/);
+    assert.ok(body.length > 0);
+  }
 });
 
 describe('fan-out', () => {

@@ -3,7 +3,7 @@ import { markdownTable, shown, spread } from '../../common/markdown.ts';
 import type { Section } from '../../common/section.ts';
 import { median } from '../../replication/report.ts';
 import type { SoakRun } from '../soak.ts';
-import { grouped, howMeasured, isOurs, type GatewayResult, type Group } from './result.ts';
+import { grouped, howMeasured, isOurs, notMeasured, type GatewayResult, type Group } from './result.ts';
 
 /** How much memory may have grown since the first minute. */
 const MOST_GROWTH = 0.05;
@@ -46,7 +46,7 @@ ${markdownTable([
     command: 'node e2e/bench/main.ts gateway-soak',
     machine: setting.machine,
     body,
-    shortfalls: groups.filter(isOurs).flatMap(shortfalls),
+    shortfalls: [...notMeasured(result, 'Gateway soak'), ...groups.filter(isOurs).flatMap(shortfalls)],
   };
 }
 

@@ -3,7 +3,15 @@ import { markdownTable, shown, spread } from '../../common/markdown.ts';
 import type { Section } from '../../common/section.ts';
 import { median } from '../../replication/report.ts';
 import type { StormRun } from '../storm.ts';
-import { grouped, howMeasured, isCentrifuge, isOurs, type GatewayResult, type Group } from './result.ts';
+import {
+  grouped,
+  howMeasured,
+  isCentrifuge,
+  isOurs,
+  notMeasured,
+  type GatewayResult,
+  type Group,
+} from './result.ts';
 
 /** From when the server was ready again. */
 const afterRestart = ({ seconds, restartSeconds }: StormRun): number => seconds - restartSeconds;
@@ -43,7 +51,10 @@ ${markdownTable([
     command: 'node e2e/bench/main.ts gateway-storm',
     machine: setting.machine,
     body,
-    shortfalls: groups.filter(isOurs).flatMap((group) => shortfalls(group, groups.find(isCentrifuge))),
+    shortfalls: [
+      ...notMeasured(result, 'Reconnect storm'),
+      ...groups.filter(isOurs).flatMap((group) => shortfalls(group, groups.find(isCentrifuge))),
+    ],
   };
 }
 

@@ -3,7 +3,15 @@ import { markdownTable, shown, spread } from '../../common/markdown.ts';
 import type { Section } from '../../common/section.ts';
 import { median } from '../../replication/report.ts';
 import type { ThroughputRun, ThroughputShare } from '../throughput.ts';
-import { grouped, howMeasured, isCentrifuge, isOurs, type GatewayResult, type Group } from './result.ts';
+import {
+  grouped,
+  howMeasured,
+  isCentrifuge,
+  isOurs,
+  notMeasured,
+  type GatewayResult,
+  type Group,
+} from './result.ts';
 
 /** The section of the page. */
 export function throughputSection(result: GatewayResult<ThroughputRun>): Section {
@@ -38,7 +46,10 @@ generator at 90 %: ${groups.map((group) => cpuText(group)).join('; ')}.`;
     command: 'node e2e/bench/main.ts gateway-throughput',
     machine: setting.machine,
     body,
-    shortfalls: groups.filter(isOurs).flatMap((group) => shortfalls(group, groups.find(isCentrifuge))),
+    shortfalls: [
+      ...notMeasured(result, 'Gateway throughput'),
+      ...groups.filter(isOurs).flatMap((group) => shortfalls(group, groups.find(isCentrifuge))),
+    ],
   };
 }
 

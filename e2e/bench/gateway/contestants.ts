@@ -16,7 +16,7 @@ import {
 import { ensureBinary } from '../../binaries/index.ts';
 import { createServer, type Server } from '../../harness/server.ts';
 import { removeFolder, temporaryFolder } from '../../harness/supervise.ts';
-import { freePort } from '../../tools/index.ts';
+import { serverPort } from './server-port.ts';
 
 /** What can be compared. */
 export const KINDS = ['bun', 'node', 'centrifuge', 'ws'] as const;
@@ -121,7 +121,7 @@ async function causeway(common: Common, kind: 'bun' | 'node', group: Group = {})
   });
   const jwt = mountSecret({ hmac: Buffer.from(secret) });
   const podinfo = mountSecret({ annotations: '' });
-  const [port, adminPort] = [await freePort(), await freePort()];
+  const [port, adminPort] = [await serverPort(), await serverPort()];
   const config = gatewayConfig(platform, { port, adminPort });
   config.tls = { dir: tls.dir, annotationsFile: join(podinfo.dir, 'annotations') };
   config.auth = { jwt: { dir: jwt.dir } };
@@ -182,7 +182,7 @@ function gatewayConfig(platform: Platform, at: { port: number; adminPort: number
 async function centrifuge({ backends, certFile, keyFile, secret }: Common): Promise<Contestant> {
   const command = await ensureBinary('centrifuge');
   const folder = temporaryFolder('centrifuge');
-  const port = await freePort();
+  const port = await serverPort();
   const redis = `127.0.0.1:${backends.redis.port}`;
   const server = createServer({
     command: {
@@ -212,7 +212,7 @@ export async function wsServer(files: {
 }): Promise<Contestant> {
   const { caFile, certFile, keyFile, secret } = files;
   const folder = temporaryFolder('ws');
-  const port = await freePort();
+  const port = await serverPort();
   const server = createServer({
     command: {
       name: NAMES.ws,

@@ -6,6 +6,7 @@ import { check } from './books.ts';
 import { tokenOf, wsServer, type Contestant } from './contestants.ts';
 import { keptUp } from './kept-up.ts';
 import { Load } from './load.ts';
+import { portFree } from './server-port.ts';
 
 /** The load generator against the plainest server that there is: what it counts must be what happened. */
 describe('the load generator', () => {
@@ -101,6 +102,7 @@ describe('the load generator', () => {
 
   it('comes back to a server that was restarted, and counts that nothing was recovered', async () => {
     await peer.server.kill();
+    await portFree(peer.port);
     await peer.server.start();
     const { result } = await load.run('await-back', { group: 'followers', seconds: 20 });
     // Plain ws keeps nothing, and says so by not saying "recovered".

@@ -63,8 +63,7 @@ async function measureAll<Run, Options extends Common>(
         } catch (error) {
           const text = error instanceof Error ? error.message : String(error);
           console.error(`  ${text}`);
-          // The rest is the end of a log.
-          result.failures.push({ contestant: NAMES[kind], run, error: text.split('\n')[0] ?? '' });
+          result.failures.push({ contestant: NAMES[kind], run, error: oneLine(text) });
         }
         writeResult(file, result);
       }
@@ -76,6 +75,11 @@ async function measureAll<Run, Options extends Common>(
   console.log([body, '', ...shortfalls.map((text) => `- ${text}`)].join('\n'));
   console.log(`wrote ${file}`);
   if (result.failures.length > 0) process.exitCode = 1;
+}
+
+/** An error and the end of a log, as it fits into a line of the page. */
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim().slice(0, 200);
 }
 
 function kindList(text: string): Kind[] {

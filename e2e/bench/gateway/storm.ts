@@ -6,6 +6,7 @@ import type { Contestant, Group, Kind, Stage } from './contestants.ts';
 import { timesOf, type Times } from './figures.ts';
 import { Load, type Fed } from './load.ts';
 import { announce, connect, pidOf, warmUp } from './rig.ts';
+import { portFree } from './server-port.ts';
 
 /** Connections that publish, by the server that stays. */
 const PUBLISHERS = 4;
@@ -97,6 +98,7 @@ async function storm(
   await delay(QUIET_MS);
   const killedAt = performance.now();
   await dying.server.kill();
+  await portFree(dying.port);
   await dying.server.start();
   const restartSeconds = (performance.now() - killedAt) / 1000;
   const { result: back, cpuSeconds } = await load.run('await-back', {

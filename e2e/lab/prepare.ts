@@ -35,7 +35,7 @@ export async function prepareLab(progress: Progress): Promise<void> {
 /** All that the tests with servers on loopback need: no test waits for a build, which takes longer than a test may. */
 export async function prepareTests(progress: Progress): Promise<void> {
   await installFor('tests', progress);
-  const names: BinaryName[] = [...labBinaries, 'helm'];
+  const names: BinaryName[] = [...labBinaries, 'helm', 'gatewayload'];
   await progress.step('binaries', () => ensureBinaries(names));
   await progress.step('Kafka', ensureKafka);
 }

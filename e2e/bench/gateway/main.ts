@@ -187,7 +187,7 @@ const throughput = command('throughput', 'what a server can take, and times at 1
 const storm = command('storm', 'all clients lose their server and come back', 3)
   .option('--clients <n>', 'connections', countOf, 10_000)
   .option('--channels <n>', 'channels that they are spread over', countOf, 100)
-  .option('--per-second <n>', 'publications a second, over all channels', countOf, 20)
+  .option('--per-second <n>', 'publications a second, over all channels', countOf, 50)
   .addHelpText('after', '\nQuick: --clients 200 --channels 10 --brokers 1 --only bun --out /tmp/storm.json')
   .action((options: Common & { clients: number; channels: number; perSecond: number }) =>
     // Plain ws keeps nothing that a client could recover.

@@ -6,8 +6,8 @@ import { announce, connect, withCpu, withRig, type Cpu, type Rig } from './rig.t
 
 /** Shares of what it can do, percent. */
 const SHARES = [10, 50, 90] as const;
-/** Load before the search, which does not count. */
-const WARM_UP = { perSecond: 100, seconds: 3 };
+/** Seconds at the first rate before the search, which do not count: code is compiled meanwhile. */
+const WARM_UP_SECONDS = 5;
 
 /** One share of the saturation rate. */
 export interface ThroughputShare {
@@ -55,7 +55,8 @@ export async function measureThroughput(
     const { load } = rig;
     const { address } = rig.contestant;
     await connect(load, { group: 'all', address, count: options.connections, channel: 'chat:t-%d' });
-    await load.run('publish', { group: 'all', bytes: options.bytes, ...WARM_UP });
+    const { bytes, first } = options;
+    await load.run('publish', { group: 'all', bytes, perSecond: first, seconds: WARM_UP_SECONDS });
     const trials = await search(rig, options);
     const saturation = highestKept(trials);
     console.error(`  saturated at ${saturation}/s`);

@@ -33,7 +33,7 @@ export function fanoutSection(result: GatewayResult<FanoutRun>): Section {
   const body = `${shown(Number(setting['subscribers']))} subscribers of one channel, messages of ${shown(Number(setting['bytes']))} bytes, ${shown(Number(setting['seconds']))} s at each rate, evenly and whether or not answers
 come; times are from when a message was due until a subscriber has it. A contestant's rates end with the first that it
 does not keep up with: something is refused or missing, P99 is over a second, or the last comes more than a second late.
-CPU of the server alone, and with the processes behind it. ${howMeasured(result)}
+CPU of the server alone, and with the processes behind it. ${howMeasured(result, 'gateway-fanout')}
 
 ${markdownTable([
   [

@@ -31,7 +31,7 @@ export function memorySection(result: GatewayResult<MemoryRun>): Section {
   const body = `Resident memory of the whole server process, MiB, with authenticated and subscribed connections, at least
 ${shown(Number(setting['settle']))} s after the last of them came, and when it moved no more (within a minute). ${sharing === 1 ? 'Each connection has a channel of its own' : `${sharing} connections share a channel`}. After traffic: in a fresh process, at each number all connections have
 published 5 messages of 2 KB and got them back. The slope is of the line of least squares through the points, in
-KB of 1,000 bytes; off the line: the farthest point, in percent of the growth. ${howMeasured(result)}
+KB of 1,000 bytes; off the line: the farthest point, in percent of the growth. ${howMeasured(result, 'gateway-memory')}
 
 ${markdownTable([
   ['', ...levels.map(shown), 'KB each', 'off the line, %', 'load CPU, s'],

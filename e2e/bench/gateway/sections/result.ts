@@ -63,11 +63,15 @@ export function isCentrifuge({ contestant }: OfContestant): boolean {
   return contestant.startsWith('Centrifuge');
 }
 
-/** What every section says of how it was measured. */
-export function howMeasured({ setting }: GatewayResult<unknown>): string {
+/** What every section says of how it was measured; `name` is that of the results' file. */
+export function howMeasured({ setting }: GatewayResult<unknown>, name: string): string {
   const kafka = setting.brokers === 1 ? 'one broker' : `${setting.brokers} brokers`;
+  const profiled =
+    setting['profiled'] === true ? ' **With a profiler in our gateway, which makes it slower.**' : '';
   return `One server process each, by turns: our bundle on Bun and on Node, a small server on the Centrifuge library
 ${setting.versions['centrifuge'] ?? ''} for Go with its Redis broker, and plain \`ws\` on Node with no broker at all. Same clients, a load generator in
-Go on the same machine, whose CPU is shown; same TLS 1.3 certificate (P-256), same key exchange (X25519). Ours goes
-through Kafka (${kafka}, \`acks=all\`) and Redis; the Centrifuge server through Redis; \`ws\` through nothing.`;
+Go on the same machine, whose CPU is shown; same TLS 1.3 certificate (P-256), same key exchange (X25519). **They do not
+do the same:** ours goes through Kafka (${kafka}, \`acks=all\`) and Redis, and its process also carries the messages from the
+one to the other; the Centrifuge server goes through Redis; \`ws\` through nothing.${profiled} Raw numbers:
+[${name}.json](../e2e/bench/results/${name}.json).`;
 }

@@ -23,7 +23,7 @@ export function soakSection(result: GatewayResult<SoakRun>): Section {
   const seconds = Number(setting['seconds']);
   const body = `${shown(Number(setting['perSecond']))} connections a second for ${shown(seconds)} s, each of which connects, subscribes, publishes three messages of 256 bytes, gets them and leaves;
 memory and descriptors looked at every second. Early is after ${shown(Math.min(60, seconds / 10))} s, late at the end, each the median of ten looks.
-${howMeasured(result)}
+${howMeasured(result, 'gateway-soak')}
 
 ${markdownTable([
   ['', ...groups.map(({ contestant }) => contestant)],

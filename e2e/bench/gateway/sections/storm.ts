@@ -25,7 +25,7 @@ export function stormSection(result: GatewayResult<StormRun>): Section {
   const body = `${shown(Number(setting['clients']))} clients of one server, spread over ${shown(Number(setting['channels']))} channels, lose it by SIGKILL at once; it is started again right away. They come
 back with exponential backoff and full jitter (0.1 to 2 s) and ask for what they missed, while ${shown(Number(setting['perSecond']))} publications a second go
 on by a second server. A checker compares what each client received with what was acknowledged. Plain \`ws\` keeps
-nothing to recover and has no part. ${howMeasured(result)}
+nothing to recover and has no part. ${howMeasured(result, 'gateway-storm')}
 
 ${markdownTable([
   ['', ...groups.map(({ contestant }) => contestant)],

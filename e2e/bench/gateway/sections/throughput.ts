@@ -21,7 +21,7 @@ export function throughputSection(result: GatewayResult<ThroughputRun>): Section
   const body = `${shown(Number(setting['connections']))} connections, each publishing messages of ${shown(Number(setting['bytes']))} bytes to a channel of its own, evenly and whether or not answers come; times are from
 when a message was due. What it can do: the highest rate at which for ${shown(Number(setting['trialSeconds']))} s nothing is refused or missing, P99 of delivery is
 below a second and nothing comes more than a second late; found to within 10 %. Then ${shown(Number(setting['seconds']))} s at 10, 50 and 90 % of it.
-${howMeasured(result)}
+${howMeasured(result, 'gateway-throughput')}
 
 ${markdownTable([
   ['', 'it can do, /s', ...percents.flatMap(headOf)],

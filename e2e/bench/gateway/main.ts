@@ -5,7 +5,7 @@
  * Run: node e2e/bench/gateway/main.ts memory | fanout | handshakes | throughput | storm | soak
  */
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { versions } from '../../binaries/catalog.ts';
 import { machineFacts, type Machine } from '../common/machine.ts';
 import { countList, countOf, writeResult } from '../common/result.ts';
@@ -13,7 +13,7 @@ import type { Section } from '../common/section.ts';
 import { KINDS, NAMES, openStage, type Kind, type Stage } from './contestants.ts';
 import { measureFanout } from './fanout.ts';
 import { measureHandshakes } from './handshakes.ts';
-import { measureMemory, mostConnections } from './memory.ts';
+import { CURVES, measureMemory, mostConnections, type MemoryRun } from './memory.ts';
 import { fanoutSection } from './sections/fanout.ts';
 import { handshakesSection } from './sections/handshakes.ts';
 import { memorySection } from './sections/memory.ts';
@@ -117,9 +117,18 @@ const memory = command('memory', 'memory for each connection, idle and after tra
   ])
   .option('--per-channel <n>', 'connections that share a channel', countOf, 1)
   .option('--settle <seconds>', 'time that memory is given before it is looked at', countOf, 10)
+  .addOption(new Option('--curves <names...>', 'which curves').choices(CURVES).default(CURVES))
   .addHelpText('after', '\nQuick: --levels 100,200 --settle 1 --only bun,ws --out /tmp/memory.json')
-  .action((options: Common & { levels: number[]; perChannel: number; settle: number }) =>
-    measureAll({ name: 'memory', kinds: KINDS, measure: measureMemory, section: memorySection }, options),
+  .action(
+    (
+      options: Common & {
+        levels: number[];
+        perChannel: number;
+        settle: number;
+        curves: MemoryRun['curve'][];
+      },
+    ) =>
+      measureAll({ name: 'memory', kinds: KINDS, measure: measureMemory, section: memorySection }, options),
   );
 
 const fanout = command('fanout', 'deliveries to the subscribers of one channel, by rate', 3)

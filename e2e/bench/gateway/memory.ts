@@ -30,7 +30,7 @@ export interface MemoryRun {
   contestant: string;
   run: number;
   /** traffic: at each number of connections all of them have sent and got five messages of 2 KB. */
-  curve: 'idle' | 'traffic';
+  curve: (typeof CURVES)[number];
   perChannel: number;
   points: MemoryPoint[];
   loadCpuSeconds: number;
@@ -43,7 +43,11 @@ export interface MemoryOptions {
   perChannel: number;
   /** Seconds that memory is given before it may count as settled. */
   settle: number;
+  curves: readonly MemoryRun['curve'][];
 }
+
+/** All curves. */
+export const CURVES = ['idle', 'traffic'] as const;
 
 /** As many connections as a process may have files, less what a server needs for itself. */
 export function mostConnections(): number {
@@ -52,10 +56,10 @@ export function mostConnections(): number {
   return files - SPARE_FILES;
 }
 
-/** Both curves of one contestant. */
+/** The curves of one contestant. */
 export async function measureMemory(stage: Stage, kind: Kind, options: MemoryOptions): Promise<MemoryRun[]> {
   const runs: MemoryRun[] = [];
-  for (const curve of ['idle', 'traffic'] as const) {
+  for (const curve of options.curves) {
     const contestant = announce(`memory, ${curve}`, kind, options.run);
     const { points, loadCpuSeconds } = await withRig(stage, kind, (rig) => grow(rig, curve, options));
     runs.push({

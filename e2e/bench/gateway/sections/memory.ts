@@ -30,7 +30,7 @@ export function memorySection(result: GatewayResult<MemoryRun>): Section {
   const sharing = runs[0]?.perChannel ?? 1;
   const body = `Resident memory of the whole server process, MiB, with authenticated and subscribed connections, at least
 ${shown(Number(setting['settle']))} s after the last of them came, and when it moved no more (within a minute). ${sharing === 1 ? 'Each connection has a channel of its own' : `${sharing} connections share a channel`}. After traffic: in a fresh process, at each number all connections have
-published 5 messages of 2 KB and got them back. The slope is of the line of least squares through the points, in
+published 5 messages of 2 KB and got ${sharing === 1 ? 'them back' : 'those of all that share their channel'}. The slope is of the line of least squares through the points, in
 KB of 1,000 bytes; off the line: the farthest point, in percent of the growth. ${howMeasured(result, 'gateway-memory')}
 
 ${markdownTable([

@@ -26,6 +26,10 @@ test('the Go modules and the POM pin the versions that the catalog names', () =>
     pin('centrifuge/go.mod'),
     new RegExp(`github.com/centrifugal/centrifuge v${versions.centrifuge}\n`),
   );
+  assert.match(
+    pin('h2spec/go.mod'),
+    new RegExp(`github.com/summerwind/h2spec v${versions.h2spec}\\+incompatible`),
+  );
   assert.match(pin('kafka/pom.xml'), new RegExp(`<kafka.version>${versions.kafka}<`));
 });
 

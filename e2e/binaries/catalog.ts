@@ -9,12 +9,13 @@ export const versions = {
   /** Our own, also the next one; a change of it is a new version. */
   tlsclient: '1.0.0',
   gatewayload: '1.0.0',
+  h2spec: '2.2.1',
   kafka: '4.1.1',
 } as const;
 
 /** One Go module of ours under modules/: what it builds comes from one `go build`. */
 export type ModuleName =
-  'kubernetes' | 'etcd' | 'coredns' | 'helm' | 'kwok' | 'centrifuge' | 'tlsclient' | 'gatewayload';
+  'kubernetes' | 'etcd' | 'coredns' | 'helm' | 'kwok' | 'centrifuge' | 'tlsclient' | 'gatewayload' | 'h2spec';
 
 /** How one binary is built and how it tells its version. */
 export interface Binary {
@@ -91,6 +92,12 @@ export const catalog = {
     output: 'gatewayload',
     versionArgs: ['-version'],
   },
+  h2spec: {
+    module: 'h2spec',
+    package: 'github.com/summerwind/h2spec/cmd/h2spec',
+    output: 'h2spec',
+    versionArgs: ['--version'],
+  },
 } as const satisfies Record<string, Binary>;
 
 /** The name of a binary that {@link catalog} knows. */
@@ -109,7 +116,7 @@ export function versionOf(name: BinaryName): string {
   return versions[catalog[name].module];
 }
 
-/** What is set at link time: without it Kubernetes nodes report v0.0.0-master, and helm and kwok a development version. */
+/** What is set at link time: without it Kubernetes nodes report v0.0.0-master, and others a development version. */
 export function linkFlags(module: ModuleName): string {
   const version = `v${versions[module]}`;
   const variables: Record<ModuleName, string[]> = {
@@ -121,6 +128,7 @@ export function linkFlags(module: ModuleName): string {
     centrifuge: [],
     tlsclient: [],
     gatewayload: [],
+    h2spec: [`main.VERSION=${version}`],
   };
   return ['-s', '-w', ...variables[module].map((variable) => `-X ${variable}`)].join(' ');
 }

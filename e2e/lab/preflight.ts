@@ -54,7 +54,7 @@ export function parseVersion(output: string): [number, number] | undefined {
 }
 
 async function goLack(): Promise<Lack[]> {
-  const builtLater: readonly string[] = ['kwok', 'centrifuge', 'tlsclient', 'gatewayload'];
+  const builtLater: readonly string[] = ['kwok', 'centrifuge', 'tlsclient', 'gatewayload', 'h2spec'];
   const built = await Promise.all(binaryNames.filter((name) => !builtLater.includes(name)).map(locate));
   if (built.every(Boolean)) return [];
   const todo =

@@ -5,7 +5,12 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 
 /** Values that are read when metrics are asked for. */
 export interface GaugeSources {
-  connections: () => number;
+  /** Of this gateway, or empty: it is a label of connections. */
+  zone: string;
+  /** WebSockets by transport: http/1.1, h2. */
+  connections: () => Readonly<Record<string, number>>;
+  /** TLS handshakes under way. */
+  handshakes: () => Promise<number>;
   channels: () => number;
   pendingPublications: () => number;
   /** Whether redis-commands, redis-feed or kafka can be used. */
@@ -15,7 +20,7 @@ export interface GaugeSources {
 /** The gateway's metrics. */
 export interface Metrics {
   registry: Registry;
-  /** outcome: ok, failed, refused (too many connections) */
+  /** outcome: ok, failed, refused (too many connections), busy (too many handshakes) */
   handshakes: Counter<'outcome'>;
   disconnects: Counter<'code'>;
   /** direction: in, out */
@@ -24,7 +29,7 @@ export interface Metrics {
   publishAck: Histogram;
   publishToDeliver: Histogram;
   carried: Counter;
-  /** reason: slow_reader, connect_timeout, not_upgraded, bad_record */
+  /** reason: slow_reader, connect_timeout, not_upgraded, bad_record, http2_flood, http2_error */
   drops: Counter<'reason'>;
   /** kind: protocol_<code>, token_<kind>, kafka_<what>, redis_<what>, internal */
   errors: Counter<'kind'>;
@@ -35,19 +40,29 @@ export function createMetrics(sources: GaugeSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  const gauge = (name: string, help: string, value: () => number): Gauge =>
+  const gauge = (name: string, help: string, value: () => number | Promise<number>): Gauge =>
     new Gauge({
       name,
       help,
       registers,
-      collect() {
-        this.set(value());
+      async collect() {
+        this.set(await value());
       },
     });
-  gauge('causeway_gateway_connections', 'WebSocket connections', sources.connections);
+  gauge('causeway_gateway_handshakes_in_flight', 'TLS handshakes under way', sources.handshakes);
   gauge('causeway_gateway_channels', 'Channels with subscribers here', sources.channels);
   gauge('causeway_gateway_publish_queue', 'Publications that wait for Kafka', sources.pendingPublications);
-  // Registered by its constructor; its values are read when it is collected.
+  // Registered by their constructors; their values are read when they are collected.
+  void new Gauge({
+    name: 'causeway_gateway_connections',
+    help: 'WebSocket connections',
+    labelNames: ['transport', 'zone'],
+    registers,
+    collect() {
+      const { zone, connections } = sources;
+      for (const [transport, count] of Object.entries(connections())) this.set({ transport, zone }, count);
+    },
+  });
   void new Gauge({
     name: 'causeway_gateway_backend_up',
     help: '1 while the backend can be used',

@@ -22,11 +22,12 @@ const NOTICE_MS = 1_000;
 export async function serve(configFile: string): Promise<void> {
   const config = await loadGatewayConfig(configFile);
   const podName = process.env['POD_NAME'] ?? hostname();
-  const log = createLog({ component: 'gateway', platform: config.platform, zone: process.env['ZONE'] });
+  const zone = process.env['ZONE'];
+  const log = createLog({ component: 'gateway', platform: config.platform, zone });
   logWarnings(log);
   const certificates = new Certificates(config.tls.dir, config.tls.annotationsFile, log);
   const verifier = new TokenVerifier(config.auth.jwt);
-  const gateway = new Gateway({ config, certificates, verifier, podName, log });
+  const gateway = new Gateway({ config, certificates, verifier, podName, zone: zone ?? '', log });
   const admin = await startAdminServer(config.listen.adminPort, {
     missing: () => gateway.missing(),
     metrics: () => gateway.metrics.registry.metrics(),

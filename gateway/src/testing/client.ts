@@ -94,17 +94,22 @@ export interface RawClient {
 }
 
 export async function rawClient(platform: Platform, gateway: GatewayProcess): Promise<RawClient> {
-  const ws = new WebSocket(gateway.url, { ca: readFileSync(platform.pki.caFile) });
+  const raw = keepLines(new WebSocket(gateway.url, { ca: readFileSync(platform.pki.caFile) }));
+  await new Promise<void>((resolve, reject) => {
+    raw.ws.once('open', resolve);
+    raw.ws.once('error', reject);
+  });
+  return raw;
+}
+
+/** Keeps what comes on a WebSocket. */
+export function keepLines(ws: WebSocket): RawClient {
   const lines: Record<string, unknown>[] = [];
   ws.on('message', (data: Buffer) => {
     for (const line of data.toString().split('\n')) lines.push(JSON.parse(line) as Record<string, unknown>);
   });
   const closed = new Promise<{ code: number; reason: string }>((resolve) => {
     ws.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
-  });
-  await new Promise<void>((resolve, reject) => {
-    ws.once('open', resolve);
-    ws.once('error', reject);
   });
   return {
     ws,

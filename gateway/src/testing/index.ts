@@ -5,5 +5,15 @@ export { connected, listen, publish, rawClient, sdk, token } from './client.ts';
 export type { Listener, RawClient } from './client.ts';
 export { buildBundle, certificateFiles, HMAC, RUNTIMES, startGateway } from './gateway-process.ts';
 export type { GatewayProcess, Platform, Runtime } from './gateway-process.ts';
+export {
+  bareHttp2,
+  CONNECT_BLOCK,
+  END_HEADERS,
+  FRAME,
+  headerBlock,
+  http2Client,
+  http2Frame,
+} from './http2-client.ts';
+export type { Http2Client } from './http2-client.ts';
 export { mountSecret } from './mounted-secret.ts';
 export type { MountedSecret } from './mounted-secret.ts';

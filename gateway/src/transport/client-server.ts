@@ -1,13 +1,19 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { createServer } from 'node:tls';
 import type { SecureContextOptions, Server, TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { WEBSOCKET_PATH } from '@causeway/crds';
 import { DISCONNECT } from '../protocol/index.ts';
 import type { Disconnect } from '../protocol/index.ts';
 import type { ServedCertificate } from './certificates.ts';
+import { Http2Connection } from './http2-connection.ts';
+import { Seats } from './seats.ts';
+import { webSocketOnStream } from './stream-web-socket.ts';
+import { chooseSubprotocol } from './subprotocol.ts';
 import { parseHead, refusalResponse, refuse } from './upgrade.ts';
 import type { RequestHead, UpgradeRules } from './upgrade.ts';
 import { WebSocketWire } from './web-socket-wire.ts';
@@ -17,6 +23,9 @@ import type { WireEvents } from './web-socket-wire.ts';
 const MAX_MESSAGE_BYTES = 64 * 1024;
 /** How long a client has to answer a close frame before its socket is destroyed, milliseconds. */
 const CLOSE_TIMEOUT_MS = 3_000;
+
+/** What carries a WebSocket. */
+export type Transport = 'http/1.1' | 'h2';
 
 /** A client's session, as far as the transport knows it. */
 export interface ClientSession {
@@ -29,13 +38,18 @@ export interface ClientSession {
 
 /** What the server counts. */
 export interface ServerEvents extends WireEvents {
-  /** `certificate`: it failed because of what we showed. */
-  handshake(outcome: 'ok' | 'failed' | 'refused', certificate?: boolean): void;
+  /**
+   * `refused`: no place is left. `busy`: too many handshakes are under way. `certificate`: it failed because of what we
+   * showed.
+   */
+  handshake(outcome: 'ok' | 'failed' | 'refused' | 'busy', certificate?: boolean): void;
   received(bytes: number): void;
   /** A request that was not upgraded, and its status. */
   notUpgraded(status: number): void;
   /** A socket that did not become a client in time. */
   timedOut(): void;
+  /** An HTTP/2 connection that asked too much too fast, or broke the protocol. */
+  http2Broken(why: 'http2_flood' | 'http2_error'): void;
 }
 
 /** How clients are served. */
@@ -44,13 +58,16 @@ export interface ClientServerOptions {
   sessionContext: string;
   allowedOrigins: string[];
   connectTimeoutMs: number;
+  /** Sockets and WebSockets of both transports, see `Seats`. */
   maxConnections: number;
+  /** TLS handshakes under way; over it, new sockets are closed before TLS costs anything. */
+  maxHandshakes: number;
   certificate: ServedCertificate;
   events: ServerEvents;
   newSession: (wire: WebSocketWire) => ClientSession;
 }
 
-/** A socket on its way from TLS to a client that has proven who it is. */
+/** A socket, or a stream of HTTP/2, on its way to a client that has proven who it is. */
 interface Arrival {
   /** Monotonic milliseconds. */
   deadline: number;
@@ -70,7 +87,8 @@ export function isAboutCertificate({ code, message }: Error & { code?: string })
 
 /**
  * The port that clients connect to: TLS 1.3, then one WebSocket handshake, then a session. A `node:tls` server without
- * an HTTP server, which costs the least memory for each connection (design, "Gateway").
+ * an HTTP server, which costs the least memory for each connection (design, "Gateway"); clients that ask for `h2` by
+ * ALPN get an HTTP/2 session on their socket, and a WebSocket for each stream.
  */
 export class ClientServer {
   readonly #options: ClientServerOptions;
@@ -82,11 +100,15 @@ export class ClientServer {
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE_BYTES,
     closeTimeout: CLOSE_TIMEOUT_MS,
-    handleProtocols: (protocols) => protocols.has('centrifuge-json') && 'centrifuge-json',
+    handleProtocols: chooseSubprotocol,
   } as ConstructorParameters<typeof WebSocketServer>[0]);
-  /** Sockets whose time to become a client is not over. */
-  readonly #arriving = new Map<TLSSocket, Arrival>();
-  readonly #sessions = new Map<ClientSession, TLSSocket>();
+  readonly #seats: Seats;
+  /** What is there whose time to become a client is not over. */
+  readonly #arriving = new Map<Duplex, Arrival>();
+  readonly #http2 = new Set<Http2Connection>();
+  readonly #sessions = new Map<ClientSession, Duplex>();
+  readonly #carried: Record<Transport, number> = { 'http/1.1': 0, h2: 0 };
+  #accepting = true;
   #onEmpty: () => void = () => undefined;
 
   constructor(options: ClientServerOptions) {
@@ -95,25 +117,37 @@ export class ClientServer {
       path: WEBSOCKET_PATH,
       allowedOrigins: new Set(options.allowedOrigins.map((origin) => origin.toLowerCase())),
     };
+    this.#seats = new Seats({ connections: options.maxConnections, handshakes: options.maxHandshakes });
     this.#server = createServer({
       ...this.#secureContext(options.certificate),
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: ['h2', 'http/1.1'],
       handshakeTimeout: options.connectTimeoutMs,
       noDelay: true,
     });
-    this.#server.maxConnections = options.maxConnections;
+    this.#limitSockets();
     this.#server.on('secureConnection', (socket) => this.#arrive(socket));
     this.#server.on('tlsClientError', (error, socket) => {
       options.events.handshake('failed', isAboutCertificate(error));
       // A handshake that takes too long is only told; its socket would stay for ever.
       socket.destroy();
     });
-    this.#server.on('drop', () => options.events.handshake('refused'));
+    this.#server.on('drop', () => options.events.handshake(this.#seats.refusal));
   }
 
   /** Sessions, also such that have not proven who they are. */
-  get sessions(): ReadonlyMap<ClientSession, TLSSocket> {
+  get sessions(): ReadonlyMap<ClientSession, Duplex> {
     return this.#sessions;
+  }
+
+  /** How many sessions there are on each transport. */
+  get carried(): Readonly<Record<Transport, number>> {
+    return this.#carried;
+  }
+
+  /** How many TLS handshakes are under way. */
+  async handshakes(): Promise<number> {
+    const sockets = await promisify<number>(this.#server.getConnections.bind(this.#server))();
+    return Math.max(0, sockets - this.#seats.sockets);
   }
 
   async listen(port: number): Promise<number> {
@@ -132,8 +166,10 @@ export class ClientServer {
 
   /** Takes no more sockets; those that are open stay. */
   stopAccepting(): void {
+    this.#accepting = false;
     this.#server.close();
     for (const [socket, { session }] of this.#arriving) if (!session) socket.destroy();
+    for (const connection of this.#http2) connection.goAway();
   }
 
   /** To be called a few times a second. */
@@ -146,6 +182,7 @@ export class ClientServer {
       if (session) session.close(DISCONNECT.stale);
       else socket.destroy();
     }
+    for (const connection of this.#http2) if (connection.tick(now)) this.#options.events.timedOut();
     for (const session of this.#sessions.keys()) session.tick(now, unixNow);
   }
 
@@ -164,6 +201,11 @@ export class ClientServer {
   /** Destroys what is still open. */
   destroy(): void {
     for (const socket of [...this.#arriving.keys(), ...this.#sessions.values()]) socket.destroy();
+    for (const connection of this.#http2) connection.destroy();
+  }
+
+  #limitSockets(): void {
+    this.#server.maxConnections = this.#seats.socketLimit;
   }
 
   /** minVersion belongs to every context: one without it would let TLS 1.2 in again. */
@@ -180,12 +222,26 @@ export class ClientServer {
   }
 
   #arrive(socket: TLSSocket): void {
-    this.#options.events.handshake('ok');
-    const deadline = performance.now() + this.#options.connectTimeoutMs;
-    this.#arriving.set(socket, { deadline, session: undefined });
-    socket.once('close', () => this.#arriving.delete(socket));
     // Whoever breaks a connection before it is one is not worth a log line; the socket closes by itself.
     socket.on('error', () => socket.destroy());
+    if (!this.#accepting || !this.#seats.sit()) {
+      this.#options.events.handshake('refused');
+      socket.destroy();
+      return;
+    }
+    this.#options.events.handshake('ok');
+    this.#limitSockets();
+    socket.once('close', () => {
+      this.#arriving.delete(socket);
+      this.#seats.leave();
+      this.#limitSockets();
+    });
+    if (socket.alpnProtocol === 'h2') this.#startHttp2(socket);
+    else this.#startHttp1(socket);
+  }
+
+  #startHttp1(socket: TLSSocket): void {
+    this.#expect(socket);
     let head: Buffer | undefined;
     const onData = (chunk: Buffer): void => {
       head = head ? Buffer.concat([head, chunk]) : chunk;
@@ -195,6 +251,38 @@ export class ClientServer {
       this.#upgrade(socket, parsed);
     };
     socket.on('data', onData);
+  }
+
+  #startHttp2(socket: TLSSocket): void {
+    const { connectTimeoutMs, events } = this.#options;
+    const connection = new Http2Connection(socket, {
+      rules: this.#rules,
+      idleTimeoutMs: connectTimeoutMs,
+      sitFurther: () => this.#changeSeats(() => this.#seats.sitFurther()),
+      leaveFurther: () => this.#changeSeats(() => this.#seats.leaveFurther()),
+      refused: (status) => events.notUpgraded(status),
+      broken: (why) => events.http2Broken(why),
+      open: (stream, subprotocol) => {
+        this.#expect(stream);
+        this.#open(webSocketOnStream(stream, subprotocol, this.#webSockets.options), stream, 'h2');
+      },
+    });
+    this.#http2.add(connection);
+    socket.once('close', () => this.#http2.delete(connection));
+  }
+
+  #changeSeats<T>(change: () => T): T {
+    const result = change();
+    this.#limitSockets();
+    return result;
+  }
+
+  /** From now on `socket` has its time to become a client. */
+  #expect(socket: Duplex): void {
+    this.#arriving.set(socket, {
+      deadline: performance.now() + this.#options.connectTimeoutMs,
+      session: undefined,
+    });
   }
 
   #upgrade(socket: TLSSocket, parsed: NonNullable<ReturnType<typeof parseHead>>): void {
@@ -212,14 +300,15 @@ export class ClientServer {
       headers: head.headers,
       socket,
     } as unknown as IncomingMessage;
-    this.#webSockets.handleUpgrade(request, socket, head.rest, (ws) => this.#open(ws, socket));
+    this.#webSockets.handleUpgrade(request, socket, head.rest, (ws) => this.#open(ws, socket, 'http/1.1'));
   }
 
-  #open(ws: WebSocket, socket: TLSSocket): void {
+  #open(ws: WebSocket, socket: Duplex, transport: Transport): void {
     const { events, newSession } = this.#options;
     const wire = new WebSocketWire(ws, socket, events, (why) => session.close(why));
     const session = newSession(wire);
     this.#sessions.set(session, socket);
+    this.#carried[transport] += 1;
     const arrival = this.#arriving.get(socket);
     if (arrival) arrival.session = session;
     ws.on('message', (data: Buffer, isBinary: boolean) => {
@@ -230,7 +319,9 @@ export class ClientServer {
     // ws closes the socket after an error in the protocol; its close event follows.
     ws.on('error', () => undefined);
     ws.on('close', () => {
+      this.#arriving.delete(socket);
       this.#sessions.delete(session);
+      this.#carried[transport] -= 1;
       session.ended();
       if (this.#sessions.size === 0) this.#onEmpty();
     });

@@ -1,11 +1,12 @@
 /**
- * gateway/src/transport: sockets. TLS 1.3 and WebSocket for clients, certificates that change under way, and plain
- * HTTP for probes. Imports protocol (its close codes), mounted, log and crds; ws is imported nowhere else.
+ * gateway/src/transport: sockets. TLS 1.3 and WebSocket for clients, over HTTP/1.1 and HTTP/2, certificates that
+ * change under way, and plain HTTP for probes. Imports protocol (its close codes), limits (token buckets), mounted, log
+ * and crds; ws is imported nowhere else.
  */
 export { startAdminServer } from './admin-server.ts';
 export type { AdminSources } from './admin-server.ts';
 export { Certificates } from './certificates.ts';
 export { ClientServer } from './client-server.ts';
-export type { ClientSession, ServerEvents } from './client-server.ts';
+export type { ClientSession, ServerEvents, Transport } from './client-server.ts';
 export { textFrame } from './frame.ts';
 export type { WebSocketWire } from './web-socket-wire.ts';

@@ -19,7 +19,8 @@ export interface RequestHead {
 export interface Refusal {
   status: number;
   reason: string;
-  headers?: string;
+  /** Names in lower case. */
+  headers?: Record<string, string>;
 }
 
 /** Reads the head of a request (RFC 9112, strictly). Undefined while it is not whole. */
@@ -42,7 +43,7 @@ export function parseHead(bytes: Buffer): RequestHead | Refusal | undefined {
   return { method: request[1], url: request[2], headers, rest: bytes.subarray(end + END.length) };
 }
 
-const BAD_REQUEST: Refusal = { status: 400, reason: 'Bad Request' };
+export const BAD_REQUEST: Refusal = { status: 400, reason: 'Bad Request' };
 const TOO_LARGE: Refusal = { status: 431, reason: 'Request Header Fields Too Large' };
 
 /** What clients may ask for. */
@@ -55,20 +56,23 @@ export interface UpgradeRules {
 /** Why this request is no WebSocket handshake that we take; undefined if it is one (ws checks the rest). */
 export function refuse({ method, url, headers }: RequestHead, rules: UpgradeRules): Refusal | undefined {
   if (url.split('?')[0] !== rules.path) return { status: 404, reason: 'Not Found' };
-  if (method !== 'GET') return { status: 405, reason: 'Method Not Allowed', headers: 'Allow: GET\r\n' };
+  if (method !== 'GET') return { status: 405, reason: 'Method Not Allowed', headers: { allow: 'GET' } };
   if (headers['upgrade']?.toLowerCase() !== 'websocket') {
-    return { status: 426, reason: 'Upgrade Required', headers: 'Upgrade: websocket\r\n' };
+    return { status: 426, reason: 'Upgrade Required', headers: { upgrade: 'websocket' } };
   }
   if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined)
     return BAD_REQUEST;
-  const origin = headers['origin']?.toLowerCase();
-  if (origin !== undefined && rules.allowedOrigins.size > 0 && !rules.allowedOrigins.has(origin)) {
-    return { status: 403, reason: 'Forbidden' };
-  }
+  if (!mayComeFrom(headers['origin'], rules)) return { status: 403, reason: 'Forbidden' };
   return undefined;
 }
 
+/** Whether a page of this origin may connect. Clients that are no browsers send none. */
+export function mayComeFrom(origin: string | undefined, { allowedOrigins }: UpgradeRules): boolean {
+  return origin === undefined || allowedOrigins.size === 0 || allowedOrigins.has(origin.toLowerCase());
+}
+
 /** A whole HTTP response that ends the connection. */
-export function refusalResponse({ status, reason, headers = '' }: Refusal): string {
-  return `HTTP/1.1 ${status} ${reason}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`;
+export function refusalResponse({ status, reason, headers = {} }: Refusal): string {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${reason}\r\n${lines.join('')}Connection: close\r\nContent-Length: 0\r\n\r\n`;
 }

@@ -9,6 +9,8 @@ import type { Refusal, UpgradeRules } from './upgrade.ts';
 
 /** WebSockets, and requests under way, on one connection. RFC 9113, 5.1.2, asks for at least 100. */
 export const MAX_STREAMS = 100;
+/** As much as in HTTP/1.1, and the 32 bytes that are counted for each of the runtimes' 128 fields (RFC 9113, 6.5.2). */
+const MAX_HEADER_LIST_BYTES = MAX_HEAD_BYTES + 128 * 32;
 /** How long a client has to take what ends its connection before the socket is destroyed, milliseconds. */
 const CLOSE_TIMEOUT_MS = 3_000;
 /** Frames that a client may have answered or allocated for: requests, PING and SETTINGS, together. */
@@ -23,7 +25,7 @@ const BOUNDS = {
   settings: {
     enableConnectProtocol: true,
     maxConcurrentStreams: MAX_STREAMS,
-    maxHeaderListSize: MAX_HEAD_BYTES,
+    maxHeaderListSize: MAX_HEADER_LIST_BYTES,
   },
   maxSettings: 32,
   maxSessionInvalidFrames: 100,

@@ -240,6 +240,7 @@ export class ClientServer {
     else this.#startHttp1(socket);
   }
 
+  /** No listener that stays may be made in this scope: the head would stay with it, and with it 64 KB of Node's pool. */
   #startHttp1(socket: TLSSocket): void {
     this.#expect(socket);
     let head: Buffer | undefined;

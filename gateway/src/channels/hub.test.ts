@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
+import { Payload } from '../protocol/index.ts';
 import { Hub } from './index.ts';
 import type { Receiver, StreamEntry, StreamMessage, StreamRange, StreamSnapshot } from './index.ts';
 
@@ -37,7 +38,8 @@ class World {
     if (!record) return;
     const entry: StreamEntry = {
       offset: this.stream.length + 1,
-      body: `"data":${this.carried}`,
+      data: Payload.ofJson(this.carried),
+      info: '',
       kafka: { partition: 0, offset: this.carried },
       replayed: this.carried < this.replayBelow,
       publishedAt: record.publishedAt,

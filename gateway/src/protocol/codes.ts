@@ -44,6 +44,8 @@ export const DISCONNECT = {
   invalidToken: { code: 3500, reason: 'invalid token' },
   badRequest: { code: 3501, reason: 'bad request' },
   stale: { code: 3502, reason: 'stale' },
+  /** The client sent a message, which nobody here reads: without a reply it would never know. */
+  notAvailable: { code: 3508, reason: 'not available' },
 } as const satisfies Record<string, Disconnect>;
 
 /** Why the server ends one subscription. From 2500 on, clients subscribe again on their own. */

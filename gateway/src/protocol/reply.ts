@@ -1,120 +1,98 @@
 import type { Disconnect, ProtocolError } from './codes.ts';
+import type { Payload } from './payload.ts';
 
-/** A server ping; the client answers with the same. */
-export const PING = '{}';
+/** Whether something ends by itself. */
+export interface Expiry {
+  expires?: true;
+  /** Seconds until then. */
+  ttl?: number;
+}
 
-export interface ConnectResult {
+/** A subscription's place in its stream. */
+export interface Positioned {
+  recoverable?: true;
+  positioned?: true;
+  epoch?: string;
+  offset?: number;
+}
+
+export interface ConnectResult extends Expiry {
   client: string;
   version: string;
   /** Seconds. */
   ping: number;
   /** The client must answer pings. */
   pong: true;
-  expires?: true;
-  /** Seconds until the token expires. */
-  ttl?: number;
+  data?: Payload;
+  /** Server-side subscriptions, by channel. */
+  subs?: ReadonlyMap<string, SubscribeResult>;
 }
-export interface RefreshResult {
-  expires?: true;
-  ttl?: number;
-}
-export interface SubscribeResult {
-  recoverable: true;
-  positioned: true;
-  epoch: string;
-  offset: number;
+export interface SubscribeResult extends Expiry, Positioned {
   was_recovering?: true;
   recovered?: true;
+  data?: Payload;
+  publications?: readonly StoredPublication[];
 }
 export interface HistoryResult {
   epoch: string;
   offset: number;
+  publications?: readonly StoredPublication[];
 }
 
-/**
- * A publication as it is kept in Redis: the JSON of its `data` and `info` members, without braces, so that it can be
- * put into a push or a result without being read again.
- */
+/** A publication of a channel's stream. */
 export interface StoredPublication {
   offset: number;
-  body: string;
+  data: Payload;
+  /** Who published: {@link ClientInfo} as JSON, so that it need not be read again; empty: nobody in particular. */
+  info: string;
+  tags?: Readonly<Record<string, string>>;
 }
 
-/** Who published, as the protocol's ClientInfo. */
+/** Who published, joined, left or is there, as the protocol's ClientInfo. */
 export interface ClientInfo {
   user: string;
   client: string;
+  /** Any JSON value. */
   conn_info?: unknown;
+  /** Any JSON value. */
+  chan_info?: unknown;
 }
 
-/** The JSON members of a publication that don't depend on its place in the stream. `data` is JSON already. */
-export function publicationBody(data: string, info: ClientInfo | undefined): string {
-  return info ? `"data":${data},"info":${JSON.stringify(info)}` : `"data":${data}`;
+type Nothing = Record<string, never>;
+
+/** What replies carry, by the protocol's names. */
+export interface Results {
+  error: ProtocolError;
+  connect: ConnectResult;
+  subscribe: SubscribeResult;
+  unsubscribe: Nothing;
+  publish: Nothing;
+  presence: { presence: ReadonlyMap<string, ClientInfo> };
+  presence_stats: { num_clients: number; num_users: number };
+  history: HistoryResult;
+  ping: Nothing;
+  rpc: { data: Payload };
+  refresh: Expiry;
+  sub_refresh: Expiry;
 }
 
-/** The push of a publication to subscribers of `channel`. */
-export function encodePublicationPush(
-  channel: string,
-  publication: StoredPublication,
-  epoch?: string,
-): string {
-  return `{"push":{"channel":${JSON.stringify(channel)},"pub":${encodePublication(publication, epoch)}}}`;
+/** A publication as it is pushed. */
+export interface PublicationPush extends StoredPublication {
+  /** The stream's epoch, where the client must learn of another one. */
+  epoch?: string | undefined;
+  /** The channel itself, where a subscription covers many. */
+  channel?: string;
 }
 
-/** The push that ends one subscription. */
-export function encodeUnsubscribePush(channel: string, why: Disconnect): string {
-  return JSON.stringify({ push: { channel, unsubscribe: { code: why.code, reason: why.reason } } });
-}
-
-export function encodeError(id: number, error: ProtocolError): string {
-  return JSON.stringify({ id, error });
-}
-
-export function encodeConnectReply(id: number, connect: ConnectResult): string {
-  return JSON.stringify({ id, connect });
-}
-
-export function encodeRefreshReply(id: number, refresh: RefreshResult): string {
-  return JSON.stringify({ id, refresh });
-}
-
-export function encodePublishReply(id: number): string {
-  return `{"id":${id},"publish":{}}`;
-}
-
-export function encodeUnsubscribeReply(id: number): string {
-  return `{"id":${id},"unsubscribe":{}}`;
-}
-
-export function encodeSubscribeReply(
-  id: number,
-  result: SubscribeResult,
-  missed: StoredPublication[],
-): string {
-  return withPublications(id, 'subscribe', result, missed);
-}
-
-export function encodeHistoryReply(
-  id: number,
-  result: HistoryResult,
-  publications: StoredPublication[],
-): string {
-  return withPublications(id, 'history', result, publications);
-}
-
-function withPublications(
-  id: number,
-  name: string,
-  result: object,
-  publications: StoredPublication[],
-): string {
-  const members = JSON.stringify(result).slice(1, -1);
-  if (publications.length === 0) return `{"id":${id},"${name}":{${members}}}`;
-  const list = publications.map((publication) => encodePublication(publication)).join(',');
-  return `{"id":${id},"${name}":{${members},"publications":[${list}]}}`;
-}
-
-function encodePublication({ body, offset }: StoredPublication, epoch?: string): string {
-  const place = epoch === undefined ? '' : `,"epoch":${JSON.stringify(epoch)}`;
-  return `{${body},"offset":${offset}${place}}`;
+/** What pushes carry, by the protocol's names. */
+export interface Pushes {
+  pub: PublicationPush;
+  join: { info: ClientInfo };
+  leave: { info: ClientInfo };
+  unsubscribe: Disconnect;
+  /** A server-side subscription begins. */
+  subscribe: Positioned & { data?: Payload };
+  message: { data: Payload };
+  disconnect: Disconnect;
+  refresh: Expiry;
 }

@@ -17,10 +17,10 @@ import type { Log } from '../log/index.ts';
 import { reason } from '../log/index.ts';
 import { createMetrics } from '../metrics/index.ts';
 import type { Metrics } from '../metrics/index.ts';
-import { encodePublicationPush, PING } from '../protocol/index.ts';
+import { PerCodec } from '../protocol/index.ts';
 import { Session } from '../session/index.ts';
 import type { SessionEvents, SessionServices } from '../session/index.ts';
-import { ClientServer, textFrame } from '../transport/index.ts';
+import { ClientServer, frameOf } from '../transport/index.ts';
 import type { Certificates, ServerEvents } from '../transport/index.ts';
 import type { GatewayConfig } from '@causeway/crds';
 import { planDrain } from './drain.ts';
@@ -54,7 +54,7 @@ export class Gateway {
   readonly #parts: GatewayParts;
   readonly #commands: RedisLink;
   readonly #feedLink: RedisLink;
-  readonly #hub: Hub<Buffer>;
+  readonly #hub: Hub<PerCodec<Buffer>>;
   readonly #publications: KafkaLog;
   readonly #carrier: Carrier;
   readonly #limits: UserLimits;
@@ -172,7 +172,7 @@ export class Gateway {
       maxHandshakes: MAX_HANDSHAKES,
       certificate,
       events: this.#serverEvents(),
-      newSession: (wire) => new Session(this.#services, wire),
+      newSession: (wire, codec) => new Session(this.#services, wire, codec),
     });
     const port = await this.#server.listen(config.listen.port);
     log.info('listening', { port });
@@ -212,12 +212,13 @@ export class Gateway {
     this.#feedLink.close();
   }
 
-  #createHub(reader: RedisStreams, feed: RedisFeed): Hub<Buffer> {
-    return new Hub<Buffer>({
+  #createHub(reader: RedisStreams, feed: RedisFeed): Hub<PerCodec<Buffer>> {
+    return new Hub<PerCodec<Buffer>>({
       reader,
       feed,
       historySize: HISTORY.size,
-      frame: (channel, entry, epoch) => textFrame(encodePublicationPush(channel, entry, epoch)),
+      frame: (channel, entry, epoch) =>
+        new PerCodec((codec) => frameOf(codec.push(channel, 'pub', { ...entry, epoch }))),
       delivered: (entry: StreamEntry, receivers) => {
         const seconds = Math.max(0, Date.now() - entry.publishedAt) / 1000;
         this.metrics.publishToDeliver.observe(seconds);
@@ -242,7 +243,7 @@ export class Gateway {
       limits: this.#limits,
       topics: new Map(config.kafka.topics.map(({ name, topic }) => [name, topic])),
       heartbeat: config.heartbeat,
-      pingFrame: textFrame(PING),
+      pingFrame: new PerCodec((codec) => frameOf(codec.ping)),
       version: VERSION,
       events: this.#sessionEvents(),
       now: () => performance.now(),

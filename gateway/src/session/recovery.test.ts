@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { StreamEntry } from '../channels/index.ts';
+import { Payload } from '../protocol/index.ts';
 import { historyOf, recoveryOf } from './recovery.ts';
 
-const entry = (offset: number, body = '"data":1'): StreamEntry => ({
+const entry = (offset: number, data: unknown = 1): StreamEntry => ({
   offset,
-  body,
+  data: Payload.ofJson(data),
+  info: '',
   kafka: { partition: 0, offset },
   replayed: false,
   publishedAt: 0,

@@ -52,12 +52,17 @@ export function historyOf(
 }
 
 function sizeOf(entries: StreamEntry[]): number {
-  return entries.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0);
+  return entries.reduce((sum, entry) => sum + bytesOf(entry), 0);
+}
+
+/** About what it takes in a reply; base64, where it is that in the JSON form. */
+function bytesOf({ data, info }: StreamEntry): number {
+  return Buffer.byteLength(data.text) + Buffer.byteLength(info);
 }
 
 /** The first ones, as many as a reply holds; the client asks on from the last that it got. */
 function fitting(entries: StreamEntry[]): StreamEntry[] {
   let size = 0;
-  const end = entries.findIndex(({ body }) => (size += Buffer.byteLength(body)) > MAX_REPLY_BYTES);
+  const end = entries.findIndex((entry) => (size += bytesOf(entry)) > MAX_REPLY_BYTES);
   return end === -1 ? entries : entries.slice(0, end);
 }

@@ -2,11 +2,11 @@ import type { TokenVerifier } from '../auth/index.ts';
 import type { Hub, StreamReader } from '../channels/index.ts';
 import type { PublicationLog } from '../delivery/index.ts';
 import type { UserLimits } from '../limits/index.ts';
-import type { Disconnect } from '../protocol/index.ts';
+import type { Disconnect, Message, PerCodec } from '../protocol/index.ts';
 
 /** The client's end of a connection. `F` is a frame that is ready to be written. */
 export interface Wire<F> {
-  sendText(text: string): void;
+  send(message: Message): void;
   /** Writes a frame that others may get too. */
   sendFrame(frame: F): void;
   /** Closes with this code, after what was sent before. */
@@ -30,14 +30,14 @@ export interface SessionEvents {
 /** What all sessions share. */
 export interface SessionServices<F> {
   verifier: Pick<TokenVerifier, 'verify'>;
-  hub: Pick<Hub<F>, 'subscribe' | 'unsubscribe'>;
+  hub: Pick<Hub<PerCodec<F>>, 'subscribe' | 'unsubscribe'>;
   streams: StreamReader;
   log: PublicationLog;
   limits: UserLimits;
   /** Namespace of channels → topic in Kafka. */
   topics: ReadonlyMap<string, string>;
   heartbeat: { intervalMs: number; timeoutMs: number };
-  pingFrame: F;
+  pingFrame: PerCodec<F>;
   /** Told to clients. */
   version: string;
   events: SessionEvents;

@@ -4,27 +4,17 @@ import type { Identity } from '../auth/index.ts';
 import { namespaceOf } from '../channels/index.ts';
 import type { Receiver } from '../channels/index.ts';
 import { BackendAwayError, encodeEnvelope, HISTORY } from '../delivery/index.ts';
-import {
-  decodeFrame,
-  DISCONNECT,
-  encodeConnectReply,
-  encodeError,
-  encodeHistoryReply,
-  encodePublishReply,
-  encodeRefreshReply,
-  encodeSubscribeReply,
-  encodeUnsubscribePush,
-  encodeUnsubscribeReply,
-  ERROR,
-  MalformedFrameError,
-} from '../protocol/index.ts';
+import { DISCONNECT, ERROR, MalformedFrameError } from '../protocol/index.ts';
 import type {
   ClientInfo,
+  Codec,
   Command,
   Disconnect,
   HistoryRequest,
+  PerCodec,
   ProtocolError,
   PublishRequest,
+  Results,
   SubscribeRequest,
 } from '../protocol/index.ts';
 import { recoveryOf, historyOf } from './recovery.ts';
@@ -34,7 +24,7 @@ import type { SessionServices, Wire } from './services.ts';
 export const MAX_CHANNELS = 128;
 /** Commands of one connection that may be under way at once. */
 const MAX_IN_FLIGHT = 256;
-/** Most bytes of `data` in a publication, as JSON. */
+/** Most bytes of `data` in a publication. */
 export const MAX_PUBLICATION_BYTES = 32 * 1024;
 /** How long a connection outlives its token, for the client to refresh it, seconds. */
 const EXPIRY_GRACE_S = 10;
@@ -49,9 +39,10 @@ type Authenticated = Exclude<Command, { method: 'pong' | 'connect' }>;
  * A reply follows its command in any order; what a client must see in order (a subscribe reply before the channel's
  * publications) is written in order.
  */
-export class Session<F> implements Receiver<F> {
+export class Session<F> implements Receiver<PerCodec<F>> {
   readonly #services: SessionServices<F>;
   readonly #wire: Wire<F>;
+  readonly #codec: Codec;
   #phase: Phase = 'new';
   #identity: Identity | undefined;
   #info: ClientInfo = { user: '', client: '' };
@@ -62,9 +53,10 @@ export class Session<F> implements Receiver<F> {
   #nextPingAt = 0;
   #pongDueAt = 0;
 
-  constructor(services: SessionServices<F>, wire: Wire<F>) {
+  constructor(services: SessionServices<F>, wire: Wire<F>, codec: Codec) {
     this.#services = services;
     this.#wire = wire;
+    this.#codec = codec;
   }
 
   /** The client has proven who it is, and the connection is not closed. */
@@ -72,13 +64,14 @@ export class Session<F> implements Receiver<F> {
     return this.#phase === 'connected';
   }
 
-  /** A frame from the client. */
-  receive(text: string): void {
+  /** A frame from the client, and whether it is a binary one. */
+  receive(frame: Buffer, isBinary: boolean): void {
     if (this.#phase === 'closed') return;
     this.#pongDueAt = 0;
     let commands: Command[];
     try {
-      commands = decodeFrame(text);
+      if (isBinary !== this.#codec.binary) throw new MalformedFrameError('a frame of the other form');
+      commands = this.#codec.decode(frame);
     } catch (error) {
       if (!(error instanceof MalformedFrameError)) throw error;
       this.close(DISCONNECT.badRequest);
@@ -99,7 +92,7 @@ export class Session<F> implements Receiver<F> {
     } else if (now >= this.#nextPingAt) {
       this.#nextPingAt = now + heartbeat.intervalMs;
       this.#pongDueAt ||= now + heartbeat.timeoutMs;
-      this.#wire.sendFrame(pingFrame);
+      this.#wire.sendFrame(pingFrame.for(this.#codec));
     }
   }
 
@@ -121,13 +114,13 @@ export class Session<F> implements Receiver<F> {
 
   // Receiver
 
-  deliver(frame: F): void {
-    this.#wire.sendFrame(frame);
+  deliver(frame: PerCodec<F>): void {
+    this.#wire.sendFrame(frame.for(this.#codec));
   }
 
   dropped(channel: string, why: Disconnect): void {
     this.#channels?.delete(channel);
-    this.#wire.sendText(encodeUnsubscribePush(channel, why));
+    this.#wire.send(this.#codec.push(channel, 'unsubscribe', why));
   }
 
   // Commands
@@ -168,15 +161,13 @@ export class Session<F> implements Receiver<F> {
     this.#phase = 'connected';
     // Spread over the interval, so that clients that came together are not pinged together.
     this.#nextPingAt = now() + heartbeat.intervalMs * (0.5 + Math.random() / 2);
-    this.#wire.sendText(
-      encodeConnectReply(id, {
-        client: this.#info.client,
-        version,
-        ping: Math.ceil(heartbeat.intervalMs / 1000),
-        pong: true,
-        ...this.#expiry(identity),
-      }),
-    );
+    this.#reply(id, 'connect', {
+      client: this.#info.client,
+      version,
+      ping: Math.ceil(heartbeat.intervalMs / 1000),
+      pong: true,
+      ...this.#expiry(identity),
+    });
     this.#services.events.connected();
     const early = this.#early;
     this.#early = [];
@@ -194,7 +185,7 @@ export class Session<F> implements Receiver<F> {
 
   /** Begins a command; its reply comes later. */
   #start(command: Authenticated): void {
-    if (command.method === 'send') return;
+    if (command.method === 'send') return this.close(DISCONNECT.notAvailable);
     if (this.#inFlight >= MAX_IN_FLIGHT) return this.#fail(command.id, ERROR.tooManyRequests);
     this.#inFlight += 1;
     this.#run(command)
@@ -218,8 +209,13 @@ export class Session<F> implements Receiver<F> {
         return this.#history(command.id, command.request);
       case 'refresh':
         return this.#refresh(command.id, command.request.token);
-      case 'unavailable':
+      case 'ping':
+        return this.#ping(command.id);
+      case 'presence':
+      case 'presence_stats':
+      case 'sub_refresh':
         return this.#reject(command.id, ERROR.notAvailable);
+      // Nobody has defined a method for rpc.
       default:
         return this.#reject(command.id, ERROR.methodNotFound);
     }
@@ -236,7 +232,7 @@ export class Session<F> implements Receiver<F> {
       const prepared = await this.#services.hub.subscribe(channel, this, range);
       if (!prepared) return this.#fail(id, ERROR.badRequest);
       const { result, missed } = recoveryOf(prepared.snapshot, recover);
-      this.#reply(encodeSubscribeReply(id, result, missed));
+      this.#reply(id, 'subscribe', { ...result, publications: missed });
       prepared.activate();
     } catch (error) {
       this.#channels?.delete(channel);
@@ -246,20 +242,19 @@ export class Session<F> implements Receiver<F> {
 
   async #unsubscribe(id: number, channel: string): Promise<void> {
     if (this.#channels?.delete(channel)) this.#services.hub.unsubscribe(channel, this);
-    this.#reply(encodeUnsubscribeReply(id));
+    this.#reply(id, 'unsubscribe', {});
   }
 
   async #publish(id: number, { channel, data }: PublishRequest): Promise<void> {
     const { log, events, now, unixNow } = this.#services;
     const topic = this.#topicOf(channel);
     if (topic === undefined) return this.#fail(id, ERROR.unknownChannel);
-    const json = JSON.stringify(data);
-    if (Buffer.byteLength(json) > MAX_PUBLICATION_BYTES) return this.#fail(id, ERROR.limitExceeded);
+    if (data.size > MAX_PUBLICATION_BYTES) return this.#fail(id, ERROR.limitExceeded);
     if (!this.#mayGoOn()) return this.#fail(id, ERROR.tooManyRequests);
     const began = now();
-    await log.append(topic, channel, encodeEnvelope(json, this.#info, unixNow()));
+    await log.append(topic, channel, encodeEnvelope(data, this.#info, unixNow()));
     events.published((now() - began) / 1000);
-    this.#reply(encodePublishReply(id));
+    this.#reply(id, 'publish', {});
   }
 
   async #history(id: number, request: HistoryRequest): Promise<void> {
@@ -277,7 +272,7 @@ export class Session<F> implements Receiver<F> {
       });
     const history = historyOf(snapshot, request);
     if (!history) return this.#fail(id, ERROR.unrecoverablePosition);
-    this.#reply(encodeHistoryReply(id, history.result, history.publications));
+    this.#reply(id, 'history', { ...history.result, publications: history.publications });
   }
 
   async #refresh(id: number, token: string): Promise<void> {
@@ -285,13 +280,17 @@ export class Session<F> implements Receiver<F> {
       const identity = await this.#services.verifier.verify(token);
       if (identity.user !== this.#identity?.user) return this.#fail(id, ERROR.permissionDenied);
       this.#identity = identity;
-      this.#reply(encodeRefreshReply(id, this.#expiry(identity)));
+      this.#reply(id, 'refresh', this.#expiry(identity));
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
       this.#services.events.refused(error.kind, error);
       if (error.kind === 'invalid') return this.close(DISCONNECT.invalidToken);
       this.#fail(id, error.kind === 'expired' ? ERROR.tokenExpired : ERROR.internal);
     }
+  }
+
+  async #ping(id: number): Promise<void> {
+    this.#reply(id, 'ping', {});
   }
 
   async #reject(id: number, error: ProtocolError): Promise<void> {
@@ -313,14 +312,14 @@ export class Session<F> implements Receiver<F> {
     return limits.allow(this.#info.user, this.#identity?.tier, now());
   }
 
-  #reply(text: string): void {
-    if (this.#phase !== 'closed') this.#wire.sendText(text);
+  #reply<K extends keyof Results>(id: number, what: K, result: Results[K]): void {
+    if (this.#phase !== 'closed') this.#wire.send(this.#codec.reply(id, what, result));
   }
 
   #fail(id: number, error: ProtocolError): void {
     if (this.#phase === 'closed') return;
     this.#services.events.failed(error.code);
-    this.#wire.sendText(encodeError(id, error));
+    this.#reply(id, 'error', error);
   }
 }
 

@@ -8,12 +8,12 @@ import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { WEBSOCKET_PATH } from '@causeway/crds';
 import { DISCONNECT } from '../protocol/index.ts';
-import type { Disconnect } from '../protocol/index.ts';
+import type { Codec, Disconnect } from '../protocol/index.ts';
 import type { ServedCertificate } from './certificates.ts';
 import { Http2Connection } from './http2-connection.ts';
+import { pickCodec, pickSubprotocol } from './pick-codec.ts';
 import { Seats } from './seats.ts';
 import { webSocketOnStream } from './stream-web-socket.ts';
-import { chooseSubprotocol } from './subprotocol.ts';
 import { parseHead, refusalResponse, refuse } from './upgrade.ts';
 import type { RequestHead, UpgradeRules } from './upgrade.ts';
 import { WebSocketWire } from './web-socket-wire.ts';
@@ -30,7 +30,7 @@ export type Transport = 'http/1.1' | 'h2';
 /** A client's session, as far as the transport knows it. */
 export interface ClientSession {
   readonly connected: boolean;
-  receive(text: string): void;
+  receive(frame: Buffer, isBinary: boolean): void;
   tick(now: number, unixNow: number): void;
   close(why: Disconnect): void;
   ended(): void;
@@ -64,7 +64,7 @@ export interface ClientServerOptions {
   maxHandshakes: number;
   certificate: ServedCertificate;
   events: ServerEvents;
-  newSession: (wire: WebSocketWire) => ClientSession;
+  newSession: (wire: WebSocketWire, codec: Codec) => ClientSession;
 }
 
 /** A socket, or a stream of HTTP/2, on its way to a client that has proven who it is. */
@@ -100,7 +100,7 @@ export class ClientServer {
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE_BYTES,
     closeTimeout: CLOSE_TIMEOUT_MS,
-    handleProtocols: chooseSubprotocol,
+    handleProtocols: pickSubprotocol,
   } as ConstructorParameters<typeof WebSocketServer>[0]);
   readonly #seats: Seats;
   /** What is there whose time to become a client is not over. */
@@ -263,9 +263,10 @@ export class ClientServer {
       leaveFurther: () => this.#changeSeats(() => this.#seats.leaveFurther()),
       refused: (status) => events.notUpgraded(status),
       broken: (why) => events.http2Broken(why),
-      open: (stream, subprotocol) => {
+      open: (stream, { subprotocol, url }) => {
         this.#expect(stream);
-        this.#open(webSocketOnStream(stream, subprotocol, this.#webSockets.options), stream, 'h2');
+        const ws = webSocketOnStream(stream, subprotocol, this.#webSockets.options);
+        this.#open(ws, stream, { url, transport: 'h2' });
       },
     });
     this.#http2.add(connection);
@@ -301,21 +302,22 @@ export class ClientServer {
       headers: head.headers,
       socket,
     } as unknown as IncomingMessage;
-    this.#webSockets.handleUpgrade(request, socket, head.rest, (ws) => this.#open(ws, socket, 'http/1.1'));
+    this.#webSockets.handleUpgrade(request, socket, head.rest, (ws) =>
+      this.#open(ws, socket, { url: head.url, transport: 'http/1.1' }),
+    );
   }
 
-  #open(ws: WebSocket, socket: Duplex, transport: Transport): void {
+  #open(ws: WebSocket, socket: Duplex, { url, transport }: { url: string; transport: Transport }): void {
     const { events, newSession } = this.#options;
     const wire = new WebSocketWire(ws, socket, events, (why) => session.close(why));
-    const session = newSession(wire);
+    const session = newSession(wire, pickCodec(ws.protocol, url));
     this.#sessions.set(session, socket);
     this.#carried[transport] += 1;
     const arrival = this.#arriving.get(socket);
     if (arrival) arrival.session = session;
     ws.on('message', (data: Buffer, isBinary: boolean) => {
       events.received(data.length);
-      if (isBinary) session.close(DISCONNECT.badRequest);
-      else session.receive(data.toString());
+      session.receive(data, isBinary);
     });
     // ws closes the socket after an error in the protocol; its close event follows.
     ws.on('error', () => undefined);

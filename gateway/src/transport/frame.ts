@@ -1,9 +1,25 @@
-/** A WebSocket text frame (RFC 6455, 5.2) as a server sends it: whole, not masked, not compressed. */
-export function textFrame(text: string): Buffer {
-  const length = Buffer.byteLength(text);
+import type { Message } from '../protocol/index.ts';
+
+const TEXT = 0x81;
+const BINARY = 0x82;
+
+/** A WebSocket frame (RFC 6455, 5.2) as a server sends it: whole, not masked, not compressed; text for a string, else binary. */
+export function frameOf(message: Message): Buffer {
+  if (typeof message === 'string') {
+    const [frame, head] = withHead(TEXT, Buffer.byteLength(message));
+    frame.write(message, head);
+    return frame;
+  }
+  const [frame, head] = withHead(BINARY, message.length);
+  frame.set(message, head);
+  return frame;
+}
+
+/** A frame whose payload is not written yet, and where that begins. */
+function withHead(first: number, length: number): [Buffer, number] {
   const head = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafe(head + length);
-  frame[0] = 0x81;
+  frame[0] = first;
   if (head === 2) {
     frame[1] = length;
   } else if (head === 4) {
@@ -13,6 +29,5 @@ export function textFrame(text: string): Buffer {
     frame[1] = 127;
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
-  frame.write(text, head);
-  return frame;
+  return [frame, head];
 }

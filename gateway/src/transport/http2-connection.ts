@@ -3,7 +3,8 @@ import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 
 import type { TLSSocket } from 'node:tls';
 import { fullBucket, take } from '../limits/index.ts';
 import { refuseConnect } from './extended-connect.ts';
-import { chooseSubprotocol, parseSubprotocols } from './subprotocol.ts';
+import { pickSubprotocol } from './pick-codec.ts';
+import { parseSubprotocols } from './subprotocol.ts';
 import { MAX_HEAD_BYTES } from './upgrade.ts';
 import type { Refusal, UpgradeRules } from './upgrade.ts';
 
@@ -47,7 +48,7 @@ export interface Http2Host {
   /** It was closed for asking too much too fast, or for breaking the protocol. */
   broken(why: 'http2_flood' | 'http2_error'): void;
   /** A stream whose handshake is over. */
-  open(stream: ServerHttp2Stream, subprotocol: string): void;
+  open(stream: ServerHttp2Stream, asked: { subprotocol: string; url: string }): void;
 }
 
 /**
@@ -122,7 +123,7 @@ export class Http2Connection {
   }
 
   #accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    const subprotocol = chooseSubprotocol(parseSubprotocols(headers['sec-websocket-protocol']) ?? new Set());
+    const subprotocol = pickSubprotocol(parseSubprotocols(headers['sec-websocket-protocol']) ?? new Set());
     this.#webSockets += 1;
     this.#everUsed = true;
     stream.once('close', () => {
@@ -134,7 +135,10 @@ export class Http2Connection {
       ':status': 200,
       ...(subprotocol !== false && { 'sec-websocket-protocol': subprotocol }),
     });
-    this.#host.open(stream, subprotocol === false ? '' : subprotocol);
+    this.#host.open(stream, {
+      subprotocol: subprotocol === false ? '' : subprotocol,
+      url: headers[':path'] ?? '',
+    });
   }
 
   #refuse(stream: ServerHttp2Stream, { status, reason, headers }: Refusal, headOnly: boolean): void {

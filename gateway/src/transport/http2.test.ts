@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { refuseConnect } from './extended-connect.ts';
 import { Seats } from './seats.ts';
-import { chooseSubprotocol, parseSubprotocols } from './subprotocol.ts';
+import { parseSubprotocols } from './subprotocol.ts';
 
 describe('an extended CONNECT', () => {
   const rules = { path: '/connection/websocket', allowedOrigins: new Set(['https://app.example']) };
@@ -42,12 +42,6 @@ describe('subprotocols', () => {
     assert.deepEqual(list(), []);
     assert.deepEqual(list('a,b ,\tc'), ['a', 'b', 'c']);
     for (const broken of ['', 'a,', 'a b', 'a,(b)', 'a, a']) assert.equal(list(broken), undefined, broken);
-  });
-
-  it('are none or ours', () => {
-    assert.equal(chooseSubprotocol(new Set()), false);
-    assert.equal(chooseSubprotocol(new Set(['graphql-ws'])), false);
-    assert.equal(chooseSubprotocol(new Set(['graphql-ws', 'centrifuge-json'])), 'centrifuge-json');
   });
 });
 

@@ -1,10 +1,5 @@
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** The subprotocol that we speak, of those that a client offers. False: none of them. */
-export function chooseSubprotocol(offered: ReadonlySet<string>): string | false {
-  return offered.has('centrifuge-json') && 'centrifuge-json';
-}
-
 /** Reads `Sec-WebSocket-Protocol` (RFC 6455, 11.3.4). Undefined if it is malformed, or names one twice. */
 export function parseSubprotocols(header: string | undefined): ReadonlySet<string> | undefined {
   if (header === undefined) return new Set();

@@ -10,7 +10,8 @@ import { certificateFiles, mountSecret } from '../testing/index.ts';
 import { parseAnnotations } from './annotations.ts';
 import { chooseVersion, versionsIn } from './certificate-files.ts';
 import { Certificates } from './certificates.ts';
-import { textFrame } from './frame.ts';
+import { frameOf } from './frame.ts';
+import { pickCodec, pickSubprotocol } from './pick-codec.ts';
 import { MAX_HEAD_BYTES, parseHead, refuse } from './upgrade.ts';
 import type { RequestHead } from './upgrade.ts';
 
@@ -118,7 +119,7 @@ describe('the certificate to serve', () => {
 describe('a text frame', () => {
   for (const length of [0, 125, 126, 65_535, 65_536]) {
     it(`of ${length} bytes has the head of RFC 6455`, () => {
-      const frame = textFrame('x'.repeat(length));
+      const frame = frameOf('x'.repeat(length));
       const head = length < 126 ? 2 : length < 65_536 ? 4 : 10;
       assert.equal(frame.length, head + length);
       assert.equal(frame[0], 0x81);
@@ -129,7 +130,8 @@ describe('a text frame', () => {
   }
 
   it('counts bytes, not characters', () => {
-    assert.deepEqual(textFrame('ä'), Buffer.from([0x81, 2, 0xc3, 0xa4]));
+    assert.deepEqual(frameOf('ä'), Buffer.from([0x81, 2, 0xc3, 0xa4]));
+    assert.deepEqual(frameOf(Uint8Array.of(0, 255)), Buffer.from([0x82, 2, 0, 255]));
   });
 });
 
@@ -184,5 +186,26 @@ describe('the head of a request', () => {
     assert.equal(status(origin('https://evil.example')), 403);
     assert.equal(status(origin('https://APP.example')), undefined);
     assert.equal(status({ headers: { ...head.headers, 'content-length': '5' } }), 400);
+  });
+});
+
+describe('the form of the protocol', () => {
+  it('is the first one that a client asks for and we speak', () => {
+    assert.equal(pickSubprotocol(['mqtt', 'centrifuge-protobuf', 'centrifuge-json']), 'centrifuge-protobuf');
+    assert.equal(pickSubprotocol(['centrifuge-json']), 'centrifuge-json');
+    assert.equal(pickSubprotocol(['mqtt']), false);
+  });
+
+  it('is Protobuf where the subprotocol or the query says so', () => {
+    for (const [subprotocol, url, expected] of [
+      ['', '/connection/websocket', 'json'],
+      ['centrifuge-json', '/connection/websocket', 'json'],
+      ['centrifuge-protobuf', '/connection/websocket', 'protobuf'],
+      ['', '/connection/websocket?format=protobuf', 'protobuf'],
+      ['', '/connection/websocket?a=b&cf_protocol=protobuf', 'protobuf'],
+      ['', '/connection/websocket?format=json', 'json'],
+    ] as const) {
+      assert.equal(pickCodec(subprotocol, url).name, expected, `${subprotocol} ${url}`);
+    }
   });
 });

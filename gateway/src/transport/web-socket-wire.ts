@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { DISCONNECT } from '../protocol/index.ts';
-import type { Disconnect } from '../protocol/index.ts';
+import type { Disconnect, Message } from '../protocol/index.ts';
 import { corkForThisTurn } from './corker.ts';
-import { textFrame } from './frame.ts';
+import { frameOf } from './frame.ts';
 
 /** Most bytes that wait for one client; one that reads slower than that is sent away. */
 export const MAX_OUTPUT_BYTES = 1024 * 1024;
@@ -31,8 +31,8 @@ export class WebSocketWire {
     this.#onSlow = onSlow;
   }
 
-  sendText(text: string): void {
-    this.sendFrame(textFrame(text));
+  send(message: Message): void {
+    this.sendFrame(frameOf(message));
   }
 
   sendFrame(frame: Buffer): void {

@@ -8,6 +8,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { ADMIN_PATH, WEBSOCKET_PATH } from '@causeway/crds';
 import type { GatewayConfig } from '@causeway/crds';
+import fc from 'fast-check';
 import { ensurePython } from '../../../e2e/binaries/index.ts';
 import { run, waitFor } from '../../../e2e/tools/index.ts';
 import {
@@ -303,6 +304,37 @@ for (const runtime of RUNTIMES) {
         ann.ws.close();
       });
     }
+
+    it('cannot break it, whatever frames they send', { timeout: 120_000 }, async () => {
+      const gateway = await start();
+      const id = fc.integer({ min: 0, max: 7 });
+      const frame = fc.oneof(
+        id.map((stream) => http2Frame(FRAME.headers, END_HEADERS, stream, CONNECT_BLOCK)),
+        id.map((stream) => http2Frame(FRAME.data, 0, stream, Buffer.from([0x81, 0x80, 0, 0, 0, 0]))),
+        fc
+          .tuple(fc.integer({ min: 0, max: 10 }), fc.nat(255), id, fc.uint8Array({ maxLength: 40 }))
+          .map(([type, flags, stream, payload]) => http2Frame(type, flags, stream, payload)),
+        fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+      );
+      const ping = http2Frame(FRAME.ping, 0, 0, Buffer.alloc(8));
+      await fc.assert(
+        fc.asyncProperty(fc.array(frame, { minLength: 1, maxLength: 12 }), async (frames) => {
+          const socket = await bareHttp2(platform, gateway);
+          const over = new Promise<void>((resolve) => {
+            // It is closed for it, or answers the PING after it all, or waits for the rest of a frame.
+            socket.once('close', resolve).setTimeout(200, resolve);
+            socket.on('data', (data: Buffer) => data[3] === FRAME.ping && resolve());
+          });
+          socket.write(Buffer.concat([...frames, ping]));
+          await over;
+          socket.destroy();
+          assert.ok(!gateway.ended, 'the gateway has ended');
+        }),
+        { numRuns: 300 },
+      );
+      assert.equal((await gateway.admin(ADMIN_PATH.healthz)).status, 200);
+      await waitFor('nothing', async () => (await metric(gateway, 'connections')) === 0);
+    });
 
     it('leave nothing behind', { timeout: 120_000 }, async () => {
       const gateway = await start();

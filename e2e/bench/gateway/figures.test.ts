@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   bucketPercentile,
+  busyTicks,
   establishedAt,
   fitLine,
   highestKept,
@@ -101,4 +102,8 @@ describe('established connections', () => {
     assert.equal(establishedAt(8080, [table, '']), 1);
     assert.equal(establishedAt(8081, [table]), 0);
   });
+});
+
+it('a machine is not busy while it is idle, waits for disks, or is not given time', () => {
+  assert.equal(busyTicks('cpu  100 20 30 5000 600 7 8 900 0 0\ncpu0 1 2 3 4 5 6 7 8 9 10\n'), 165);
 });

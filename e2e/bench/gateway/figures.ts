@@ -104,3 +104,11 @@ export function establishedAt(port: number, tables: readonly string[]): number {
   const line = new RegExp(String.raw`^\s*\d+: [0-9A-F]+:${wanted} [0-9A-F]+:[0-9A-F]{4} 01 `, 'gm');
   return tables.reduce((sum, text) => sum + (text.match(line)?.length ?? 0), 0);
 }
+
+/** Clock ticks that the whole machine was busy for since it started: the first line of /proc/stat (proc_stat(5)). */
+export function busyTicks(stat: string): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (/^cpu +(.*)$/m.exec(stat)?.[1] ?? '')
+    .split(' ')
+    .map(Number);
+  return user + nice + system + irq + softirq;
+}

@@ -1,11 +1,12 @@
 /** What the gateway benchmarks do alike: a server and a load generator for a while, and their CPU. */
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { waitFor } from '../../tools/index.ts';
 import { usageOf } from '../common/process-usage.ts';
 import { NAMES } from './contestants.ts';
 import type { Contestant, Kind, Stage } from './contestants.ts';
-import { establishedAt } from './figures.ts';
+import { busyTicks, establishedAt } from './figures.ts';
 import { Load } from './load.ts';
 import type { Errors, Opened } from './load.ts';
 
@@ -30,7 +31,12 @@ export interface Cpu {
   /** Redis, and for ours Kafka. */
   backends: number;
   load: number;
+  /** What other processes used, as a share of all that the machine's cores could do meanwhile: 0 on a quiet one. */
+  othersShare: number;
 }
+
+/** Clock ticks in a second (USER_HZ). */
+const TICKS = 100;
 
 /** Starts a server and a load generator, warms both up, gives them to `work`, and ends them. */
 export async function withRig<T>(stage: Stage, kind: Kind, work: (rig: Rig) => Promise<T>): Promise<T> {
@@ -115,21 +121,19 @@ export async function withCpu<T>(
   { contestant, pid }: Rig,
   work: () => Promise<{ cpuSeconds: number; result: T }>,
 ): Promise<{ cpu: Cpu; result: T }> {
-  const used = (): { server: number; backends: number } => ({
+  const used = (): { server: number; backends: number; machine: number } => ({
     server: usageOf(pid).cpuSeconds,
     backends: contestant.backendPids.reduce((sum, backend) => sum + usageOf(backend).cpuSeconds, 0),
+    machine: busyTicks(readFileSync('/proc/stat', 'utf8')) / TICKS,
   });
   const before = used();
-  const { cpuSeconds, result } = await work();
+  const began = performance.now();
+  const { cpuSeconds: load, result } = await work();
+  const capacity = ((performance.now() - began) / 1000) * availableParallelism();
   const after = used();
-  return {
-    cpu: {
-      server: after.server - before.server,
-      backends: after.backends - before.backends,
-      load: cpuSeconds,
-    },
-    result,
-  };
+  const [server, backends] = [after.server - before.server, after.backends - before.backends];
+  const others = after.machine - before.machine - server - backends - load;
+  return { cpu: { server, backends, load, othersShare: Math.max(0, others / capacity) }, result };
 }
 
 /** The name that reports use, with a line on standard error. */

@@ -3,7 +3,15 @@ import { markdownTable, shown, spread } from '../../common/markdown.ts';
 import type { Section } from '../../common/section.ts';
 import { median } from '../../replication/report.ts';
 import type { FanoutRate, FanoutRun } from '../fanout.ts';
-import { grouped, howMeasured, isCentrifuge, isOurs, notMeasured, type GatewayResult } from './result.ts';
+import {
+  disturbance,
+  grouped,
+  howMeasured,
+  isCentrifuge,
+  isOurs,
+  notMeasured,
+  type GatewayResult,
+} from './result.ts';
 
 /** How many times Centrifuge's deliveries for a CPU second ours must be. */
 const TARGET = 2;
@@ -33,7 +41,7 @@ export function fanoutSection(result: GatewayResult<FanoutRun>): Section {
   const body = `${shown(Number(setting['subscribers']))} subscribers of one channel, messages of ${shown(Number(setting['bytes']))} bytes, ${shown(Number(setting['seconds']))} s at each rate, evenly and whether or not answers
 come; times are from when a message was due until a subscriber has it. A contestant's rates end with the first that it
 does not keep up with: something is refused or missing, P99 is over a second, or the last comes more than a second late.
-CPU of the server alone, and with the processes behind it. ${howMeasured(result, 'gateway-fanout')}
+CPU of the server alone, and with the processes behind it. ${howMeasured(result, 'gateway-fanout')}${disturbance(runs.flatMap(({ rates }) => rates.map(({ cpu }) => cpu)))}
 
 ${markdownTable([
   [

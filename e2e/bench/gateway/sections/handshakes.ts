@@ -3,7 +3,15 @@ import { markdownTable, shown, spread } from '../../common/markdown.ts';
 import type { Section } from '../../common/section.ts';
 import { median } from '../../replication/report.ts';
 import type { HandshakeRun } from '../handshakes.ts';
-import { grouped, howMeasured, isOurs, notMeasured, type GatewayResult, type Group } from './result.ts';
+import {
+  disturbance,
+  grouped,
+  howMeasured,
+  isOurs,
+  notMeasured,
+  type GatewayResult,
+  type Group,
+} from './result.ts';
 
 /** Fewer than this share of those that offer a ticket resume: resumption does not work. */
 const LEAST_RESUMED = 0.9;
@@ -17,7 +25,7 @@ export function handshakesSection(result: GatewayResult<HandshakeRun>): Section 
   const groups = grouped(runs, ({ way }) => way).toSorted((a, b) => a.key.localeCompare(b.key));
   const body = `TCP, TLS 1.3, the WebSocket upgrade, the connect command with its token, and the close, ${shown(Number(setting['concurrency']))} at once for ${shown(Number(setting['seconds']))} s
 as fast as they go: client and server share the machine's cores, so the rate is of both, and CPU for each connection is
-the server's own. Resumed: each client offers the ticket (PSK) of its last connection. ${howMeasured(result, 'gateway-handshakes')}
+the server's own. Resumed: each client offers the ticket (PSK) of its last connection. ${howMeasured(result, 'gateway-handshakes')}${disturbance(runs.map(({ cpu }) => cpu))}
 
 ${markdownTable([
   ['', 'a second', 'server CPU each, ms', 'P50, ms', 'P99, ms', 'resumed, %', 'failed', 'load CPU, s'],

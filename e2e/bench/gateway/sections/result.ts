@@ -1,5 +1,7 @@
 /** What the sections about the gateway have in common. Pure. */
+import { shown } from '../../common/markdown.ts';
 import type { Machine } from '../../common/machine.ts';
+import type { Cpu } from '../rig.ts';
 
 /** A results/gateway-*.json */
 export interface GatewayResult<Run> {
@@ -61,6 +63,19 @@ export function isOurs({ contestant }: OfContestant): boolean {
 /** Whether it is the peer that the targets name. */
 export function isCentrifuge({ contestant }: OfContestant): boolean {
   return contestant.startsWith('Centrifuge');
+}
+
+/** Other work that takes more than this share of the machine changes what is measured. */
+const QUIET_SHARE = 0.1;
+
+/**
+ * A warning when others worked meanwhile: a server that has to wait for a core finds more messages at once and writes
+ * them together, so that deliveries for a CPU second rise with the times.
+ */
+export function disturbance(cpus: readonly Cpu[]): string {
+  const worst = Math.max(0, ...cpus.map(({ othersShare }) => othersShare));
+  if (worst <= QUIET_SHARE) return '';
+  return ` **Other work took up to ${shown(worst * 100)} % of the machine meanwhile: times are longer, and batches larger, than on a quiet one.**`;
 }
 
 /** What every section says of how it was measured; `name` is that of the results' file. */

@@ -76,7 +76,7 @@ describe('fan-out', () => {
         keptUp,
         deliveries: 50_000,
         seconds: 1,
-        cpu: { server, backends: 1, load: 1 },
+        cpu: { server, backends: 1, load: 1, othersShare: 0 },
         delivery: times(p99),
         failed: 0,
       },
@@ -87,6 +87,13 @@ describe('fan-out', () => {
     assert.deepEqual(fanoutSection(resultOf([runOf(BUN, 1, 5), runOf(GO, 2, 5)])).shortfalls, []);
     const behind = fanoutSection(resultOf([runOf(BUN, 1, 9), runOf(GO, 1.5, 5)])).shortfalls;
     assert.match(behind.join('\n'), /1\.5 times Centrifuge's[^]*P99 9 ms, Centrifuge 5 ms/);
+  });
+
+  it('warns when others worked meanwhile, and only then', () => {
+    const [quiet, busy] = [runOf(BUN, 1, 5), runOf(BUN, 1, 5)];
+    for (const { cpu } of busy.rates) cpu.othersShare = 0.4;
+    assert.doesNotMatch(fanoutSection(resultOf([quiet])).body, /Other work/);
+    assert.match(fanoutSection(resultOf([quiet, busy])).body, /Other work took up to 40 %/);
   });
 
   it('says when ours does not keep up and the peer does', () => {
@@ -104,7 +111,7 @@ it('handshakes fall short of faster peers, of failures, and of resumption', () =
     failed,
     resumed,
     seconds: 1,
-    cpu: { server: 1, backends: 0, load: 1 },
+    cpu: { server: 1, backends: 0, load: 1, othersShare: 0 },
     times: times(5),
   });
   assert.deepEqual(handshakesSection(resultOf([runOf(BUN, 900, 900), runOf(GO, 800, 800)])).shortfalls, []);
@@ -127,7 +134,7 @@ it('throughput falls short of the peer and of what was not delivered', () => {
       missing: percent === 90 ? missing : 0,
       acknowledgement: times(2),
       delivery: times(4),
-      cpu: { server: 1, backends: 1, load: 1 },
+      cpu: { server: 1, backends: 1, load: 1, othersShare: 0 },
       seconds: 10,
     })),
   });

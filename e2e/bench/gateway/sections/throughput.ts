@@ -4,6 +4,7 @@ import type { Section } from '../../common/section.ts';
 import { median } from '../../replication/report.ts';
 import type { ThroughputRun, ThroughputShare } from '../throughput.ts';
 import {
+  disturbance,
   grouped,
   howMeasured,
   isCentrifuge,
@@ -21,7 +22,7 @@ export function throughputSection(result: GatewayResult<ThroughputRun>): Section
   const body = `${shown(Number(setting['connections']))} connections, each publishing messages of ${shown(Number(setting['bytes']))} bytes to a channel of its own, evenly and whether or not answers come; times are from
 when a message was due. What it can do: the highest rate at which for ${shown(Number(setting['trialSeconds']))} s nothing is refused or missing, P99 of delivery is
 below a second and nothing comes more than a second late; found to within 10 %. Then ${shown(Number(setting['seconds']))} s at 10, 50 and 90 % of it.
-${howMeasured(result, 'gateway-throughput')}
+${howMeasured(result, 'gateway-throughput')}${disturbance(runs.flatMap(({ shares }) => shares.map(({ cpu }) => cpu)))}
 
 ${markdownTable([
   ['', 'it can do, /s', ...percents.flatMap(headOf)],

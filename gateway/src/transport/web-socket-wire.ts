@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { DISCONNECT } from '../protocol/index.ts';
 import type { Disconnect, Message } from '../protocol/index.ts';
-import { corkForThisTurn } from './corker.ts';
+import { corkForAMoment } from './corker.ts';
 import { frameOf } from './frame.ts';
 
 /** Most bytes that wait for one client; one that reads slower than that is sent away. */
@@ -42,7 +42,7 @@ export class WebSocketWire {
       this.#onSlow(DISCONNECT.slow);
       return;
     }
-    corkForThisTurn(this.#socket);
+    corkForAMoment(this.#socket);
     this.#socket.write(frame);
     this.#events.sent(frame.length);
   }

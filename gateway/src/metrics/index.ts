@@ -17,15 +17,20 @@ export interface GaugeSources {
   backendUp: () => Record<string, boolean>;
 }
 
+/** Counted for each message to each client: a Counter, which looks its labels up at each count, costs too much there. */
+export interface Traffic {
+  in: number;
+  out: number;
+}
+
 /** The gateway's metrics. */
 export interface Metrics {
   registry: Registry;
   /** outcome: ok, failed, refused (too many connections), busy (too many handshakes) */
   handshakes: Counter<'outcome'>;
   disconnects: Counter<'code'>;
-  /** direction: in, out */
-  messages: Counter<'direction'>;
-  bytes: Counter<'direction'>;
+  messages: Traffic;
+  bytes: Traffic;
   publishAck: Histogram;
   publishToDeliver: Histogram;
   carried: Counter;
@@ -74,14 +79,28 @@ export function createMetrics(sources: GaugeSources): Metrics {
   });
   const counter = <L extends string>(name: string, help: string, ...labelNames: L[]): Counter<L> =>
     new Counter({ name, help, labelNames, registers });
+  const traffic = (name: string, help: string): Traffic => {
+    const sums: Traffic = { in: 0, out: 0 };
+    void new Counter({
+      name,
+      help,
+      labelNames: ['direction'],
+      registers,
+      collect() {
+        this.reset();
+        for (const direction of ['in', 'out'] as const) this.inc({ direction }, sums[direction]);
+      },
+    });
+    return sums;
+  };
   const histogram = (name: string, help: string): Histogram =>
     new Histogram({ name, help, buckets: SECONDS, registers });
   return {
     registry,
     handshakes: counter('causeway_gateway_handshakes_total', 'TLS handshakes', 'outcome'),
     disconnects: counter('causeway_gateway_disconnects_total', 'Clients sent away, by close code', 'code'),
-    messages: counter('causeway_gateway_messages_total', 'WebSocket messages', 'direction'),
-    bytes: counter('causeway_gateway_bytes_total', 'Bytes of WebSocket messages', 'direction'),
+    messages: traffic('causeway_gateway_messages_total', 'WebSocket messages'),
+    bytes: traffic('causeway_gateway_bytes_total', 'Bytes of WebSocket messages'),
     publishAck: histogram(
       'causeway_gateway_publish_ack_seconds',
       'From a publish command to its acknowledgement',

@@ -9,7 +9,7 @@ import { MAX_HEAD_BYTES } from './upgrade.ts';
 import type { Refusal, UpgradeRules } from './upgrade.ts';
 
 /** WebSockets, and requests under way, on one connection. RFC 9113, 5.1.2, asks for at least 100. */
-export const MAX_STREAMS = 100;
+const MAX_STREAMS = 100;
 /** As much as in HTTP/1.1, and the 32 bytes that are counted for each of the runtimes' 128 fields (RFC 9113, 6.5.2). */
 const MAX_HEADER_LIST_BYTES = MAX_HEAD_BYTES + 128 * 32;
 /** How long a client has to take what ends its connection before the socket is destroyed, milliseconds. */
@@ -18,9 +18,9 @@ const CLOSE_TIMEOUT_MS = 3_000;
 const WORK = { burst: 400, messagesPerSecond: 100 };
 
 /**
- * The runtimes' own bounds. Those that both take: frames that are invalid or empty, streams over the limit, streams
- * that are reset at once (CVE-2023-44487), settings in a frame. Node and Bun bound CONTINUATION frames by
- * themselves (docs/adr/0050).
+ * Bounds that the runtimes keep: streams, headers, and streams that are reset at once (CVE-2023-44487). Their defaults
+ * bound the frames that are invalid or empty, and CONTINUATION (docs/adr/0050); those count over the whole life of a
+ * connection, so lower ones would end good connections that last.
  */
 const BOUNDS = {
   settings: {
@@ -28,9 +28,6 @@ const BOUNDS = {
     maxConcurrentStreams: MAX_STREAMS,
     maxHeaderListSize: MAX_HEADER_LIST_BYTES,
   },
-  maxSettings: 32,
-  maxSessionInvalidFrames: 100,
-  maxSessionRejectedStreams: 100,
   streamResetBurst: 2 * MAX_STREAMS,
   streamResetRate: 33,
 };

@@ -1,6 +1,7 @@
 /** Clients of the gateway: the unchanged SDK, and bare sockets. */
 import { readFileSync } from 'node:fs';
 import { Centrifuge } from 'centrifuge';
+import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
 import type { Options, PublicationContext, Subscription } from 'centrifuge';
 import { SignJWT } from 'jose';
 import { WebSocket } from 'ws';
@@ -17,13 +18,21 @@ export function token(
   return new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).setSubject(user).sign(key);
 }
 
-/** The SDK, made for `gateways`: it connects to the first one that takes it. */
+/** How a client is made, beside the SDK's own options. */
+interface ClientOptions {
+  user?: string;
+  claims?: Record<string, unknown>;
+  /** Which build of the SDK; default JSON. */
+  form?: 'json' | 'protobuf';
+}
+
+/** The SDK, made for `gateways`: it connects to the first one that takes it. With Protobuf, data is bytes. */
 export async function sdk(
   platform: Platform,
-  gateways: GatewayProcess[],
-  options: Partial<Options> & { user?: string; claims?: Record<string, unknown> } = {},
+  gateways: Pick<GatewayProcess, 'url'>[],
+  options: Partial<Options> & ClientOptions = {},
 ): Promise<Centrifuge> {
-  const { user = 'ann', claims = {}, ...rest } = options;
+  const { user = 'ann', claims = {}, form = 'json', ...rest } = options;
   const ca = readFileSync(platform.pki.caFile);
   let next = 0;
   /** Goes to the next gateway at each attempt, as a load balancer's Service does. */
@@ -33,13 +42,16 @@ export async function sdk(
       super(gateway?.url ?? '', protocols, { ca });
     }
   }
-  return new Centrifuge('wss://balanced', {
+  const made: Partial<Options> = {
     websocket: Balanced,
     token: await token(user, claims),
     minReconnectDelay: 50,
     maxReconnectDelay: 500,
     ...rest,
-  });
+  };
+  if (form === 'json') return new Centrifuge('wss://balanced', made);
+  // The two builds have the same types, declared twice.
+  return new ProtobufCentrifuge('wss://balanced', made) as unknown as Centrifuge;
 }
 
 /** Connects and waits until it is connected. */
@@ -93,12 +105,31 @@ export interface RawClient {
   readonly closed: Promise<{ code: number; reason: string }>;
 }
 
+/** A bare WebSocket that keeps the messages that it gets, as they are. */
+export interface RawBinaryClient {
+  ws: WebSocket;
+  messages: Buffer[];
+  readonly closed: Promise<{ code: number; reason: string }>;
+}
+
+/** Connects with `query` in the URL and asks for `subprotocols`. */
+export async function rawBinaryClient(
+  platform: Platform,
+  gateway: GatewayProcess,
+  query: string,
+  subprotocols: string[],
+): Promise<RawBinaryClient> {
+  const ws = new WebSocket(gateway.url + query, subprotocols, { ca: readFileSync(platform.pki.caFile) });
+  const messages: Buffer[] = [];
+  ws.on('message', (data: Buffer) => messages.push(data));
+  const closed = endOf(ws);
+  await opened(ws);
+  return { ws, messages, closed };
+}
+
 export async function rawClient(platform: Platform, gateway: GatewayProcess): Promise<RawClient> {
   const raw = keepLines(new WebSocket(gateway.url, { ca: readFileSync(platform.pki.caFile) }));
-  await new Promise<void>((resolve, reject) => {
-    raw.ws.once('open', resolve);
-    raw.ws.once('error', reject);
-  });
+  await opened(raw.ws);
   return raw;
 }
 
@@ -108,13 +139,24 @@ export function keepLines(ws: WebSocket): RawClient {
   ws.on('message', (data: Buffer) => {
     for (const line of data.toString().split('\n')) lines.push(JSON.parse(line) as Record<string, unknown>);
   });
-  const closed = new Promise<{ code: number; reason: string }>((resolve) => {
-    ws.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
-  });
+  const closed = endOf(ws);
   return {
     ws,
     lines,
     send: (...commands) => ws.send(commands.map((c) => JSON.stringify(c)).join('\n')),
     closed,
   };
+}
+
+function endOf(ws: WebSocket): Promise<{ code: number; reason: string }> {
+  return new Promise((resolve) => {
+    ws.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
+  });
+}
+
+function opened(ws: WebSocket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    ws.once('open', resolve);
+    ws.once('error', reject);
+  });
 }

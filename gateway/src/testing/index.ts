@@ -1,7 +1,7 @@
 /** gateway/src/testing: what the gateway's integration tests share. Imports e2e/harness, e2e/tools and the SDK. */
 export { startBackends } from './backends.ts';
 export type { Backends } from './backends.ts';
-export { connected, listen, publish, rawClient, sdk, token } from './client.ts';
+export { connected, listen, publish, rawBinaryClient, rawClient, sdk, token } from './client.ts';
 export type { Listener, RawClient } from './client.ts';
 export { buildBundle, certificateFiles, HMAC, RUNTIMES, startGateway } from './gateway-process.ts';
 export type { GatewayProcess, Platform, Runtime } from './gateway-process.ts';
@@ -17,3 +17,7 @@ export {
 export type { Http2Client } from './http2-client.ts';
 export { mountSecret } from './mounted-secret.ts';
 export type { MountedSecret } from './mounted-secret.ts';
+export { startPythonClient } from './python-sdk.ts';
+export type { PythonClient } from './python-sdk.ts';
+export { startTcpProxy } from './tcp-proxy.ts';
+export type { TcpProxy } from './tcp-proxy.ts';

@@ -294,6 +294,24 @@ export interface EtcdConnectionConfig {
   dir?: string;
 }
 
+/** How fast messages may come: `burst` at once after a pause, `messagesPerSecond` on end. */
+export interface RateConfig {
+  messagesPerSecond: number;
+  burst: number;
+}
+
+/** What the channels of one topic offer, and to whom. */
+export interface ChannelOptions {
+  /** Granted: only those whose token says so. */
+  subscribe: 'Authenticated' | 'Granted';
+  publish: 'Authenticated' | 'Subscribers' | 'Granted';
+  /** What Redis keeps of each channel: `size` publications, about, for `seconds` after the last one. */
+  history: { size: number; seconds: number };
+  recovery: boolean;
+  presence: boolean;
+  joinLeave: boolean;
+}
+
 /** `gateway.json`: all that `causeway-gateway serve` needs besides POD_NAME, POD_NAMESPACE and ZONE. */
 export interface GatewayConfig {
   platform: string;
@@ -312,12 +330,14 @@ export interface GatewayConfig {
     connections: number;
     messagesPerSecond: number;
     burst: number;
-    tiers: { name: string; messagesPerSecond: number; burst: number }[];
+    tiers: ({ name: string } & RateConfig)[];
+    /** For each tenant, all its users together. */
+    tenant?: RateConfig;
   };
   kafka: KafkaConnectionConfig & {
     group: string;
     /** `name`: channel namespace; `topic`: name in Kafka. */
-    topics: { name: string; topic: string }[];
+    topics: { name: string; topic: string; channels: ChannelOptions }[];
   };
   /** `tlsDir`: mutual TLS to a managed Redis. `dir`: the user's Secret for an external one (any of username, password, ca.crt, tls.crt, tls.key). */
   redis: { url: string; tlsDir?: string; dir?: string };

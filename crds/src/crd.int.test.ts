@@ -21,6 +21,15 @@ import { openTestApi, type Answer, type Cause, type TestApi } from './test-api.t
 const PLATFORMS = '/apis/causeway.dev/v1alpha1/namespaces/default/messageplatforms';
 const STRICT = '?fieldValidation=Strict&fieldManager=test';
 const ORDERS = `${PLATFORMS}/orders`;
+/** What the API server makes of a topic that says nothing of its channels. */
+const channels: MessagePlatform['spec']['kafka']['topics'][number]['channels'] = {
+  subscribe: 'Authenticated',
+  publish: 'Authenticated',
+  history: { size: 1_000, ttl: '1h' },
+  recovery: true,
+  presence: false,
+  joinLeave: false,
+};
 const MERGE_PATCH = { 'content-type': 'application/merge-patch+json' };
 
 let cluster: ControlPlane;
@@ -153,7 +162,7 @@ describe('editing a platform allows', () => {
     await edited({ spec: { gateway: { runtime: 'Node' } } });
     await edited({ spec: { kafka: { topics: [{ name: 'chat', partitions: 12 }, { name: 'alerts' }] } } });
     const { spec } = await edited({ spec: { kafka: { topics: [{ name: 'alerts' }] } } });
-    assert.deepEqual(spec.kafka.topics, [{ name: 'alerts', partitions: 6, replicationFactor: 3 }]);
+    assert.deepEqual(spec.kafka.topics, [{ name: 'alerts', partitions: 6, replicationFactor: 3, channels }]);
   });
 
   it('writing down the size that a volume already has', async () => {
@@ -190,7 +199,13 @@ describe('a platform that is accepted', () => {
         bootstrapServers: 'kafka.kafka:9092',
         deletionPolicy: 'Retain',
         topics: [
-          { name: 'chat', partitions: 6, replicationFactor: 3, config: { 'min.insync.replicas': '2' } },
+          {
+            name: 'chat',
+            partitions: 6,
+            replicationFactor: 3,
+            config: { 'min.insync.replicas': '2' },
+            channels,
+          },
         ],
       },
       redis: {},

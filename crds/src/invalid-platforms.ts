@@ -431,6 +431,21 @@ const limits: InvalidPlatform[] = [
   },
 ];
 
+const tenants: InvalidPlatform[] = [
+  {
+    name: 'a rate of tenants that is never reached',
+    change: gateway({ limits: { tenant: { messagesPerSecond: 10, burst: 5 } } }),
+    field: 'spec.gateway.limits.tenant.burst',
+    message: 'burst must be at least messagesPerSecond',
+  },
+  {
+    name: 'tenants with a burst and no rate',
+    change: gateway({ limits: { tenant: { burst: 5 } } }),
+    field: 'spec.gateway.limits.tenant.messagesPerSecond',
+    message: 'Required value',
+  },
+];
+
 const topics: InvalidPlatform[] = [
   {
     name: 'no Kafka',
@@ -552,6 +567,36 @@ const topics: InvalidPlatform[] = [
     change: topic({ config: { retentionMs: '86400000' } }),
     field: 'spec.kafka.topics[0].config',
     message: 'config keys are Kafka topic settings, such as retention.ms',
+  },
+  {
+    name: 'channels that somebody unknown may publish to',
+    change: topic({ channels: { publish: 'Nobody' } }),
+    field: 'spec.kafka.topics[0].channels.publish',
+    message: 'supported values: "Authenticated", "Subscribers", "Granted"',
+  },
+  {
+    name: 'channels that only subscribers may subscribe to',
+    change: topic({ channels: { subscribe: 'Subscribers' } }),
+    field: 'spec.kafka.topics[0].channels.subscribe',
+    message: 'supported values: "Authenticated", "Granted"',
+  },
+  {
+    name: 'a history of nothing',
+    change: topic({ channels: { history: { size: 0 } } }),
+    field: 'spec.kafka.topics[0].channels.history.size',
+    message: 'should be greater than or equal to 1',
+  },
+  {
+    name: 'a history that is kept for a month',
+    change: topic({ channels: { history: { ttl: '720h' } } }),
+    field: 'spec.kafka.topics[0].channels.history.ttl',
+    message: 'history.ttl must be from 1s to 168h: Redis holds it in memory',
+  },
+  {
+    name: 'a history kept for a time that is no duration',
+    change: topic({ channels: { history: { ttl: '1 hour' } } }),
+    field: 'spec.kafka.topics[0].channels.history.ttl',
+    message: NOT_A_DURATION,
   },
 ];
 
@@ -795,6 +840,7 @@ export const invalidPlatforms: readonly InvalidPlatform[] = [
   ...zones,
   ...gateways,
   ...limits,
+  ...tenants,
   ...topics,
   ...stores,
   ...certificates,

@@ -128,6 +128,19 @@ export interface LimitsSpec {
    * Other rates for users whose token has the claim tier.
    */
   tiers?: TierSpec[];
+  /**
+   * Rate that all users of one tenant (the token's claim tenant) share on each pod, besides their own. Left out, there is none.
+   */
+  tenant?: {
+    /**
+     * Publications each second.
+     */
+    messagesPerSecond: number;
+    /**
+     * Publications at once; left out, twice messagesPerSecond.
+     */
+    burst?: number;
+  };
 }
 /**
  * One tier.
@@ -243,6 +256,44 @@ export interface TopicSpec {
    * Topic configuration by Kafka's names, such as retention.ms: "86400000". Values are text: put numbers in quotes.
    */
   config?: Record<string, string>;
+  /**
+   * What the channels of this topic offer, and to whom. A change rolls the gateways.
+   */
+  channels: {
+    /**
+     * Who may subscribe, and with it ask for history and presence. Granted means only those whose token says so.
+     */
+    subscribe: 'Authenticated' | 'Granted';
+    /**
+     * Who may publish. Granted means only those whose token says so, and nobody else.
+     */
+    publish: 'Authenticated' | 'Subscribers' | 'Granted';
+    /**
+     * How much of each channel is kept in Redis. Beyond it Kafka has all that the topic's retention keeps, and clients cannot ask for that.
+     */
+    history: {
+      /**
+       * Publications, about.
+       */
+      size: number;
+      /**
+       * How long they are kept after the last one, such as 1h.
+       */
+      ttl: string;
+    };
+    /**
+     * Whether clients that come back get what they missed, as far as history reaches.
+     */
+    recovery: boolean;
+    /**
+     * Whether it is known who is subscribed.
+     */
+    presence: boolean;
+    /**
+     * Whether subscribers that ask for it are told who comes and goes. In a channel of many it costs one message for each of them and each coming and going.
+     */
+    joinLeave: boolean;
+  };
 }
 /**
  * Redis for channel history and fan-out. Managed (one in each zone, the primary in the home zone) unless external is set.

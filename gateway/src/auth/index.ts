@@ -1,4 +1,7 @@
-/** gateway/src/auth: who a client is, by JSON Web Token (RFC 7519). Imports only crds and jose. */
+/** gateway/src/auth: who a client is and what it may do, by JSON Web Token (RFC 7519). Imports only crds and jose. */
+export { allowedIn } from './capabilities.ts';
+export type { Capability, Right } from './capabilities.ts';
+export type { Identity, ServerSubscription, SubscriptionGrant } from './claims.ts';
 export { NoTokenKeysError } from './keys.ts';
-export { TokenError, TokenVerifier } from './verifier.ts';
-export type { Identity } from './verifier.ts';
+export { TokenError } from './token-error.ts';
+export { TokenVerifier } from './verifier.ts';

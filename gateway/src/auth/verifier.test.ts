@@ -39,7 +39,15 @@ describe('a token', () => {
     const identity = await (
       await verifier({ hmac: secret })
     ).verify(await sign({ sub: 'ann', tier: 'vip', info: { name: 'Ann' }, exp }));
-    assert.deepEqual(identity, { user: 'ann', tier: 'vip', info: { name: 'Ann' }, expiresAt: exp });
+    assert.deepEqual(identity, {
+      user: 'ann',
+      tier: 'vip',
+      tenant: undefined,
+      info: { name: 'Ann' },
+      expiresAt: exp,
+      capabilities: undefined,
+      subscriptions: undefined,
+    });
   });
 
   it('is refused with another secret, when it is none, and without sub', async () => {
@@ -54,6 +62,30 @@ describe('a token', () => {
     const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
     const token = `${part({ alg: 'none' })}.${part({ sub: 'ann' })}.`;
     await assert.rejects((await verifier({ hmac: secret })).verify(token), refused('invalid'));
+  });
+
+  it('for a subscription is checked with the same keys, and is no other', async () => {
+    const checks = await verifier({ hmac: secret }, { issuer: 'us' });
+    const good = { sub: 'ann', iss: 'us', channel: 'chat:a', allow: ['pub'] };
+    const grant = await checks.verifySubscription(await sign(good));
+    assert.deepEqual(grant, {
+      user: 'ann',
+      channel: 'chat:a',
+      info: undefined,
+      expiresAt: undefined,
+      allow: new Set(['pub']),
+    });
+    await assert.rejects(checks.verify(await sign(good)), refused('invalid'));
+    for (const token of [
+      await sign({ ...good, iss: 'them' }),
+      await sign(good, randomBytes(32)),
+      await sign({ sub: 'ann', iss: 'us' }),
+      '',
+    ]) {
+      await assert.rejects(checks.verifySubscription(token), refused('invalid'));
+    }
+    const old = await sign({ ...good, exp: Math.floor(Date.now() / 1000) - 60 });
+    await assert.rejects(checks.verifySubscription(old), refused('expired'));
   });
 
   it('is told to be expired, so that the client gets a new one', async () => {

@@ -1,35 +1,14 @@
 import { errors, jwtVerify } from 'jose';
 import type { JWTPayload } from 'jose';
 import type { GatewayConfig } from '@causeway/crds';
+import { grantOf, identityOf } from './claims.ts';
+import type { Identity, SubscriptionGrant } from './claims.ts';
 import { parseKeys, readKeyFiles } from './keys.ts';
 import type { KeyFiles, TokenKeys } from './keys.ts';
+import { TokenError } from './token-error.ts';
 
 /** Clocks of whoever makes tokens and ours may differ by this much, seconds. */
 const CLOCK_SKEW_S = 5;
-
-/** Who a token says that a client is. */
-export interface Identity {
-  /** Claim sub. */
-  user: string;
-  /** Claim tier. */
-  tier: string | undefined;
-  /** Claim info: shown to others with each publication. */
-  info: unknown;
-  /** Claim exp, Unix seconds. */
-  expiresAt: number | undefined;
-}
-
-/** Why a token is refused. `message` never holds the token. */
-export class TokenError extends Error {
-  /** expired: a new token may do. unavailable: tokens cannot be checked now. */
-  readonly kind: 'invalid' | 'expired' | 'unavailable';
-
-  constructor(kind: TokenError['kind'], message: string) {
-    super(message);
-    this.name = 'TokenError';
-    this.kind = kind;
-  }
-}
 
 /** Checks tokens with the keys in the mounted Secret. */
 export class TokenVerifier {
@@ -65,14 +44,20 @@ export class TokenVerifier {
     return true;
   }
 
-  /** Rejects with {@link TokenError}. */
+  /** Checks a connection token. Rejects with {@link TokenError}. */
   async verify(token: string): Promise<Identity> {
-    if (!this.#keys) throw new TokenError('unavailable', 'no keys to check tokens with');
-    if (token === '') throw new TokenError('invalid', 'no token');
-    return identityOf(await this.#payload(token, this.#keys));
+    return identityOf(await this.#payload(token));
   }
 
-  async #payload(token: string, { key, algorithms }: TokenKeys): Promise<JWTPayload> {
+  /** Checks a subscription token: the same keys, issuer and audience. Rejects with {@link TokenError}. */
+  async verifySubscription(token: string): Promise<SubscriptionGrant> {
+    return grantOf(await this.#payload(token));
+  }
+
+  async #payload(token: string): Promise<JWTPayload> {
+    if (!this.#keys) throw new TokenError('unavailable', 'no keys to check tokens with');
+    if (token === '') throw new TokenError('invalid', 'no token');
+    const { key, algorithms } = this.#keys;
     const { issuer, audience } = this.#config;
     const options = {
       algorithms,
@@ -90,14 +75,6 @@ export class TokenVerifier {
       throw new TokenError('invalid', error instanceof errors.JOSEError ? error.code : 'not a token');
     }
   }
-}
-
-function identityOf(payload: JWTPayload): Identity {
-  const { sub, tier, info, exp } = payload;
-  if (typeof sub !== 'string' || sub === '') throw new TokenError('invalid', 'claim sub is missing');
-  if (tier !== undefined && typeof tier !== 'string')
-    throw new TokenError('invalid', 'claim tier is not a text');
-  return { user: sub, tier, info, expiresAt: exp };
 }
 
 function same(a: Buffer | undefined, b: Buffer | undefined): boolean {

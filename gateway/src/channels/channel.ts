@@ -1,6 +1,6 @@
 import { UNSUBSCRIBE } from '../protocol/index.ts';
 import type { Disconnect, StreamPosition } from '../protocol/index.ts';
-import type { KafkaPosition, StreamEntry, StreamMessage, StreamSnapshot } from './stream.ts';
+import type { Announcement, KafkaPosition, StreamEntry, StreamMessage, StreamSnapshot } from './stream.ts';
 
 /** Clocks of two gateways may differ by this much, milliseconds. */
 const CLOCK_SKEW_MS = 2_000;
@@ -35,6 +35,10 @@ export interface Subscription<F> {
 export interface ChannelEffects<F> {
   /** The push of `entry`; with the stream's epoch, if it is given. */
   frame(channel: string, entry: StreamEntry, epoch: string | undefined): F;
+  /** The push of `announcement`. */
+  announcement(channel: string, announcement: Announcement): F;
+  /** Called once for each announcement that is delivered to at least one receiver. */
+  announced(receivers: number): void;
   /** Called once for each entry that is delivered to at least one receiver. */
   delivered(entry: StreamEntry, receivers: number): void;
   /** Asks for what came after `position`, or for the whole stream if that is another one; ends in {@link Channel.synchronize}. */
@@ -63,6 +67,8 @@ export class Channel<F> {
   /** Set while a sync is under way, and before the first position is known. */
   #waiting: StreamMessage[] | undefined = [];
   #syncAgain = false;
+  /** Those who want announcements; most channels have none. */
+  #listeners: Set<Subscription<F>> | undefined;
 
   constructor(name: string, effects: ChannelEffects<F>) {
     this.name = name;
@@ -103,6 +109,27 @@ export class Channel<F> {
     for (const entry of waiting)
       if (entry.offset === subscription.offset + 1) this.#pass(subscription, entry);
     if (subscription.offset < this.#offset) this.#drop(subscription);
+  }
+
+  /** From now on `subscription`, which is active, gets announcements. */
+  listen(subscription: Subscription<F>): void {
+    (this.#listeners ??= new Set()).add(subscription);
+  }
+
+  /** Ends a subscription. */
+  remove(subscription: Subscription<F>): void {
+    this.subscriptions.delete(subscription);
+    this.#listeners?.delete(subscription);
+    if (this.#listeners?.size === 0) this.#listeners = undefined;
+  }
+
+  /** An announcement of the feed. */
+  announce(announcement: Announcement): void {
+    const listeners = this.#listeners;
+    if (!listeners) return;
+    const frame = this.#effects.announcement(this.name, announcement);
+    this.#effects.announced(listeners.size);
+    for (const { receiver } of listeners) receiver.deliver(frame);
   }
 
   /** A message of the feed. */
@@ -217,7 +244,7 @@ export class Channel<F> {
 
   /** Entries are gone that it did not get: it must know, and subscribes again. */
   #drop(subscription: Subscription<F>): void {
-    this.subscriptions.delete(subscription);
+    this.remove(subscription);
     subscription.receiver.dropped(this.name, UNSUBSCRIBE.insufficientState);
   }
 }

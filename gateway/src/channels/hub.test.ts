@@ -6,10 +6,11 @@ import { Payload } from '../protocol/index.ts';
 import { Hub } from './index.ts';
 import type { Receiver, StreamEntry, StreamMessage, StreamRange, StreamSnapshot } from './index.ts';
 
-interface Frame {
+interface Publication {
   entry: StreamEntry;
   epoch: string | undefined;
 }
+type Frame = Publication | { announced: string };
 
 /** Kafka, Redis and its pub/sub in memory: one channel on one partition. */
 class World {
@@ -24,6 +25,8 @@ class World {
   epochs = 1;
   stream: StreamEntry[] = [];
   down = false;
+  /** Announcements that were delivered, once for each receiver. */
+  announced = 0;
   reads = 0;
   readonly listening = new Set<string>();
 
@@ -86,10 +89,12 @@ class Subscriber implements Receiver<Frame> {
   /** Publications that came before it asked to be subscribed. It may get the last of them, but need not. */
   before = 0;
   droppedFor: number | undefined;
+  heard: string[] = [];
 
-  deliver({ entry, epoch }: Frame): void {
-    this.got.push(entry.kafka.offset);
-    this.epochs.push(epoch);
+  deliver(frame: Frame): void {
+    if ('announced' in frame) return void this.heard.push(frame.announced);
+    this.got.push(frame.entry.kafka.offset);
+    this.epochs.push(frame.epoch);
   }
 
   dropped(_: string, { code }: { code: number }): void {
@@ -101,9 +106,11 @@ function hubIn(world: World): Hub<Frame> {
   return new Hub<Frame>({
     reader: world,
     feed: world,
-    historySize: 3,
+    historySize: () => 3,
     frame: (_, entry, epoch) => ({ entry, epoch }),
+    announcement: (_, { info }) => ({ announced: info }),
     delivered: () => undefined,
+    announced: (receivers) => (world.announced += receivers),
     syncFailed: () => undefined,
     now: () => world.clock,
     unixNow: () => world.clock,
@@ -197,6 +204,25 @@ describe('the routing table', () => {
     world.carry();
     for (const message of world.onTheWay.splice(0)) hub.receive('chat:a', message);
     assert.deepEqual(ann.got, []);
+  });
+
+  it('tells who comes and goes to those who listen, from when they are answered', async () => {
+    const world = new World();
+    const hub = hubIn(world);
+    const [ann, bob, cleo] = [new Subscriber(), new Subscriber(), new Subscriber()];
+    (await hub.subscribe('chat:a', ann, { limit: 0 }))?.activate(true);
+    (await hub.subscribe('chat:a', bob, { limit: 0 }))?.activate();
+    const pending = await hub.subscribe('chat:a', cleo, { limit: 0 });
+    hub.announce('chat:a', { what: 'join', info: '1' });
+    hub.announce('chat:b', { what: 'join', info: 'elsewhere' });
+    pending?.activate(true);
+    hub.announce('chat:a', { what: 'leave', info: '2' });
+    hub.unsubscribe('chat:a', ann);
+    hub.announce('chat:a', { what: 'join', info: '3' });
+    hub.unsubscribe('chat:a', cleo);
+    hub.announce('chat:a', { what: 'join', info: '4' });
+    assert.deepEqual([ann.heard, bob.heard, cleo.heard], [['1', '2'], [], ['2', '3']]);
+    assert.equal(world.announced, 4);
   });
 
   it('says the new epoch once, after a stream was rebuilt', async () => {

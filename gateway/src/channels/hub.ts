@@ -2,6 +2,7 @@ import type { StreamPosition } from '../protocol/index.ts';
 import { Channel } from './channel.ts';
 import type { Receiver, Subscription } from './channel.ts';
 import type {
+  Announcement,
   StreamEntry,
   StreamFeed,
   StreamMessage,
@@ -20,9 +21,12 @@ const RETRY_MS = 500;
 export interface HubOptions<F> {
   reader: StreamReader;
   feed: StreamFeed;
-  /** Entries that a sync asks for at once. */
-  historySize: number;
+  /** Entries that a sync of a channel asks for at once. */
+  historySize: (channel: string) => number;
   frame: (channel: string, entry: StreamEntry, epoch: string | undefined) => F;
+  announcement: (channel: string, announcement: Announcement) => F;
+  /** An announcement was delivered to `receivers` receivers. */
+  announced: (receivers: number) => void;
   /** An entry was delivered to `receivers` receivers. */
   delivered: (entry: StreamEntry, receivers: number) => void;
   /** A read for a sync failed; it is tried again. */
@@ -36,8 +40,8 @@ export interface HubOptions<F> {
 /** A subscription that is ready but not yet answered. */
 export interface PreparedSubscription {
   snapshot: StreamSnapshot;
-  /** To be called when the answer has been written; delivers from then on. */
-  activate(): void;
+  /** To be called when the answer has been written; delivers from then on, with announcements if it listens. */
+  activate(listens?: boolean): void;
 }
 
 /** The routing table: the channels that somebody on this gateway is subscribed to, and who. */
@@ -71,7 +75,7 @@ export class Hub<F> {
       await state.listening;
       const snapshot = await this.#options.reader.read(channel, range);
       if (!state.subscriptions.has(subscription)) return undefined;
-      return { snapshot, activate: () => this.#activate(state, subscription, snapshot) };
+      return { snapshot, activate: (listens) => this.#activate(state, subscription, snapshot, listens) };
     } catch (error) {
       this.#remove(state, subscription);
       throw error;
@@ -89,6 +93,11 @@ export class Hub<F> {
   /** A message of the feed. */
   receive(channel: string, message: StreamMessage): void {
     this.#channels.get(channel)?.receive(message);
+  }
+
+  /** An announcement of the feed. */
+  announce(channel: string, announcement: Announcement): void {
+    this.#channels.get(channel)?.announce(announcement);
   }
 
   /** The feed was interrupted: every channel looks for what it missed. */
@@ -111,15 +120,28 @@ export class Hub<F> {
     this.#retries.clear();
   }
 
-  #activate(state: Channel<F>, subscription: Subscription<F>, snapshot: StreamSnapshot): void {
+  #activate(
+    state: Channel<F>,
+    subscription: Subscription<F>,
+    snapshot: StreamSnapshot,
+    listens?: boolean,
+  ): void {
     if (state.subscriptions.has(subscription)) state.activate(subscription, snapshot);
+    if (listens && state.subscriptions.has(subscription)) state.listen(subscription);
     this.#noteIdle(state);
   }
 
   #open(name: string): Channel<F> {
-    const { frame, delivered, feed, unixNow } = this.#options;
+    const { frame, announcement, delivered, announced, feed, unixNow } = this.#options;
     const sync = (channel: Channel<F>, position: StreamPosition): void => void this.#sync(channel, position);
-    const state = new Channel<F>(name, { frame, delivered, sync, unixNow });
+    const state = new Channel<F>(name, {
+      frame,
+      announcement,
+      delivered,
+      announced,
+      sync,
+      unixNow,
+    });
     this.#channels.set(name, state);
     state.listening = feed.listen(name);
     // Those who subscribe at the same time share this failure; who comes later tries anew.
@@ -134,7 +156,7 @@ export class Hub<F> {
   }
 
   #remove(state: Channel<F>, subscription: Subscription<F>): void {
-    state.subscriptions.delete(subscription);
+    state.remove(subscription);
     this.#noteIdle(state);
   }
 
@@ -144,9 +166,10 @@ export class Hub<F> {
 
   async #sync(state: Channel<F>, position: StreamPosition): Promise<void> {
     const { reader, historySize, syncFailed } = this.#options;
+    const limit = historySize(state.name);
     try {
-      let snapshot = await reader.read(state.name, { since: position.offset, limit: historySize });
-      if (snapshot.epoch !== position.epoch) snapshot = await reader.read(state.name, { limit: historySize });
+      let snapshot = await reader.read(state.name, { since: position.offset, limit });
+      if (snapshot.epoch !== position.epoch) snapshot = await reader.read(state.name, { limit });
       state.synchronize(snapshot);
       this.#noteIdle(state);
     } catch (error) {

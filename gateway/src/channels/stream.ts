@@ -20,6 +20,13 @@ export interface StreamMessage extends StreamEntry {
   epoch: string;
 }
 
+/** That a client came to a channel or left it: told as it happens, and kept nowhere. */
+export interface Announcement {
+  what: 'join' | 'leave';
+  /** The JSON of a ClientInfo. */
+  info: string;
+}
+
 /** A channel's stream, or the part that was asked for, at one moment. */
 export interface StreamSnapshot {
   epoch: string;

@@ -16,17 +16,37 @@ const valid = {
     messagesPerSecond: 200,
     burst: 400,
     tiers: [{ name: 'vip', messagesPerSecond: 5_000, burst: 5_000 }],
+    tenant: { messagesPerSecond: 1_000, burst: 2_000 },
   },
   kafka: {
     brokers: ['kafka:9092'],
     tls: {},
     sasl: { mechanism: 'PLAIN', dir: '/sasl' },
     group: 'orders.causeway-delivery',
-    topics: [{ name: 'chat', topic: 'orders.chat' }],
+    topics: [
+      {
+        name: 'chat',
+        topic: 'orders.chat',
+        channels: {
+          subscribe: 'Granted',
+          publish: 'Subscribers',
+          history: { size: 10, seconds: 60 },
+          recovery: false,
+          presence: true,
+          joinLeave: true,
+        },
+      },
+    ],
   },
   redis: { url: 'rediss://redis:6379', tlsDir: '/internal' },
   drain: { perSecond: 2_000, timeoutMs: 30_000 },
 };
+
+/** The topic of `valid` with other channel options. */
+function changedChannels(change: object): object {
+  const [topic] = valid.kafka.topics;
+  return { ...topic, channels: { ...topic?.channels, ...change } };
+}
 
 /** `valid` with the member at `path` replaced. */
 function changed(path: string, value: unknown): unknown {
@@ -63,11 +83,28 @@ describe('gateway.json', () => {
     ],
     [
       'kafka.topics',
-      [
-        { name: 'a', topic: 'x' },
-        { name: 'a', topic: 'y' },
-      ],
-      'gateway.json: kafka.topics[1].name: must be different from the names of the other topics; it is "a"',
+      [valid.kafka.topics[0], valid.kafka.topics[0]],
+      'gateway.json: kafka.topics[1].name: must be different from the names of the other topics; it is "chat"',
+    ],
+    [
+      'kafka.topics',
+      [{ name: 'a', topic: 'x' }],
+      'gateway.json: kafka.topics[0].channels: must be an object; it is missing',
+    ],
+    [
+      'kafka.topics',
+      [changedChannels({ publish: 'Nobody' })],
+      'gateway.json: kafka.topics[0].channels.publish: must be one of Authenticated, Subscribers, Granted; it is "Nobody"',
+    ],
+    [
+      'kafka.topics',
+      [changedChannels({ presence: 'yes' })],
+      'gateway.json: kafka.topics[0].channels.presence: must be true or false; it is "yes"',
+    ],
+    [
+      'limits.tenant',
+      { messagesPerSecond: 5 },
+      'gateway.json: limits.tenant.burst: must be a whole number from 1; it is missing',
     ],
     ['auth', null, 'gateway.json: auth: must be an object; it is null'],
   ] as const) {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { GatewayConfig, KafkaConnectionConfig } from '@causeway/crds';
+import type { ChannelOptions, GatewayConfig, KafkaConnectionConfig, RateConfig } from '@causeway/crds';
 import { ConfigError, Field } from './validate.ts';
 
 const PORT_MAX = 65_535;
@@ -63,6 +63,7 @@ function jwt(field: Field): GatewayConfig['auth']['jwt'] {
 }
 
 function limits(field: Field): GatewayConfig['limits'] {
+  const tenant = field.maybe('tenant');
   return {
     connections: field.at('connections').integer(1),
     ...rate(field),
@@ -70,10 +71,11 @@ function limits(field: Field): GatewayConfig['limits'] {
       name: tier.at('name').string(),
       ...rate(tier),
     })),
+    ...(tenant && { tenant: rate(tenant) }),
   };
 }
 
-function rate(field: Field): { messagesPerSecond: number; burst: number } {
+function rate(field: Field): RateConfig {
   return {
     messagesPerSecond: field.at('messagesPerSecond').positive(),
     burst: field.at('burst').integer(1),
@@ -100,7 +102,23 @@ function kafka(field: Field): GatewayConfig['kafka'] {
     ...(tls && { tls }),
     ...(sasl && { sasl }),
     group: field.at('group').string(),
-    topics: topics.map((topic) => ({ name: topic.at('name').string(), topic: topic.at('topic').string() })),
+    topics: topics.map((topic) => ({
+      name: topic.at('name').string(),
+      topic: topic.at('topic').string(),
+      channels: channelOptions(topic.at('channels')),
+    })),
+  };
+}
+
+function channelOptions(field: Field): ChannelOptions {
+  const history = field.at('history');
+  return {
+    subscribe: field.at('subscribe').oneOf(['Authenticated', 'Granted']),
+    publish: field.at('publish').oneOf(['Authenticated', 'Subscribers', 'Granted']),
+    history: { size: history.at('size').integer(1), seconds: history.at('seconds').positive() },
+    recovery: field.at('recovery').boolean(),
+    presence: field.at('presence').boolean(),
+    joinLeave: field.at('joinLeave').boolean(),
   };
 }
 

@@ -66,6 +66,11 @@ export class Field {
     return value as number;
   }
 
+  boolean(): boolean {
+    if (typeof this.value !== 'boolean') this.fail('true or false');
+    return this.value;
+  }
+
   /** A number over 0. */
   positive(): number {
     if (typeof this.value !== 'number' || !Number.isFinite(this.value) || this.value <= 0) {

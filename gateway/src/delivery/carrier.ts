@@ -4,7 +4,6 @@ import { namespaceOf } from '../channels/index.ts';
 import { reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
 import { decodeEnvelope, encodeEntry } from './entry.ts';
-import { HISTORY } from './history.ts';
 import type { Append, AppendOutcome } from './redis-streams.ts';
 
 /** Records in one pipeline to Redis. */
@@ -30,6 +29,8 @@ export interface CarrierOptions {
   group: string;
   /** Topic in Kafka → namespace of its channels. */
   namespaces: ReadonlyMap<string, string>;
+  /** How far back a topic's history reaches, seconds. */
+  historySeconds(topic: string): number;
   streams: Streams;
   log: Log;
   carried(records: number): void;
@@ -202,7 +203,7 @@ export class Carrier {
     const { topic, partition } = source;
     const admin = this.#admin;
     if (!admin) throw new Error('not connected to Kafka');
-    const since = Date.now() - HISTORY.seconds * 1_000;
+    const since = Date.now() - this.#options.historySeconds(topic) * 1_000;
     const starts = await admin.fetchTopicOffsetsByTimestamp(topic, since);
     const ends = await admin.fetchTopicOffsets(topic);
     const start = Number(starts.find((entry) => entry.partition === partition)?.offset);

@@ -1,9 +1,18 @@
-/** How much of each channel is kept in Redis. Not configurable yet: the API has no channel options. */
-export const HISTORY = {
-  /** Publications in a stream, about. */
-  size: 1_000,
-  /** How long a stream lives after its last publication. A rebuild from Kafka reaches back as far. */
-  seconds: 3_600,
-  /** How long a channel's epoch and offset live after they were last used. */
-  positionSeconds: 86_400,
-} as const;
+/** A channel's epoch and offset live at least this long after they were last used, seconds. */
+const POSITION_MIN_S = 86_400;
+
+/** How much of a channel is kept in Redis. */
+export interface History {
+  /** Publications in the stream, about. */
+  size: number;
+  /** How long the stream lives after its last publication. A rebuild from Kafka reaches back as far. */
+  seconds: number;
+}
+
+/**
+ * How long a channel's epoch and offset live after they were last used, seconds: always longer than the stream, or
+ * offsets would begin anew in a stream that clients still have a position of.
+ */
+export function positionSeconds({ seconds }: History): number {
+  return Math.ceil(Math.max(POSITION_MIN_S, 2 * seconds));
+}

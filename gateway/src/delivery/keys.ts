@@ -6,6 +6,10 @@ export interface RedisKeys {
   meta(channel: string): string;
   /** Stream of a channel; an entry's id is `<offset>-0`. */
   stream(channel: string): string;
+  /** Hash of who has clients in a channel with presence: see presence-scripts.ts. */
+  presence(channel: string): string;
+  /** Hash of the clients of one gateway in one channel, named `<gateway>:<channel>`. */
+  members(name: string): string;
   /** Redis pub/sub channel of a channel. */
   feed(channel: string): string;
   /** The channel of a pub/sub channel. */
@@ -19,6 +23,8 @@ export function redisKeys(namespace: string, platform: string): RedisKeys {
     positions: `${prefix}positions`,
     meta: (channel) => `${prefix}meta:${channel}`,
     stream: (channel) => `${prefix}stream:${channel}`,
+    presence: (channel) => `${prefix}presence:${channel}`,
+    members: (name) => `${prefix}members:${name}`,
     feed: (channel) => feedPrefix + channel,
     channelOf: (feed) => feed.slice(feedPrefix.length),
   };

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type {
+  Announcement,
   KafkaPosition,
   StreamFeed,
   StreamMessage,
@@ -8,10 +9,16 @@ import type {
   StreamSnapshot,
 } from '../channels/index.ts';
 import { decodeEntry, decodeMessage } from './entry.ts';
-import { HISTORY } from './history.ts';
+import { positionSeconds } from './history.ts';
+import type { History } from './history.ts';
 import type { RedisKeys } from './keys.ts';
 import type { RedisClient, RedisLink } from './redis-link.ts';
+import { decodeAnnouncement } from './redis-presence.ts';
+import { RedisScripts } from './redis-scripts.ts';
+import type { ScriptCall } from './redis-scripts.ts';
 import { APPEND, READ } from './scripts.ts';
+
+const SCRIPTS = { append: APPEND, read: READ };
 
 /** Channels in one SUBSCRIBE after a reconnect. */
 const SUBSCRIBE_CHUNK = 500;
@@ -30,36 +37,34 @@ export interface Append {
 /** What became of it: see {@link APPEND}. */
 export type AppendOutcome = 'ok' | 'seen' | 'lost' | 'elsewhere';
 
-interface Scripts {
-  append: string;
-  read: string;
-}
-
 /** The channels' streams in Redis. */
 export class RedisStreams implements StreamReader {
   readonly #link: RedisLink;
   readonly #keys: RedisKeys;
-  #scripts: Scripts | undefined;
+  readonly #historyOf: (channel: string) => History;
+  readonly #scripts: RedisScripts<keyof typeof SCRIPTS>;
 
-  constructor(link: RedisLink, keys: RedisKeys) {
+  /** `historyOf` says how much is kept of a channel. */
+  constructor(link: RedisLink, keys: RedisKeys, historyOf: (channel: string) => History) {
     this.#link = link;
     this.#keys = keys;
+    this.#historyOf = historyOf;
+    this.#scripts = new RedisScripts(link, SCRIPTS);
   }
 
   /** To be called on each new connection: Redis may have lost its scripts. Rejects if it is a replica. */
   async prepare(client: RedisClient): Promise<void> {
     const [role] = await client.sendCommand<[string]>(['ROLE']);
     if (role !== 'master') throw new Error(`this Redis is a ${role}, which takes no writes`);
-    const [append, read] = await Promise.all([client.scriptLoad(APPEND), client.scriptLoad(READ)]);
-    this.#scripts = { append, read };
+    await this.#scripts.load(client);
   }
 
   async read(channel: string, range: StreamRange): Promise<StreamSnapshot> {
-    const reply = await this.#run('read', {
+    const reply = await this.#scripts.run('read', {
       keys: [this.#keys.meta(channel), this.#keys.stream(channel)],
       arguments: [
         newEpoch(),
-        String(HISTORY.positionSeconds),
+        String(positionSeconds(this.#historyOf(channel))),
         String(range.limit),
         range.since === undefined ? '' : String(range.since),
         range.reverse ? '1' : '0',
@@ -79,7 +84,7 @@ export class RedisStreams implements StreamReader {
   async append(records: Append[]): Promise<AppendOutcome[]> {
     const epoch = newEpoch();
     const replies = await Promise.all(
-      records.map((record) => this.#run('append', this.#appendCall(record, epoch))),
+      records.map((record) => this.#scripts.run('append', this.#appendCall(record, epoch))),
     );
     return replies as AppendOutcome[];
   }
@@ -96,9 +101,11 @@ export class RedisStreams implements StreamReader {
     await this.#link.client.hDel(this.#keys.positions, source);
   }
 
-  #appendCall(record: Append, epoch: string): { keys: string[]; arguments: string[] } {
+  #appendCall(record: Append, epoch: string): ScriptCall {
     const { source, kafka, previous, publication } = record;
     const channel = publication?.channel ?? '';
+    // Without a publication nothing is kept, so it does not matter for how long.
+    const history = publication ? this.#historyOf(channel) : { size: 1, seconds: 1 };
     return {
       keys: [this.#keys.positions, this.#keys.meta(channel), this.#keys.stream(channel)],
       arguments: [
@@ -107,46 +114,34 @@ export class RedisStreams implements StreamReader {
         String(previous),
         epoch,
         publication?.entry ?? '',
-        String(HISTORY.size),
-        String(HISTORY.seconds),
-        String(HISTORY.positionSeconds),
+        String(history.size),
+        String(Math.ceil(history.seconds)),
+        String(positionSeconds(history)),
         this.#keys.feed(channel),
         String(kafka.partition),
       ],
     };
   }
+}
 
-  async #run(script: keyof Scripts, call: { keys: string[]; arguments: string[] }): Promise<unknown> {
-    const client = this.#link.client;
-    const sha = this.#scripts?.[script] ?? '';
-    try {
-      return await client.evalSha(sha, call);
-    } catch (error) {
-      // A replica, or a server whose scripts were flushed: a new connection finds the right one, and loads them.
-      if (error instanceof Error && /^(READONLY|NOSCRIPT|LOADING|MASTERDOWN)/.test(error.message)) {
-        this.#link.reconnect(error);
-      }
-      throw error;
-    }
-  }
+/** Who takes what a feed brings. */
+export interface FeedListener {
+  message(channel: string, message: StreamMessage): void;
+  announcement(channel: string, announcement: Announcement): void;
 }
 
 /** Redis pub/sub on a connection of its own. */
 export class RedisFeed implements StreamFeed {
   readonly #link: RedisLink;
   readonly #keys: RedisKeys;
-  readonly #onMessage: (channel: string, message: StreamMessage) => void;
+  readonly #heard: FeedListener;
   readonly #channels = new Set<string>();
   readonly #listener: (text: string, feed: string) => void;
 
-  constructor(
-    link: RedisLink,
-    keys: RedisKeys,
-    onMessage: (channel: string, message: StreamMessage) => void,
-  ) {
+  constructor(link: RedisLink, keys: RedisKeys, heard: FeedListener) {
     this.#link = link;
     this.#keys = keys;
-    this.#onMessage = onMessage;
+    this.#heard = heard;
     this.#listener = (text, feed) => this.#take(this.#keys.channelOf(feed), text);
   }
 
@@ -169,7 +164,9 @@ export class RedisFeed implements StreamFeed {
   /** Must not throw: it is called from inside the client's parser. */
   #take(channel: string, text: string): void {
     try {
-      this.#onMessage(channel, decodeMessage(text));
+      const announcement = decodeAnnouncement(text);
+      if (announcement) this.#heard.announcement(channel, announcement);
+      else this.#heard.message(channel, decodeMessage(text));
     } catch (error) {
       this.#link.reconnect(error);
     }

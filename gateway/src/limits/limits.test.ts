@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { fullBucket, take, UserLimits } from './index.ts';
+import { fullBucket, take, SendLimits } from './index.ts';
 
 const rate = fc.record({
   messagesPerSecond: fc.double({ min: 0.1, max: 1_000, noNaN: true }),
@@ -51,7 +51,38 @@ describe('a token bucket', () => {
   });
 });
 
-describe('user limits', () => {
+const sender = (user: string, tier?: string, tenant?: string) => ({ user, tier, tenant });
+
+describe('limits of tenants', () => {
+  const table = { messagesPerSecond: 1, burst: 3, tiers: [], tenant: { messagesPerSecond: 1, burst: 4 } };
+
+  it('are shared by the users of one', () => {
+    const limits = new SendLimits(table);
+    const sent = (user: string, tenant?: string): boolean => limits.allow(sender(user, undefined, tenant), 0);
+    assert.deepEqual(
+      [sent('ann', 'a'), sent('ann', 'a'), sent('bob', 'a'), sent('bob', 'a')],
+      Array(4).fill(true),
+    );
+    assert.equal(sent('bob', 'a'), false);
+    assert.equal(sent('bob', 'b'), true, 'not counted for the user when the tenant was over its rate');
+    assert.equal(sent('cleo'), true);
+  });
+
+  it('are not used up by a user over its own rate', () => {
+    const limits = new SendLimits(table);
+    for (let i = 0; i < 100; i++) limits.allow(sender('ann', undefined, 'a'), 0);
+    assert.equal(limits.allow(sender('bob', undefined, 'a'), 0), true);
+  });
+
+  it('do not mix with those of users and tiers of that name', () => {
+    const limits = new SendLimits({ ...table, burst: 1, tenant: { messagesPerSecond: 1, burst: 1 } });
+    assert.equal(limits.allow(sender('x', undefined, ' x'), 0), true);
+    assert.equal(limits.allow(sender('y', undefined, 'x'), 0), true);
+    assert.equal(limits.size, 4);
+  });
+});
+
+describe('limits of users', () => {
   const table = {
     messagesPerSecond: 1,
     burst: 1,
@@ -59,27 +90,27 @@ describe('user limits', () => {
   };
 
   it('are one for each user, and by tier', () => {
-    const limits = new UserLimits(table);
-    assert.equal(limits.allow('ann', undefined, 0), true);
-    assert.equal(limits.allow('ann', undefined, 0), false);
-    assert.equal(limits.allow('bob', 'no such tier', 0), true);
-    const vip = Array.from({ length: 6 }, () => limits.allow('cleo', 'vip', 0));
+    const limits = new SendLimits(table);
+    assert.equal(limits.allow(sender('ann', undefined), 0), true);
+    assert.equal(limits.allow(sender('ann', undefined), 0), false);
+    assert.equal(limits.allow(sender('bob', 'no such tier'), 0), true);
+    const vip = Array.from({ length: 6 }, () => limits.allow(sender('cleo', 'vip'), 0));
     assert.deepEqual(vip, [true, true, true, true, true, false]);
   });
 
   it('are not refilled by a token with another tier', () => {
-    const limits = new UserLimits(table);
+    const limits = new SendLimits(table);
     for (let i = 0; i < 10; i++) {
-      limits.allow('ann', 'vip', 0);
-      limits.allow('ann', undefined, 0);
+      limits.allow(sender('ann', 'vip'), 0);
+      limits.allow(sender('ann', undefined), 0);
     }
-    assert.equal(limits.allow('ann', 'vip', 0), false);
-    assert.equal(limits.allow('ann', undefined, 0), false);
+    assert.equal(limits.allow(sender('ann', 'vip'), 0), false);
+    assert.equal(limits.allow(sender('ann', undefined), 0), false);
   });
 
   it('are forgotten when they are full again', () => {
-    const limits = new UserLimits(table);
-    for (let i = 0; i < 1_000; i++) limits.allow(`user ${i}`, i % 2 ? 'vip' : undefined, 0);
+    const limits = new SendLimits(table);
+    for (let i = 0; i < 1_000; i++) limits.allow(sender(`user ${i}`, i % 2 ? 'vip' : undefined), 0);
     assert.equal(limits.size, 1_000);
     limits.sweep(60);
     assert.equal(limits.size, 500, 'vip buckets are full after 50 ms');

@@ -1,4 +1,4 @@
-/** How fast a user may send. */
+/** How fast somebody may send. */
 export interface Rate {
   messagesPerSecond: number;
   /** Messages that may come at once after a pause. */
@@ -16,12 +16,17 @@ export function fullBucket(rate: Rate, now: number): Bucket {
   return { tokens: rate.burst, refilledAt: now };
 }
 
-/** Takes one token, and says whether there was one. Changes `bucket`. */
-export function take(bucket: Bucket, rate: Rate, now: number): boolean {
+/** Whether there is a token. Refills `bucket`. */
+export function hasToken(bucket: Bucket, rate: Rate, now: number): boolean {
   const elapsed = Math.max(0, now - bucket.refilledAt);
   bucket.tokens = Math.min(rate.burst, bucket.tokens + (elapsed / 1000) * rate.messagesPerSecond);
   bucket.refilledAt = Math.max(now, bucket.refilledAt);
-  if (bucket.tokens < 1) return false;
+  return bucket.tokens >= 1;
+}
+
+/** Takes one token, and says whether there was one. Changes `bucket`. */
+export function take(bucket: Bucket, rate: Rate, now: number): boolean {
+  if (!hasToken(bucket, rate, now)) return false;
   bucket.tokens -= 1;
   return true;
 }

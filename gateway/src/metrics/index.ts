@@ -12,6 +12,7 @@ export interface GaugeSources {
   /** TLS handshakes under way. */
   handshakes: () => Promise<number>;
   channels: () => number;
+  presence: () => number;
   pendingPublications: () => number;
   /** Whether redis-commands, redis-feed or kafka can be used. */
   backendUp: () => Record<string, boolean>;
@@ -34,7 +35,9 @@ export interface Metrics {
   publishAck: Histogram;
   publishToDeliver: Histogram;
   carried: Counter;
-  /** reason: slow_reader, connect_timeout, not_upgraded, bad_record, http2_flood, http2_error */
+  /** Channels whose presence Redis had lost and was told again. */
+  presenceRepairs: Counter;
+  /** reason: slow_reader, connect_timeout, not_upgraded, bad_record, http2_flood, http2_error, join_leave */
   drops: Counter<'reason'>;
   /** kind: protocol_<code>, token_<kind>, kafka_<what>, redis_<what>, internal */
   errors: Counter<'kind'>;
@@ -56,6 +59,7 @@ export function createMetrics(sources: GaugeSources): Metrics {
     });
   gauge('causeway_gateway_handshakes_in_flight', 'TLS handshakes under way', sources.handshakes);
   gauge('causeway_gateway_channels', 'Channels with subscribers here', sources.channels);
+  gauge('causeway_gateway_presence_entries', 'Clients shown to others, by channel', sources.presence);
   gauge('causeway_gateway_publish_queue', 'Publications that wait for Kafka', sources.pendingPublications);
   // Registered by their constructors; their values are read when they are collected.
   void new Gauge({
@@ -110,6 +114,10 @@ export function createMetrics(sources: GaugeSources): Metrics {
       'From a publication to its delivery by this gateway',
     ),
     carried: counter('causeway_gateway_carried_total', 'Records carried from Kafka to Redis'),
+    presenceRepairs: counter(
+      'causeway_gateway_presence_repairs_total',
+      'Channels whose presence Redis had lost and was told again',
+    ),
     drops: counter('causeway_gateway_drops_total', 'What was dropped, and why', 'reason'),
     errors: counter('causeway_gateway_errors_total', 'Errors by kind', 'kind'),
   };

@@ -50,5 +50,8 @@ export const DISCONNECT = {
 
 /** Why the server ends one subscription. From 2500 on, clients subscribe again on their own. */
 export const UNSUBSCRIBE = {
+  /** For good: the client may no longer be subscribed. */
+  server: { code: 2000, reason: 'server unsubscribe' },
   insufficientState: { code: 2500, reason: 'insufficient state' },
+  expired: { code: 2501, reason: 'subscription expired' },
 } as const satisfies Record<string, Disconnect>;

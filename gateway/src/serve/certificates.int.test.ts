@@ -6,7 +6,15 @@ import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { createTestPki, startRedis } from '../../../e2e/harness/index.ts';
 import type { Redis, TestPki } from '../../../e2e/harness/index.ts';
 import { freePort, run, waitFor } from '../../../e2e/tools/index.ts';
-import { buildBundle, certificateFiles, rawClient, RUNTIMES, startGateway, token } from '../testing/index.ts';
+import {
+  buildBundle,
+  certificateFiles,
+  rawClient,
+  RUNTIMES,
+  startGateway,
+  testTopic,
+  token,
+} from '../testing/index.ts';
 import type { GatewayProcess, Platform } from '../testing/index.ts';
 
 const EACH = { timeout: 60_000 };
@@ -34,7 +42,7 @@ for (const runtime of RUNTIMES) {
         pki,
         redisUrl: redis.url,
         brokers,
-        topics: [{ name: 'chat', topic: 'p.chat' }],
+        topics: [testTopic('p', 'chat')],
       };
     });
     after(async () => {

@@ -18,6 +18,7 @@ import {
   sdk,
   startBackends,
   startGateway,
+  testTopic,
 } from '../testing/index.ts';
 import type { Backends, GatewayProcess, MountedSecret, Platform } from '../testing/index.ts';
 
@@ -381,7 +382,7 @@ for (const runtime of RUNTIMES) {
 
     it('uses partitions and topics that come later', EACH, async () => {
       const gateway = await start((config) => {
-        config.kafka.topics.push({ name: 'later', topic: `${platform.name}.later` });
+        config.kafka.topics.push(testTopic(platform.name, 'later'));
       });
       const ann = await client([gateway], 'ann');
       await publish(ann, 'chat:a', 1);

@@ -1,23 +1,26 @@
+import { randomBytes } from 'node:crypto';
 import { DISCONNECT } from '../protocol/index.ts';
 import { TokenVerifier } from '../auth/index.ts';
-import { Hub } from '../channels/index.ts';
+import { Hub, Topics } from '../channels/index.ts';
 import type { StreamEntry } from '../channels/index.ts';
 import {
   Carrier,
   createKafka,
-  HISTORY,
   KafkaLog,
   redisKeys,
   RedisFeed,
   RedisLink,
+  RedisPresence,
   RedisStreams,
 } from '../delivery/index.ts';
-import { UserLimits } from '../limits/index.ts';
+import { SendLimits } from '../limits/index.ts';
 import type { Log } from '../log/index.ts';
 import { reason } from '../log/index.ts';
 import { createMetrics } from '../metrics/index.ts';
 import type { Metrics } from '../metrics/index.ts';
+import { Presence } from '../presence/index.ts';
 import { PerCodec } from '../protocol/index.ts';
+import type { ClientInfo } from '../protocol/index.ts';
 import { Session } from '../session/index.ts';
 import type { SessionEvents, SessionServices } from '../session/index.ts';
 import { ClientServer, frameOf } from '../transport/index.ts';
@@ -27,6 +30,9 @@ import { planDrain } from './drain.ts';
 
 const TICK_MS = 100;
 const SWEEP_MS = 1_000;
+/** How long a gateway's presence outlives it, and how often it is kept: two may fail. */
+const PRESENCE_TTL_MS = 25_000;
+const PRESENCE_KEEP_MS = 8_000;
 /** How long clients get to close their end after they were sent away. */
 const CLOSE_MS = 3_000;
 /**
@@ -52,12 +58,14 @@ export interface GatewayParts {
 export class Gateway {
   readonly metrics: Metrics;
   readonly #parts: GatewayParts;
+  readonly #topics: Topics;
   readonly #commands: RedisLink;
   readonly #feedLink: RedisLink;
   readonly #hub: Hub<PerCodec<Buffer>>;
   readonly #publications: KafkaLog;
   readonly #carrier: Carrier;
-  readonly #limits: UserLimits;
+  readonly #limits: SendLimits;
+  readonly #presence: Presence;
   readonly #services: SessionServices<Buffer>;
   readonly #timers: NodeJS.Timeout[] = [];
   #server: ClientServer | undefined;
@@ -72,18 +80,24 @@ export class Gateway {
       connections: () => this.#server?.carried ?? {},
       handshakes: async () => (await this.#server?.handshakes()) ?? 0,
       channels: () => this.#hub.channels,
+      presence: () => this.#presence.entries,
       pendingPublications: () => this.#publications.pending,
       backendUp: () => this.#backends(),
     });
+    this.#topics = new Topics(config.kafka.topics);
     const keys = redisKeys(config.namespace, config.platform);
     this.#commands = new RedisLink({
       redis: config.redis,
       name: 'commands',
       log,
-      prepare: (client) => streams.prepare(client),
+      prepare: async (client) => {
+        await streams.prepare(client);
+        await presence.prepare(client);
+      },
       connected: () => {
         this.#redisSeen.commands = true;
         this.#carrier.verify();
+        void this.#presence.keep();
       },
       failed: () => this.#error('redis_commands'),
     });
@@ -98,10 +112,18 @@ export class Gateway {
       },
       failed: () => this.#error('redis_feed'),
     });
-    const streams = new RedisStreams(this.#commands, keys);
-    const feed = new RedisFeed(this.#feedLink, keys, (channel, message) =>
-      this.#hub.receive(channel, message),
-    );
+    const streams = new RedisStreams(this.#commands, keys, (channel) => this.#topics.historyOf(channel));
+    const feed = new RedisFeed(this.#feedLink, keys, {
+      message: (channel, message) => this.#hub.receive(channel, message),
+      announcement: (channel, announcement) => this.#hub.announce(channel, announcement),
+    });
+    const presence = new RedisPresence({
+      link: this.#commands,
+      keys,
+      gateway: `${parts.podName}-${randomBytes(4).toString('hex')}`,
+      ttlMs: PRESENCE_TTL_MS,
+    });
+    this.#presence = this.#createPresence(presence);
     this.#hub = this.#createHub(streams, feed);
     const kafka = (role: string) => () =>
       createKafka({ connection: config.kafka, clientId: `${parts.podName}-${role}`, log });
@@ -115,6 +137,7 @@ export class Gateway {
       kafka: kafka('carry'),
       group: config.kafka.group,
       namespaces: new Map(config.kafka.topics.map(({ name, topic }) => [topic, name])),
+      historySeconds: (topic) => historySecondsOf(config, topic),
       streams,
       log,
       carried: (records) => this.metrics.carried.inc(records),
@@ -123,7 +146,7 @@ export class Gateway {
         else this.#error(what === 'append' ? 'redis_append' : 'kafka_consume');
       },
     });
-    this.#limits = new UserLimits(config.limits);
+    this.#limits = new SendLimits(config.limits);
     this.#services = this.#createServices(streams);
   }
 
@@ -152,6 +175,7 @@ export class Gateway {
         this.#hub.sweep();
         this.#limits.sweep(performance.now());
       }, SWEEP_MS),
+      setInterval(() => void this.#presence.keep(), PRESENCE_KEEP_MS),
     );
   }
 
@@ -204,7 +228,7 @@ export class Gateway {
 
   /** Ends everything: what was acknowledged is in Kafka, what is under way is waited for. */
   async stop(): Promise<void> {
-    await Promise.all([this.#publications.close(), this.#carrier.close()]);
+    await Promise.all([this.#publications.close(), this.#carrier.close(), this.#presence.close()]);
     for (const timer of this.#timers) clearInterval(timer);
     this.#server?.destroy();
     this.#hub.close();
@@ -216,9 +240,14 @@ export class Gateway {
     return new Hub<PerCodec<Buffer>>({
       reader,
       feed,
-      historySize: HISTORY.size,
+      historySize: (channel) => this.#topics.historyOf(channel).size,
       frame: (channel, entry, epoch) =>
         new PerCodec((codec) => frameOf(codec.push(channel, 'pub', { ...entry, epoch }))),
+      announcement: (channel, { what, info }) => {
+        const push = { info: JSON.parse(info) as ClientInfo };
+        return new PerCodec((codec) => frameOf(codec.push(channel, what, push)));
+      },
+      announced: (receivers) => (this.metrics.messages.out += receivers),
       delivered: (entry: StreamEntry, receivers) => {
         const seconds = Math.max(0, Date.now() - entry.publishedAt) / 1000;
         this.metrics.publishToDeliver.observe(seconds);
@@ -233,15 +262,30 @@ export class Gateway {
     });
   }
 
+  #createPresence(store: RedisPresence): Presence {
+    const { drops, presenceRepairs } = this.metrics;
+    return new Presence({
+      store,
+      failed: (error) => {
+        this.#error('redis_presence');
+        this.#parts.log.debug('presence not told', { reason: reason(error) });
+      },
+      dropped: () => drops.inc({ reason: 'join_leave' }),
+      repaired: () => presenceRepairs.inc(),
+      now: () => performance.now(),
+    });
+  }
+
   #createServices(streams: RedisStreams): SessionServices<Buffer> {
     const { config, verifier } = this.#parts;
     return {
       verifier,
       hub: this.#hub,
       streams,
+      presence: this.#presence,
       log: this.#publications,
       limits: this.#limits,
-      topics: new Map(config.kafka.topics.map(({ name, topic }) => [name, topic])),
+      topics: this.#topics,
       heartbeat: config.heartbeat,
       pingFrame: new PerCodec((codec) => frameOf(codec.ping)),
       version: VERSION,
@@ -301,4 +345,9 @@ export class Gateway {
   #error(kind: string): void {
     this.metrics.errors.inc({ kind });
   }
+}
+
+/** How far back the history of a topic in Kafka reaches, seconds. */
+function historySecondsOf({ kafka }: GatewayConfig, topic: string): number {
+  return kafka.topics.find((one) => one.topic === topic)?.channels.history.seconds ?? 0;
 }

@@ -8,7 +8,7 @@ import { ensureBinary } from '../../../e2e/binaries/index.ts';
 import { createTestPki, startRedis } from '../../../e2e/harness/index.ts';
 import type { Redis, TestPki } from '../../../e2e/harness/index.ts';
 import { CommandError, freePort, run } from '../../../e2e/tools/index.ts';
-import { buildBundle, RUNTIMES, startGateway } from '../testing/index.ts';
+import { buildBundle, RUNTIMES, startGateway, testTopic } from '../testing/index.ts';
 import type { GatewayProcess, Runtime } from '../testing/index.ts';
 
 /**
@@ -84,7 +84,7 @@ for (const runtime of RUNTIMES) {
         pki,
         redisUrl: redis.url,
         brokers,
-        topics: [{ name: 'chat', topic: 'p.chat' }],
+        topics: [testTopic('p', 'chat')],
       };
       gateway = await startGateway({ runtime, platform });
     });

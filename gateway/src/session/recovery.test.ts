@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { StreamEntry } from '../channels/index.ts';
 import { Payload } from '../protocol/index.ts';
-import { historyOf, recoveryOf } from './recovery.ts';
+import { fitIntoReply, historyOf, recoveryOf } from './recovery.ts';
 
 const entry = (offset: number, data: unknown = 1): StreamEntry => ({
   offset,
@@ -57,6 +57,30 @@ describe('recovery', () => {
       entries: [entry(1, 'x'.repeat(400_000)), entry(2, 'x'.repeat(400_000))],
     };
     assert.equal(recoveryOf(large, { epoch: 'e', offset: 0 }).result.recovered, undefined);
+  });
+});
+
+describe('recoveries in one reply', () => {
+  it('are given up where there is no more room, and say from where to go on', () => {
+    const of = (size: number) => {
+      const found = { ...snapshot(2, []), entries: [entry(1, 'x'.repeat(size)), entry(2)] };
+      return recoveryOf(found, { epoch: 'e', offset: 0 });
+    };
+    const all = [of(400_000), of(300_000), of(100)];
+    fitIntoReply(all);
+    assert.deepEqual(
+      all.map(({ result, missed }) => [
+        result.recovered,
+        result.was_recovering,
+        result.offset,
+        missed.length,
+      ]),
+      [
+        [true, true, 0, 2],
+        [undefined, true, 2, 0],
+        [true, true, 0, 2],
+      ],
+    );
   });
 });
 

@@ -16,6 +16,11 @@ export interface Recovery {
   missed: StoredPublication[];
 }
 
+/** The answer to a subscriber that cannot recover: where the stream is. */
+export function positionOf({ epoch, offset }: StreamSnapshot): Recovery {
+  return { result: { epoch, offset }, missed: [] };
+}
+
 /**
  * What a subscriber gets that has everything up to `from` (undefined: it starts now). `snapshot` was read after that
  * offset. Recovered means exactly what it missed, in order; else nothing, and it must load its state anew.
@@ -28,6 +33,26 @@ export function recoveryOf(snapshot: StreamSnapshot, from: StreamPosition | unde
   if (!isWhole(snapshot, from) || sizeOf(entries) > MAX_REPLY_BYTES) return { result, missed: [] };
   // The position that it recovers from: each publication that follows moves it.
   return { result: { ...result, offset: from.offset, recovered: true }, missed: entries };
+}
+
+/**
+ * For recoveries that go into one reply: those for whose publications there is no more room are not recovered. Changes
+ * them.
+ */
+export function fitIntoReply(recoveries: Recovery[]): void {
+  let size = 0;
+  for (const recovery of recoveries) {
+    const more = sizeOf(recovery.missed);
+    if (size + more <= MAX_REPLY_BYTES) size += more;
+    else giveUp(recovery);
+  }
+}
+
+function giveUp(recovery: Recovery): void {
+  const last = recovery.missed.at(-1);
+  recovery.missed = [];
+  delete recovery.result.recovered;
+  if (last) recovery.result.offset = last.offset;
 }
 
 /** Whether the entries are all that came after `from`, up to the end. */
@@ -51,12 +76,12 @@ export function historyOf(
   return { result: { epoch, offset }, publications: fitting(entries) };
 }
 
-function sizeOf(entries: StreamEntry[]): number {
+function sizeOf(entries: StoredPublication[]): number {
   return entries.reduce((sum, entry) => sum + bytesOf(entry), 0);
 }
 
 /** About what it takes in a reply; base64, where it is that in the JSON form. */
-function bytesOf({ data, info }: StreamEntry): number {
+function bytesOf({ data, info }: StoredPublication): number {
   return Buffer.byteLength(data.text) + Buffer.byteLength(info);
 }
 

@@ -1,7 +1,8 @@
 import type { TokenVerifier } from '../auth/index.ts';
-import type { Hub, StreamReader } from '../channels/index.ts';
+import type { Hub, StreamReader, Topics } from '../channels/index.ts';
 import type { PublicationLog } from '../delivery/index.ts';
-import type { UserLimits } from '../limits/index.ts';
+import type { SendLimits } from '../limits/index.ts';
+import type { Presence } from '../presence/index.ts';
 import type { Disconnect, Message, PerCodec } from '../protocol/index.ts';
 
 /** The client's end of a connection. `F` is a frame that is ready to be written. */
@@ -29,13 +30,13 @@ export interface SessionEvents {
 
 /** What all sessions share. */
 export interface SessionServices<F> {
-  verifier: Pick<TokenVerifier, 'verify'>;
+  verifier: Pick<TokenVerifier, 'verify' | 'verifySubscription'>;
   hub: Pick<Hub<PerCodec<F>>, 'subscribe' | 'unsubscribe'>;
   streams: StreamReader;
+  presence: Pick<Presence, 'join' | 'leave' | 'list' | 'stats'>;
   log: PublicationLog;
-  limits: UserLimits;
-  /** Namespace of channels → topic in Kafka. */
-  topics: ReadonlyMap<string, string>;
+  limits: Pick<SendLimits, 'allow'>;
+  topics: Topics;
   heartbeat: { intervalMs: number; timeoutMs: number };
   pingFrame: PerCodec<F>;
   /** Told to clients. */

@@ -1,33 +1,51 @@
 import { randomUUID } from 'node:crypto';
 import { TokenError } from '../auth/index.ts';
-import type { Identity } from '../auth/index.ts';
-import { namespaceOf } from '../channels/index.ts';
-import type { Receiver } from '../channels/index.ts';
-import { BackendAwayError, encodeEnvelope, HISTORY } from '../delivery/index.ts';
+import type { Identity, Right } from '../auth/index.ts';
+import type { Topic } from '../channels/index.ts';
+import { BackendAwayError, encodeEnvelope } from '../delivery/index.ts';
 import { DISCONNECT, ERROR, MalformedFrameError } from '../protocol/index.ts';
 import type {
   ClientInfo,
   Codec,
   Command,
+  ConnectRequest,
   Disconnect,
   HistoryRequest,
   PerCodec,
   ProtocolError,
   PublishRequest,
   Results,
-  SubscribeRequest,
 } from '../protocol/index.ts';
-import { recoveryOf, historyOf } from './recovery.ts';
+import { awayIf } from './away.ts';
+import { expiryOf } from './expiry.ts';
+import { historyOf } from './recovery.ts';
+import { RefusedError } from './refused.ts';
 import type { SessionServices, Wire } from './services.ts';
+import { replyOf, Subscriptions } from './subscriptions.ts';
+import type { ServerSide, Subscriber } from './subscriptions.ts';
 
-/** Channels that one connection may be subscribed to, as in Centrifugo. */
-export const MAX_CHANNELS = 128;
 /** Commands of one connection that may be under way at once. */
 const MAX_IN_FLIGHT = 256;
 /** Most bytes of `data` in a publication. */
 export const MAX_PUBLICATION_BYTES = 32 * 1024;
 /** How long a connection outlives its token, for the client to refresh it, seconds. */
 const EXPIRY_GRACE_S = 10;
+
+/** Most bytes of a presence reply: it must fit into the output buffer of its connection. */
+const MAX_PRESENCE_BYTES = 512 * 1024;
+
+const NO_SUBSCRIPTIONS: ReadonlyMap<string, ServerSide> = new Map();
+
+/** Whoever has not proven who it is. */
+const NOBODY: Identity = {
+  user: '',
+  tier: undefined,
+  tenant: undefined,
+  info: undefined,
+  expiresAt: undefined,
+  capabilities: undefined,
+  subscriptions: undefined,
+};
 
 type Phase = 'new' | 'connecting' | 'connected' | 'closed';
 
@@ -39,16 +57,16 @@ type Authenticated = Exclude<Command, { method: 'pong' | 'connect' }>;
  * A reply follows its command in any order; what a client must see in order (a subscribe reply before the channel's
  * publications) is written in order.
  */
-export class Session<F> implements Receiver<PerCodec<F>> {
+export class Session<F> implements Subscriber<F> {
   readonly #services: SessionServices<F>;
   readonly #wire: Wire<F>;
   readonly #codec: Codec;
   #phase: Phase = 'new';
-  #identity: Identity | undefined;
+  #identity = NOBODY;
   #info: ClientInfo = { user: '', client: '' };
   /** Commands that came before the connect command was answered. */
   #early: Authenticated[] = [];
-  #channels: Set<string> | undefined;
+  #subscriptions: Subscriptions<F> | undefined;
   #inFlight = 0;
   #nextPingAt = 0;
   #pongDueAt = 0;
@@ -84,7 +102,8 @@ export class Session<F> implements Receiver<PerCodec<F>> {
   tick(now: number, unixNow: number): void {
     if (this.#phase !== 'connected') return;
     const { heartbeat, pingFrame } = this.#services;
-    const expiresAt = this.#identity?.expiresAt;
+    const { expiresAt } = this.#identity;
+    this.#subscriptions?.tick(unixNow);
     if (expiresAt !== undefined && unixNow / 1000 > expiresAt + EXPIRY_GRACE_S) {
       this.close(DISCONNECT.expired);
     } else if (this.#pongDueAt > 0 && now >= this.#pongDueAt) {
@@ -107,20 +126,41 @@ export class Session<F> implements Receiver<PerCodec<F>> {
   /** The connection is over: nothing of it is left. */
   ended(): void {
     this.#phase = 'closed';
-    for (const channel of this.#channels ?? []) this.#services.hub.unsubscribe(channel, this);
-    this.#channels = undefined;
+    this.#subscriptions?.end();
+    this.#subscriptions = undefined;
     this.#early = [];
   }
 
-  // Receiver
+  // Subscriber
+
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  get info(): ClientInfo {
+    return this.#info;
+  }
 
   deliver(frame: PerCodec<F>): void {
     this.#wire.sendFrame(frame.for(this.#codec));
   }
 
   dropped(channel: string, why: Disconnect): void {
-    this.#channels?.delete(channel);
-    this.#wire.send(this.#codec.push(channel, 'unsubscribe', why));
+    this.#subscriptions?.dropped(channel, why);
+  }
+
+  reply<K extends keyof Results>(id: number, what: K, result: Results[K]): void {
+    if (this.#phase !== 'closed') this.#wire.send(this.#codec.reply(id, what, result));
+  }
+
+  pushUnsubscribe(channel: string, why: Disconnect): void {
+    if (this.#phase !== 'closed') this.#wire.send(this.#codec.push(channel, 'unsubscribe', why));
+  }
+
+  fail(id: number, error: ProtocolError): void {
+    if (this.#phase === 'closed') return;
+    this.#services.events.failed(error.code);
+    this.reply(id, 'error', error);
   }
 
   // Commands
@@ -130,7 +170,7 @@ export class Session<F> implements Receiver<PerCodec<F>> {
     if (command.method === 'connect') {
       if (this.#phase !== 'new') return this.close(DISCONNECT.badRequest);
       this.#phase = 'connecting';
-      void this.#connect(command.id, command.request.token);
+      void this.#connect(command.id, command.request);
       return;
     }
     if (this.#phase === 'connected') return this.#start(command);
@@ -139,35 +179,51 @@ export class Session<F> implements Receiver<PerCodec<F>> {
     else this.close(DISCONNECT.badRequest);
   }
 
-  async #connect(id: number, token: string): Promise<void> {
+  async #connect(id: number, { token, subs }: ConnectRequest): Promise<void> {
     try {
       const identity = await this.#services.verifier.verify(token);
       if (this.#phase !== 'connecting') return;
-      this.#accept(id, identity);
+      this.#identify(identity);
+      const begun = identity.subscriptions
+        ? await this.#subscribed().begin(identity.subscriptions, subs)
+        : NO_SUBSCRIPTIONS;
+      if (this.#phase !== 'connecting') return;
+      this.#accept(id, begun);
     } catch (error) {
       if (this.#phase !== 'connecting') return;
       this.#refuse(id, error);
     }
   }
 
-  #accept(id: number, identity: Identity): void {
-    const { heartbeat, version, now } = this.#services;
-    this.#identity = identity;
+  #identify(identity: Identity): void {
+    this.#remember(identity);
     this.#info = {
       user: identity.user,
       client: randomUUID(),
       ...(identity.info !== undefined && { conn_info: identity.info }),
     };
+  }
+
+  /** Keeps what is asked for later; subscriptions are only made when the client connects. */
+  #remember(identity: Identity): void {
+    this.#identity = identity.subscriptions ? { ...identity, subscriptions: undefined } : identity;
+  }
+
+  #accept(id: number, begun: ReadonlyMap<string, ServerSide>): void {
+    const { heartbeat, version, now, unixNow } = this.#services;
     this.#phase = 'connected';
     // Spread over the interval, so that clients that came together are not pinged together.
     this.#nextPingAt = now() + heartbeat.intervalMs * (0.5 + Math.random() / 2);
-    this.#reply(id, 'connect', {
+    const subs = new Map([...begun].map(([channel, { recovery }]) => [channel, replyOf(recovery)]));
+    this.reply(id, 'connect', {
       client: this.#info.client,
       version,
       ping: Math.ceil(heartbeat.intervalMs / 1000),
       pong: true,
-      ...this.#expiry(identity),
+      ...expiryOf(this.#identity.expiresAt, unixNow()),
+      ...(subs.size > 0 && { subs }),
     });
+    for (const { activate } of begun.values()) activate();
     this.#services.events.connected();
     const early = this.#early;
     this.#early = [];
@@ -175,95 +231,87 @@ export class Session<F> implements Receiver<PerCodec<F>> {
   }
 
   #refuse(id: number, error: unknown): void {
-    const kind = error instanceof TokenError ? error.kind : 'unavailable';
-    this.#services.events.refused(kind, error);
-    if (kind === 'invalid') return this.close(DISCONNECT.invalidToken);
+    this.#subscriptions?.end();
+    this.#subscriptions = undefined;
+    if (error instanceof TokenError) {
+      this.#services.events.refused(error.kind, error);
+      if (error.kind === 'invalid') return this.close(DISCONNECT.invalidToken);
+    }
     this.#phase = 'new';
     this.#early = [];
-    this.#fail(id, kind === 'expired' ? ERROR.tokenExpired : ERROR.internal);
+    this.#failFor(id, 'connect', error);
+  }
+
+  /** What the client is told of an error; what is none of its own is a fault of ours. */
+  #failFor(id: number, method: string, error: unknown): void {
+    if (error instanceof RefusedError) return this.fail(id, error.error);
+    if (error instanceof BackendAwayError) return this.fail(id, ERROR.backendAway);
+    if (error instanceof TokenError)
+      return this.fail(id, error.kind === 'expired' ? ERROR.tokenExpired : ERROR.internal);
+    this.#services.events.broken(method, error);
+    this.fail(id, ERROR.internal);
   }
 
   /** Begins a command; its reply comes later. */
   #start(command: Authenticated): void {
     if (command.method === 'send') return this.close(DISCONNECT.notAvailable);
-    if (this.#inFlight >= MAX_IN_FLIGHT) return this.#fail(command.id, ERROR.tooManyRequests);
+    if (this.#inFlight >= MAX_IN_FLIGHT) return this.fail(command.id, ERROR.tooManyRequests);
     this.#inFlight += 1;
     this.#run(command)
-      .catch((error: unknown) => {
-        if (error instanceof BackendAwayError) return this.#fail(command.id, ERROR.backendAway);
-        this.#services.events.broken(command.method, error);
-        return this.#fail(command.id, ERROR.internal);
-      })
+      .catch((error: unknown) => this.#failFor(command.id, command.method, error))
       .finally(() => (this.#inFlight -= 1));
   }
 
   #run(command: Exclude<Authenticated, { method: 'send' }>): Promise<void> {
     switch (command.method) {
       case 'subscribe':
-        return this.#subscribe(command.id, command.request);
+        return this.#subscribed().subscribe(command.id, command.request);
       case 'unsubscribe':
         return this.#unsubscribe(command.id, command.request.channel);
       case 'publish':
         return this.#publish(command.id, command.request);
       case 'history':
         return this.#history(command.id, command.request);
+      case 'presence':
+        return this.#presence(command.id, command.request.channel);
+      case 'presence_stats':
+        return this.#presenceStats(command.id, command.request.channel);
+      case 'sub_refresh':
+        return this.#subscribed().refresh(command.id, command.request);
       case 'refresh':
         return this.#refresh(command.id, command.request.token);
       case 'ping':
         return this.#ping(command.id);
-      case 'presence':
-      case 'presence_stats':
-      case 'sub_refresh':
-        return this.#reject(command.id, ERROR.notAvailable);
       // Nobody has defined a method for rpc.
       default:
         return this.#reject(command.id, ERROR.methodNotFound);
     }
   }
 
-  async #subscribe(id: number, { channel, recover }: SubscribeRequest): Promise<void> {
-    if (this.#topicOf(channel) === undefined) return this.#fail(id, ERROR.unknownChannel);
-    const channels = (this.#channels ??= new Set());
-    if (channels.has(channel)) return this.#fail(id, ERROR.alreadySubscribed);
-    if (channels.size >= MAX_CHANNELS) return this.#fail(id, ERROR.limitExceeded);
-    channels.add(channel);
-    const range = recover ? { since: recover.offset, limit: HISTORY.size } : { limit: 0 };
-    try {
-      const prepared = await this.#services.hub.subscribe(channel, this, range);
-      if (!prepared) return this.#fail(id, ERROR.badRequest);
-      const { result, missed } = recoveryOf(prepared.snapshot, recover);
-      this.#reply(id, 'subscribe', { ...result, publications: missed });
-      prepared.activate();
-    } catch (error) {
-      this.#channels?.delete(channel);
-      throw awayIf(error);
-    }
-  }
-
   async #unsubscribe(id: number, channel: string): Promise<void> {
-    if (this.#channels?.delete(channel)) this.#services.hub.unsubscribe(channel, this);
-    this.#reply(id, 'unsubscribe', {});
+    this.#subscriptions?.unsubscribe(channel);
+    this.reply(id, 'unsubscribe', {});
   }
 
   async #publish(id: number, { channel, data }: PublishRequest): Promise<void> {
     const { log, events, now, unixNow } = this.#services;
-    const topic = this.#topicOf(channel);
-    if (topic === undefined) return this.#fail(id, ERROR.unknownChannel);
-    if (data.size > MAX_PUBLICATION_BYTES) return this.#fail(id, ERROR.limitExceeded);
-    if (!this.#mayGoOn()) return this.#fail(id, ERROR.tooManyRequests);
+    const { topic } = this.#allowed('pub', channel);
+    if (data.size > MAX_PUBLICATION_BYTES) throw new RefusedError(ERROR.limitExceeded);
+    this.#limit();
     const began = now();
-    await log.append(topic, channel, encodeEnvelope(data, this.#info, unixNow()));
+    const info = this.#subscriptions?.infoIn(channel) ?? this.#info;
+    await log.append(topic, channel, encodeEnvelope(data, info, unixNow()));
     events.published((now() - began) / 1000);
-    this.#reply(id, 'publish', {});
+    this.reply(id, 'publish', {});
   }
 
   async #history(id: number, request: HistoryRequest): Promise<void> {
     const { channel, limit, since, reverse } = request;
-    if (this.#topicOf(channel) === undefined) return this.#fail(id, ERROR.unknownChannel);
-    if (!this.#mayGoOn()) return this.#fail(id, ERROR.tooManyRequests);
+    const { size } = this.#allowed('hst', channel).channels.history;
+    this.#limit();
     const snapshot = await this.#services.streams
       .read(channel, {
-        limit: limit < 0 ? HISTORY.size : Math.min(limit, HISTORY.size),
+        limit: limit < 0 ? size : Math.min(limit, size),
         reverse,
         ...(since && { since: since.offset }),
       })
@@ -271,60 +319,80 @@ export class Session<F> implements Receiver<PerCodec<F>> {
         throw awayIf(error);
       });
     const history = historyOf(snapshot, request);
-    if (!history) return this.#fail(id, ERROR.unrecoverablePosition);
-    this.#reply(id, 'history', { ...history.result, publications: history.publications });
+    if (!history) throw new RefusedError(ERROR.unrecoverablePosition);
+    this.reply(id, 'history', { ...history.result, publications: history.publications });
+  }
+
+  async #presence(id: number, channel: string): Promise<void> {
+    this.#mayAskForPresence(channel);
+    const found = await this.#services.presence.list(channel).catch((error: unknown) => {
+      throw awayIf(error);
+    });
+    if (typeof found === 'number' || bytesOf(found) > MAX_PRESENCE_BYTES)
+      throw new RefusedError(ERROR.limitExceeded);
+    const clients = found.map((info) => JSON.parse(info) as ClientInfo);
+    this.reply(id, 'presence', { presence: new Map(clients.map((info) => [info.client, info])) });
+  }
+
+  async #presenceStats(id: number, channel: string): Promise<void> {
+    this.#mayAskForPresence(channel);
+    const stats = await this.#services.presence.stats(channel).catch((error: unknown) => {
+      throw awayIf(error);
+    });
+    if (!stats) throw new RefusedError(ERROR.limitExceeded);
+    this.reply(id, 'presence_stats', { num_clients: stats.clients, num_users: stats.users });
+  }
+
+  #mayAskForPresence(channel: string): void {
+    const { channels } = this.#allowed('prs', channel);
+    if (!channels.presence) throw new RefusedError(ERROR.notAvailable);
+    this.#limit();
   }
 
   async #refresh(id: number, token: string): Promise<void> {
     try {
       const identity = await this.#services.verifier.verify(token);
-      if (identity.user !== this.#identity?.user) return this.#fail(id, ERROR.permissionDenied);
-      this.#identity = identity;
-      this.#reply(id, 'refresh', this.#expiry(identity));
+      if (identity.user !== this.#identity.user) throw new RefusedError(ERROR.permissionDenied);
+      this.#remember(identity);
+      this.reply(id, 'refresh', expiryOf(identity.expiresAt, this.#services.unixNow()));
+      this.#subscriptions?.review();
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
       this.#services.events.refused(error.kind, error);
       if (error.kind === 'invalid') return this.close(DISCONNECT.invalidToken);
-      this.#fail(id, error.kind === 'expired' ? ERROR.tokenExpired : ERROR.internal);
+      throw error;
     }
   }
 
   async #ping(id: number): Promise<void> {
-    this.#reply(id, 'ping', {});
+    this.reply(id, 'ping', {});
   }
 
   async #reject(id: number, error: ProtocolError): Promise<void> {
-    this.#fail(id, error);
+    this.fail(id, error);
   }
 
-  #expiry({ expiresAt }: Identity): { expires?: true; ttl?: number } {
-    if (expiresAt === undefined) return {};
-    return { expires: true, ttl: Math.max(1, Math.floor(expiresAt - this.#services.unixNow() / 1000)) };
+  /** Made when it is needed: a connection without subscriptions has none. */
+  #subscribed(): Subscriptions<F> {
+    this.#subscriptions ??= new Subscriptions(this.#services, this);
+    return this.#subscriptions;
   }
 
-  #topicOf(channel: string): string | undefined {
-    const namespace = namespaceOf(channel);
-    return namespace === undefined ? undefined : this.#services.topics.get(namespace);
+  /** The topic of `channel`, if the client has this right in it. Throws {@link RefusedError}. */
+  #allowed(right: Right, channel: string): Topic {
+    const topic = this.#services.topics.of(channel);
+    if (!topic) throw new RefusedError(ERROR.unknownChannel);
+    if (!this.#subscribed().may(right, channel, topic)) throw new RefusedError(ERROR.permissionDenied);
+    return topic;
   }
 
-  #mayGoOn(): boolean {
+  /** Takes one from the buckets of the client's user and tenant. Throws {@link RefusedError} if there is none. */
+  #limit(): void {
     const { limits, now } = this.#services;
-    return limits.allow(this.#info.user, this.#identity?.tier, now());
-  }
-
-  #reply<K extends keyof Results>(id: number, what: K, result: Results[K]): void {
-    if (this.#phase !== 'closed') this.#wire.send(this.#codec.reply(id, what, result));
-  }
-
-  #fail(id: number, error: ProtocolError): void {
-    if (this.#phase === 'closed') return;
-    this.#services.events.failed(error.code);
-    this.#reply(id, 'error', error);
+    if (!limits.allow(this.#identity, now())) throw new RefusedError(ERROR.tooManyRequests);
   }
 }
 
-/** A failed call to Redis is a reason to try again; what fails in our own code is not. */
-function awayIf(error: unknown): unknown {
-  const ours = error instanceof TypeError || error instanceof RangeError || error instanceof BackendAwayError;
-  return ours ? error : new BackendAwayError('Redis did not answer', { cause: error });
+function bytesOf(texts: string[]): number {
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 }

@@ -4,6 +4,7 @@ import { Kafka as KafkaClient, logLevel } from 'kafkajs';
 import type { KafkaConfig } from 'kafkajs';
 import { createTestPki, startKafka, startRedis } from '../../../e2e/harness/index.ts';
 import type { Kafka, KafkaOptions, Redis, RedisOptions, TestPki } from '../../../e2e/harness/index.ts';
+import { testTopic } from './gateway-process.ts';
 import type { Platform } from './gateway-process.ts';
 
 export interface Backends {
@@ -36,7 +37,7 @@ export async function startBackends(options: BackendOptions = {}): Promise<Backe
     pki,
     async platform() {
       const name = `p${randomBytes(3).toString('hex')}`;
-      const topics = ['chat', 'news'].map((topic) => ({ name: topic, topic: `${name}.${topic}` }));
+      const topics = ['chat', 'news'].map((topic) => testTopic(name, topic));
       const admin = new KafkaClient(config).admin();
       await admin.connect();
       await admin.createTopics({

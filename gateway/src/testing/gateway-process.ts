@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ADMIN_PATH, ANNOTATION } from '@causeway/crds';
-import type { CertificateState, GatewayConfig } from '@causeway/crds';
+import type { CertificateState, ChannelOptions, GatewayConfig } from '@causeway/crds';
 import { freePorts, run as runToItsEnd, waitFor } from '../../../e2e/tools/index.ts';
 import type { TestPki } from '../../../e2e/harness/index.ts';
 import { mountSecret } from './mounted-secret.ts';
@@ -36,7 +36,25 @@ export interface Platform {
   pki: TestPki;
   redisUrl: string;
   brokers: string[];
-  topics: { name: string; topic: string }[];
+  topics: GatewayConfig['kafka']['topics'];
+}
+
+/** A topic of a platform, with the API's default channel options but for `change`. */
+export function testTopic(
+  platform: string,
+  name: string,
+  change: Partial<ChannelOptions> = {},
+): GatewayConfig['kafka']['topics'][number] {
+  const channels: ChannelOptions = {
+    subscribe: 'Authenticated',
+    publish: 'Authenticated',
+    history: { size: 1_000, seconds: 3_600 },
+    recovery: true,
+    presence: false,
+    joinLeave: false,
+    ...change,
+  };
+  return { name, topic: `${platform}.${name}`, channels };
 }
 
 export interface GatewayOptions {
@@ -181,7 +199,7 @@ function defaultConfig(
     kafka: {
       brokers: platform.brokers,
       group: `${platform.name}.causeway-delivery`,
-      topics: platform.topics,
+      topics: structuredClone(platform.topics),
     },
     redis: { url: platform.redisUrl },
     drain: { perSecond: 1_000, timeoutMs: 5_000 },

@@ -3,7 +3,7 @@ export { startBackends } from './backends.ts';
 export type { Backends } from './backends.ts';
 export { connected, listen, publish, rawBinaryClient, rawClient, sdk, token } from './client.ts';
 export type { Listener, RawClient } from './client.ts';
-export { buildBundle, certificateFiles, HMAC, RUNTIMES, startGateway } from './gateway-process.ts';
+export { buildBundle, certificateFiles, HMAC, RUNTIMES, startGateway, testTopic } from './gateway-process.ts';
 export type { GatewayProcess, Platform, Runtime } from './gateway-process.ts';
 export {
   bareHttp2,

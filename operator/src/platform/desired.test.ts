@@ -163,7 +163,20 @@ describe('the gateways', () => {
       ordersPlatform(({ spec }) => (spec.gateway.limits.tiers = [{ name: 'vip', messagesPerSecond: 5000 }])),
     );
     assert.deepEqual(config.heartbeat, { intervalMs: 25_000, timeoutMs: 10_000 });
-    assert.deepEqual(config.kafka.topics, [{ name: 'chat', topic: 'orders.chat' }]);
+    assert.deepEqual(config.kafka.topics, [
+      {
+        name: 'chat',
+        topic: 'orders.chat',
+        channels: {
+          subscribe: 'Authenticated',
+          publish: 'Authenticated',
+          history: { size: 1_000, seconds: 3_600 },
+          recovery: true,
+          presence: false,
+          joinLeave: false,
+        },
+      },
+    ]);
     assert.equal(config.redis.url, 'rediss://orders-redis.messaging.svc:6379');
     assert.deepEqual(config.limits.tiers, [{ name: 'vip', messagesPerSecond: 5000, burst: 10_000 }]);
   });

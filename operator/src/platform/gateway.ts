@@ -9,7 +9,9 @@ import {
   kafkaTopic,
   objectName,
   parseDuration,
+  type ChannelOptions,
   type GatewayConfig,
+  type RateConfig,
 } from '@causeway/crds';
 import type { KubeObject } from '../controller/kube-api.ts';
 import { KIND } from './kinds.ts';
@@ -27,6 +29,8 @@ import {
 } from './objects.ts';
 import { managesRedis } from './redis.ts';
 import type { Images, MessagePlatform } from './types.ts';
+
+type TopicChannels = MessagePlatform['spec']['kafka']['topics'][number]['channels'];
 
 /** Time that a pod has to send its clients away before it is killed, seconds. */
 const TERMINATION_GRACE_SECONDS = 60;
@@ -58,10 +62,8 @@ export function gatewayConfig(platform: MessagePlatform): GatewayConfig {
       connections: gateway.limits.connectionsPerReplica,
       messagesPerSecond: gateway.limits.messagesPerSecond,
       burst: gateway.limits.burst,
-      tiers: (gateway.limits.tiers ?? []).map((tier) => ({
-        ...tier,
-        burst: tier.burst ?? 2 * tier.messagesPerSecond,
-      })),
+      tiers: (gateway.limits.tiers ?? []).map(withBurst),
+      ...(gateway.limits.tenant === undefined ? {} : { tenant: withBurst(gateway.limits.tenant) }),
     },
     kafka: {
       brokers: kafka.bootstrapServers.split(','),
@@ -72,11 +74,24 @@ export function gatewayConfig(platform: MessagePlatform): GatewayConfig {
         ? {}
         : { sasl: { mechanism: kafka.sasl.mechanism, dir: MOUNT.kafkaSasl } }),
       group: kafkaGroup(name),
-      topics: kafka.topics.map((topic) => ({ name: topic.name, topic: kafkaTopic(name, topic.name) })),
+      topics: kafka.topics.map((topic) => ({
+        name: topic.name,
+        topic: kafkaTopic(name, topic.name),
+        channels: channelOptions(topic.channels),
+      })),
     },
     redis: redisConnection(platform),
     drain: { perSecond: failover.drainPerSecond, timeoutMs: (TERMINATION_GRACE_SECONDS - 10) * 1000 },
   };
+}
+
+/** A rate with twice its messages a second as burst, if it says nothing else. */
+function withBurst<T extends { messagesPerSecond: number; burst?: number }>(rate: T): T & RateConfig {
+  return { ...rate, burst: rate.burst ?? 2 * rate.messagesPerSecond };
+}
+
+function channelOptions({ history, ...options }: TopicChannels): ChannelOptions {
+  return { ...options, history: { size: history.size, seconds: parseDuration(history.ttl) / 1000 } };
 }
 
 function redisConnection(platform: MessagePlatform): GatewayConfig['redis'] {

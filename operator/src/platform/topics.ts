@@ -5,8 +5,8 @@
 import { kafkaTopic, type MessagePlatformSpec, type MessagePlatformStatus } from '@causeway/crds';
 import type { Problem } from './types.ts';
 
-/** One topic of the spec. */
-export type TopicWish = MessagePlatformSpec['kafka']['topics'][number];
+/** One topic of the spec, as far as Kafka is concerned. */
+export type TopicWish = Omit<MessagePlatformSpec['kafka']['topics'][number], 'channels'>;
 /** One topic in the status. */
 export type TopicStatus = NonNullable<MessagePlatformStatus['topics']>[number];
 

@@ -161,7 +161,9 @@ export const scenarios: readonly Scenario[] = [
     base: { name: 'delete-policy', change: deletesTopics },
     steps: [
       edit('one topic more', (spec) => {
-        spec.kafka.topics.push({ name: 'news', partitions: 1, replicationFactor: 3 });
+        for (const { channels } of spec.kafka.topics.slice(0, 1)) {
+          spec.kafka.topics.push({ name: 'news', partitions: 1, replicationFactor: 3, channels });
+        }
       }),
       edit('that topic goes, and another changes', (spec) => {
         spec.kafka.topics = spec.kafka.topics.filter(({ name }) => name !== 'news');

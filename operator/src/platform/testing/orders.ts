@@ -40,7 +40,20 @@ export function ordersPlatform(
         bootstrapServers: 'kafka.kafka:9092',
         deletionPolicy: 'Retain',
         topics: [
-          { name: 'chat', partitions: 6, replicationFactor: 3, config: { 'min.insync.replicas': '2' } },
+          {
+            name: 'chat',
+            partitions: 6,
+            replicationFactor: 3,
+            config: { 'min.insync.replicas': '2' },
+            channels: {
+              subscribe: 'Authenticated',
+              publish: 'Authenticated',
+              history: { size: 1_000, ttl: '1h' },
+              recovery: true,
+              presence: false,
+              joinLeave: false,
+            },
+          },
         ],
       },
       redis: { storage: '1Gi' },

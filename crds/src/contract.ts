@@ -185,8 +185,10 @@ export const MOUNT = {
   tls: '/etc/causeway/tls',
   /** Secret `<platform>-internal`: mutual TLS to Redis and etcd. */
   internal: '/etc/causeway/internal',
-  /** The user's JWT Secret. */
+  /** The user's JWT Secret: `hmac` or `jwks.json`. */
   jwt: '/etc/causeway/jwt',
+  /** The user's Secret with the authority of the key set's server. */
+  jwksCa: '/etc/causeway/jwks-ca',
   /** The user's Secret for TLS to Kafka. */
   kafkaTls: '/etc/causeway/kafka-tls',
   /** The user's Secret for SASL. */
@@ -312,6 +314,19 @@ export interface ChannelOptions {
   joinLeave: boolean;
 }
 
+/** What tokens must say. */
+export interface TokenRules {
+  issuer?: string;
+  audience?: string;
+}
+
+/** A key set behind a URL. `caDir`: mounted Secret with ca.crt, the authority of the URL's server. */
+export interface RemoteKeySet {
+  url: string;
+  refreshMs: number;
+  caDir?: string;
+}
+
 /** `gateway.json`: all that `causeway-gateway serve` needs besides POD_NAME, POD_NAMESPACE and ZONE. */
 export interface GatewayConfig {
   platform: string;
@@ -319,8 +334,7 @@ export interface GatewayConfig {
   listen: { port: number; adminPort: number };
   /** `dir`: mounted `<platform>-tls`. `annotationsFile`: downward API file with the pod's annotations. */
   tls: { dir: string; annotationsFile: string };
-  /** Mounted JWT Secret: `hmac` or `jwks.json`. */
-  auth: { jwt: { dir: string; issuer?: string; audience?: string } };
+  auth: { jwt: TokenRules & ({ dir: string } | { jwks: RemoteKeySet }) };
   allowedOrigins: string[];
   /** Server ping interval and the time a client has to answer, milliseconds. */
   heartbeat: { intervalMs: number; timeoutMs: number };

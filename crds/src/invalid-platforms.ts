@@ -187,8 +187,32 @@ const gateways: InvalidPlatform[] = [
   {
     name: 'tokens without a Secret',
     change: gateway({ auth: { jwt: { secretRef: null } } }),
-    field: 'spec.gateway.auth.jwt.secretRef',
-    message: 'Required value',
+    field: 'spec.gateway.auth.jwt',
+    message: 'set secretRef (keys in a Secret) or jwks (a key set behind a URL), one of them',
+  },
+  {
+    name: 'tokens with keys from two places',
+    change: gateway({
+      auth: { jwt: { secretRef: { name: 'orders-jwt' }, jwks: { url: 'https://id.example.com/keys' } } },
+    }),
+    field: 'spec.gateway.auth.jwt',
+    message: 'set secretRef (keys in a Secret) or jwks (a key set behind a URL), one of them',
+  },
+  {
+    name: 'a key set that anybody on the way can change',
+    change: gateway({ auth: { jwt: { secretRef: null, jwks: { url: 'http://id.example.com/keys' } } } }),
+    field: 'spec.gateway.auth.jwt.jwks.url',
+    message: 'url must begin with https://',
+  },
+  {
+    name: 'a key set that is asked for all the time',
+    change: gateway({
+      auth: {
+        jwt: { secretRef: null, jwks: { url: 'https://id.example.com/keys', refreshInterval: '1s' } },
+      },
+    }),
+    field: 'spec.gateway.auth.jwt.jwks.refreshInterval',
+    message: 'refreshInterval must be from 10s to 24h',
   },
   {
     name: 'a Secret with a name that no Secret can have',

@@ -61,13 +61,35 @@ export interface GatewaySpec {
    */
   auth: {
     /**
-     * JSON Web Tokens (RFC 7519) in the connect command.
+     * JSON Web Tokens (RFC 7519) in the connect command. Their keys come from secretRef or from jwks.
      */
     jwt: {
       /**
        * A Secret in the platform's namespace with the key hmac (a shared secret of 32 bytes or more) or jwks.json (a JSON Web Key Set, RFC 7517).
        */
-      secretRef: SecretReference;
+      secretRef?: SecretReference;
+      /**
+       * A JSON Web Key Set (RFC 7517) that an identity provider publishes. Gateways read it at their start, at an interval, and when a token names a key that they lack; while it cannot be read, the keys of before stay.
+       */
+      jwks?: {
+        /**
+         * Where the key set is, such as https://id.example.com/.well-known/jwks.json. Redirects are not followed.
+         */
+        url: string;
+        /**
+         * How often the set is read, such as 10m.
+         */
+        refreshInterval: string;
+        /**
+         * A Secret in the platform's namespace with the key ca.crt: the authority of the URL's server. Left out, the public ones.
+         */
+        caSecretRef?: {
+          /**
+           * Name of the Secret.
+           */
+          name: string;
+        };
+      };
       /**
        * If set, the token's iss claim must equal it.
        */

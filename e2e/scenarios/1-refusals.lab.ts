@@ -56,7 +56,7 @@ async function specOf(platform: string): Promise<MessagePlatformSpec> {
 test('a platform with an unknown zone, no Secret and no Kafka says all three, and comes up as they are mended', async () => {
   await lab.applyPlatform('broken', (spec) => {
     spec.zones.push({ name: 'zone-x' });
-    spec.gateway.auth.jwt.secretRef.name = 'not-there';
+    spec.gateway.auth.jwt.secretRef = { name: 'not-there' };
     spec.kafka.bootstrapServers = 'nobody.kafka:9092';
   });
   assert.match(await says('broken', 'TopicsReady', 'KafkaUnreachable'), /nobody\.kafka:9092/);

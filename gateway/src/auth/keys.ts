@@ -27,15 +27,15 @@ export interface TokenKeys {
   key: Uint8Array | JWTVerifyGetKey;
 }
 
-/** The mounted Secret has no key that can be used; the message says what it should have. */
+/** There is no key that can be used; the message says where, and what there should be. */
 export class NoTokenKeysError extends Error {
-  constructor(dir: string, problem: string) {
-    super(
-      `${dir}: ${problem}; the JWT Secret must have ${SECRET_KEY.hmac} (32 bytes or more) or ${SECRET_KEY.jwks}`,
-    );
+  constructor(where: string, problem: string) {
+    super(`${where}: ${problem}`);
     this.name = 'NoTokenKeysError';
   }
 }
+
+const SHOULD_HAVE = `the JWT Secret must have ${SECRET_KEY.hmac} (32 bytes or more) or ${SECRET_KEY.jwks}`;
 
 /** Contents of the mounted Secret, as far as it is about tokens. */
 export interface KeyFiles {
@@ -53,18 +53,19 @@ export async function readKeyFiles(dir: string): Promise<KeyFiles> {
 
 /** Makes keys of the mounted Secret's contents; a key set goes before a shared secret. Throws {@link NoTokenKeysError}. */
 export function parseKeys(dir: string, { hmac, jwks }: KeyFiles): TokenKeys {
-  if (jwks) return { algorithms: KEY_SET_ALGORITHMS, key: keySet(dir, jwks) };
-  if (!hmac) throw new NoTokenKeysError(dir, 'no key found');
+  if (jwks) return parseKeySet(`${dir}: ${SECRET_KEY.jwks}`, jwks.toString(), SHOULD_HAVE);
+  if (!hmac) throw new NoTokenKeysError(dir, `no key found; ${SHOULD_HAVE}`);
   if (hmac.length < HMAC_MIN_BYTES)
-    throw new NoTokenKeysError(dir, `${SECRET_KEY.hmac} is shorter than 32 bytes`);
+    throw new NoTokenKeysError(dir, `${SECRET_KEY.hmac} is shorter than 32 bytes; ${SHOULD_HAVE}`);
   return { algorithms: HMAC_ALGORITHMS, key: new Uint8Array(hmac) };
 }
 
-function keySet(dir: string, text: Buffer): JWTVerifyGetKey {
+/** Makes keys of a JSON Web Key Set (RFC 7517, 5). `where` and `advice`: for the message. Throws {@link NoTokenKeysError}. */
+export function parseKeySet(where: string, text: string, advice: string): TokenKeys {
   try {
-    return createLocalJWKSet(JSON.parse(text.toString()) as JSONWebKeySet);
+    return { algorithms: KEY_SET_ALGORITHMS, key: createLocalJWKSet(JSON.parse(text) as JSONWebKeySet) };
   } catch {
-    throw new NoTokenKeysError(dir, `${SECRET_KEY.jwks} is no JSON Web Key Set`);
+    throw new NoTokenKeysError(where, `is no JSON Web Key Set (RFC 7517); ${advice}`);
   }
 }
 

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import type { JWTPayload } from 'jose';
 import { mountSecret } from '../testing/index.ts';
-import { NoTokenKeysError, TokenError, TokenVerifier } from './index.ts';
+import { MountedKeys, NoTokenKeysError, TokenError, TokenVerifier } from './index.ts';
 
 const secret = randomBytes(32);
 
@@ -19,9 +19,9 @@ function sign(
 async function verifier(files: Record<string, string | Buffer>, rules = {}): Promise<TokenVerifier> {
   const mount = mountSecret(files);
   try {
-    const made = new TokenVerifier({ dir: mount.dir, ...rules });
-    await made.reload();
-    return made;
+    const source = new MountedKeys(mount.dir);
+    await source.reload();
+    return new TokenVerifier(rules, source);
   } finally {
     mount.remove();
   }
@@ -122,12 +122,13 @@ describe('a token', () => {
 describe('the keys', () => {
   it('are read again when the Secret changes', async () => {
     const mount = mountSecret({ hmac: secret });
-    const checks = new TokenVerifier({ dir: mount.dir });
-    assert.equal(await checks.reload(), true);
-    assert.equal(await checks.reload(), false);
+    const source = new MountedKeys(mount.dir);
+    const checks = new TokenVerifier({}, source);
+    assert.equal(await source.reload(), true);
+    assert.equal(await source.reload(), false);
     const next = randomBytes(32);
     mount.write({ hmac: next });
-    assert.equal(await checks.reload(), true);
+    assert.equal(await source.reload(), true);
     await checks.verify(await sign({ sub: 'ann' }, next));
     await assert.rejects(checks.verify(await sign({ sub: 'ann' })), refused('invalid'));
     mount.remove();
@@ -135,10 +136,11 @@ describe('the keys', () => {
 
   it('stay when the Secret becomes unusable', async () => {
     const mount = mountSecret({ hmac: secret });
-    const checks = new TokenVerifier({ dir: mount.dir });
-    await checks.reload();
+    const source = new MountedKeys(mount.dir);
+    const checks = new TokenVerifier({}, source);
+    await source.reload();
     mount.write({ hmac: 'short' });
-    await assert.rejects(checks.reload(), NoTokenKeysError);
+    await assert.rejects(source.reload(), NoTokenKeysError);
     await checks.verify(await sign({ sub: 'ann' }));
     mount.remove();
   });
@@ -155,7 +157,7 @@ describe('the keys', () => {
   }
 
   it('that are not there yet are no fault of the token', async () => {
-    const checks = new TokenVerifier({ dir: '/nowhere' });
+    const checks = new TokenVerifier({}, new MountedKeys('/nowhere'));
     assert.equal(checks.ready, false);
     await assert.rejects(checks.verify(await sign({ sub: 'ann' })), refused('unavailable'));
   });

@@ -1,5 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import type { ChannelOptions, GatewayConfig, KafkaConnectionConfig, RateConfig } from '@causeway/crds';
+import type {
+  ChannelOptions,
+  GatewayConfig,
+  KafkaConnectionConfig,
+  RateConfig,
+  RemoteKeySet,
+} from '@causeway/crds';
 import { ConfigError, Field } from './validate.ts';
 
 const PORT_MAX = 65_535;
@@ -59,7 +65,21 @@ export function parseGatewayConfig(root: Field): GatewayConfig {
 function jwt(field: Field): GatewayConfig['auth']['jwt'] {
   const issuer = field.maybe('issuer')?.string();
   const audience = field.maybe('audience')?.string();
-  return { dir: field.at('dir').string(), ...(issuer && { issuer }), ...(audience && { audience }) };
+  const rules = { ...(issuer && { issuer }), ...(audience && { audience }) };
+  const jwks = field.maybe('jwks');
+  return jwks ? { ...rules, jwks: keySet(jwks) } : { ...rules, dir: field.at('dir').string() };
+}
+
+function keySet(field: Field): RemoteKeySet {
+  const url = field.at('url');
+  if (!url.string().startsWith('https://') || !URL.canParse(url.string()))
+    url.fail('a URL that begins with https://');
+  const caDir = field.maybe('caDir')?.string();
+  return {
+    url: url.string(),
+    refreshMs: field.at('refreshMs').integer(1_000),
+    ...(caDir && { caDir }),
+  };
 }
 
 function limits(field: Field): GatewayConfig['limits'] {

@@ -9,14 +9,17 @@ import { waitFor } from '../../../e2e/tools/index.ts';
 import {
   buildBundle,
   connected,
+  keyPair,
   listen,
   mountSecret,
   publish,
   rawClient,
   RUNTIMES,
   sdk,
+  signedWith,
   startBackends,
   startGateway,
+  startKeyServer,
   token,
 } from '../testing/index.ts';
 import type { Backends, GatewayProcess, Platform } from '../testing/index.ts';
@@ -61,6 +64,32 @@ for (const runtime of RUNTIMES) {
       ends.push(() => made.disconnect());
       return made;
     };
+
+    it(
+      'come with tokens by the keys of a URL, and by a new key soon after it is published',
+      EACH,
+      async () => {
+        const provider = await startKeyServer(backends.pki);
+        const authority = mountSecret({ 'ca.crt': readFileSync(backends.pki.caFile) });
+        ends.push(
+          () => provider.stop(),
+          () => authority.remove(),
+        );
+        const [old, next] = [await keyPair('old'), await keyPair('next')];
+        provider.publish(old);
+        const gateway = await start(({ auth }) => {
+          auth.jwt = { jwks: { url: provider.url, refreshMs: 1_000, caDir: authority.dir } };
+        });
+        await connected(await client([gateway], { token: await signedWith(old) }));
+        provider.publish(next);
+        await connected(await client([gateway], { token: await signedWith(next) }));
+        const late = await client([gateway], { token: await signedWith(old) });
+        const gone = new Promise((resolve) => late.once('error', resolve));
+        late.connect();
+        await gone;
+        assert.notEqual(late.state, 'connected');
+      },
+    );
 
     it('publish to each other through the unchanged SDK, and ask for what was', EACH, async () => {
       const gateway = await start();

@@ -3,11 +3,14 @@
  * folders but replicate.
  */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CertificateState, GatewayConfig } from '@causeway/crds';
-import { TokenVerifier } from '../auth/index.ts';
+import { SECRET_KEY } from '@causeway/crds';
+import type { CertificateState, GatewayConfig, RemoteKeySet } from '@causeway/crds';
+import { MountedKeys, RemoteKeys, TokenVerifier } from '../auth/index.ts';
+import type { KeySource } from '../auth/index.ts';
 import { loadGatewayConfig } from '../config/index.ts';
 import { createLog, reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
@@ -26,7 +29,8 @@ export async function serve(configFile: string): Promise<void> {
   const log = createLog({ component: 'gateway', platform: config.platform, zone });
   logWarnings(log);
   const certificates = new Certificates(config.tls.dir, config.tls.annotationsFile, log);
-  const verifier = new TokenVerifier(config.auth.jwt);
+  const keys = tokenKeys(config.auth.jwt, log);
+  const verifier = new TokenVerifier(config.auth.jwt, keys.source);
   const gateway = new Gateway({ config, certificates, verifier, podName, zone: zone ?? '', log });
   const admin = await startAdminServer(config.listen.adminPort, {
     missing: () => gateway.missing(),
@@ -41,7 +45,7 @@ export async function serve(configFile: string): Promise<void> {
     watchFiles([config.tls.dir, dirname(config.tls.annotationsFile)], async () => {
       if (await certificates.reload()) await gateway.serveCertificate().catch(fail(log));
     }),
-    watchFiles([config.auth.jwt.dir], tokenKeys(verifier, log)),
+    keys.start(),
   ];
   await ended;
   gateway.refuseTraffic();
@@ -75,17 +79,47 @@ function fail(log: Log): (error: unknown) => void {
   };
 }
 
-/** Reads the token keys again; says once what is wrong with them. */
-function tokenKeys(verifier: TokenVerifier, log: Log): () => Promise<void> {
+/** What tokens are checked with. `start` begins to read it and returns what ends that. */
+interface TokenKeySource {
+  source: KeySource;
+  start(): () => void;
+}
+
+function tokenKeys(config: GatewayConfig['auth']['jwt'], log: Log): TokenKeySource {
+  return 'dir' in config ? mountedKeys(config.dir, log) : remoteKeys(config.jwks, log);
+}
+
+/** Says once what is wrong with the keys. */
+function mountedKeys(dir: string, log: Log): TokenKeySource {
+  const source = new MountedKeys(dir);
   let problem = '';
-  return async () => {
+  const check = async (): Promise<void> => {
     try {
-      if (await verifier.reload()) log.info('token keys read');
+      if (await source.reload()) log.info('token keys read');
       problem = '';
     } catch (error) {
       if (problem !== reason(error)) log.warn('token keys', { problem: reason(error) });
       problem = reason(error);
     }
+  };
+  return { source, start: () => watchFiles([dir], check) };
+}
+
+function remoteKeys({ url, refreshMs, caDir }: RemoteKeySet, log: Log): TokenKeySource {
+  const source = new RemoteKeys({
+    url,
+    refreshMs,
+    ca: () => (caDir === undefined ? undefined : readFileSync(join(caDir, SECRET_KEY.ca), 'utf8')),
+    changed: () => log.info('token keys read', { url }),
+    failed: (error) => log.warn('token keys not read', { url, problem: reason(error) }),
+    now: () => performance.now(),
+  });
+  return {
+    source,
+    start: () => {
+      source.start();
+      return () => source.stop();
+    },
   };
 }
 

@@ -15,6 +15,8 @@ export {
   http2Frame,
 } from './http2-client.ts';
 export type { Http2Client } from './http2-client.ts';
+export { keyPair, signedWith, startKeyServer } from './key-server.ts';
+export type { KeyServer } from './key-server.ts';
 export { mountSecret } from './mounted-secret.ts';
 export type { MountedSecret } from './mounted-secret.ts';
 export { startPythonClient } from './python-sdk.ts';

@@ -196,6 +196,32 @@ describe('the gateways', () => {
   });
 });
 
+describe('keys for tokens', () => {
+  const jwks = { url: 'https://id.example.com/keys', refreshInterval: '10m' };
+  const jwtOf = (change: MessagePlatform['spec']['gateway']['auth']['jwt']): unknown =>
+    gatewayConfig(ordersPlatform(({ spec }) => (spec.gateway.auth.jwt = change))).auth.jwt;
+
+  it('come from the mounted Secret, or from a URL whose server has the authority in another one', () => {
+    assert.deepEqual(jwtOf({ secretRef: { name: 'orders-jwt' }, issuer: 'us' }), {
+      dir: '/etc/causeway/jwt',
+      issuer: 'us',
+    });
+    assert.deepEqual(jwtOf({ jwks }), { jwks: { url: jwks.url, refreshMs: 600_000 } });
+    assert.deepEqual(jwtOf({ jwks: { ...jwks, caSecretRef: { name: 'id-ca' } } }), {
+      jwks: { url: jwks.url, refreshMs: 600_000, caDir: '/etc/causeway/jwks-ca' },
+    });
+  });
+
+  it('of a URL need no Secret but that of its authority', () => {
+    const objects = desired(({ spec }) => {
+      spec.gateway.auth.jwt = { jwks: { ...jwks, caSecretRef: { name: 'id-ca' } } };
+    });
+    const volumes = find(objects, 'orders-gateway-zone-a').spec.template.spec.volumes;
+    const secrets = volumes.flatMap(({ secret }) => (secret === undefined ? [] : [secret.secretName]));
+    assert.deepEqual(secrets.sort(), ['id-ca', 'orders-internal', 'orders-tls']);
+  });
+});
+
 describe('the home zone', () => {
   const selectorOf = (objects: readonly KubeObject[], name: string): unknown =>
     (

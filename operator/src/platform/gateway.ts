@@ -12,6 +12,7 @@ import {
   type ChannelOptions,
   type GatewayConfig,
   type RateConfig,
+  type RemoteKeySet,
 } from '@causeway/crds';
 import type { KubeObject } from '../controller/kube-api.ts';
 import { KIND } from './kinds.ts';
@@ -47,7 +48,7 @@ export function gatewayConfig(platform: MessagePlatform): GatewayConfig {
     tls: { dir: MOUNT.tls, annotationsFile: `${MOUNT.podinfo}/annotations` },
     auth: {
       jwt: {
-        dir: MOUNT.jwt,
+        ...tokenKeys(jwt),
         ...(jwt.issuer === undefined ? {} : { issuer: jwt.issuer }),
         ...(jwt.audience === undefined ? {} : { audience: jwt.audience }),
       },
@@ -85,6 +86,14 @@ export function gatewayConfig(platform: MessagePlatform): GatewayConfig {
   };
 }
 
+function tokenKeys({
+  jwks,
+}: MessagePlatform['spec']['gateway']['auth']['jwt']): { dir: string } | { jwks: RemoteKeySet } {
+  if (jwks === undefined) return { dir: MOUNT.jwt };
+  const caDir = jwks.caSecretRef === undefined ? {} : { caDir: MOUNT.jwksCa };
+  return { jwks: { url: jwks.url, refreshMs: parseDuration(jwks.refreshInterval), ...caDir } };
+}
+
 /** A rate with twice its messages a second as burst, if it says nothing else. */
 function withBurst<T extends { messagesPerSecond: number; burst?: number }>(rate: T): T & RateConfig {
   return { ...rate, burst: rate.burst ?? 2 * rate.messagesPerSecond };
@@ -112,7 +121,8 @@ export function gatewayUserSecrets(
 ): { name: string; path: string; secret: string }[] {
   const { gateway, kafka, redis } = platform.spec;
   const all = [
-    { name: 'jwt', path: MOUNT.jwt, secret: gateway.auth.jwt.secretRef.name },
+    { name: 'jwt', path: MOUNT.jwt, secret: gateway.auth.jwt.secretRef?.name },
+    { name: 'jwks-ca', path: MOUNT.jwksCa, secret: gateway.auth.jwt.jwks?.caSecretRef?.name },
     { name: 'kafka-tls', path: MOUNT.kafkaTls, secret: kafka.tls?.secretRef?.name },
     { name: 'kafka-sasl', path: MOUNT.kafkaSasl, secret: kafka.sasl?.secretRef.name },
     { name: 'redis', path: MOUNT.redis, secret: redis.external?.secretRef?.name },

@@ -25,7 +25,7 @@ describe('the certificate that a user supplies', () => {
     userSecretProblems(
       platform,
       new Map([
-        [platform.spec.gateway.auth.jwt.secretRef.name, jwt],
+        ['orders-jwt', jwt],
         ['orders-cert', secret],
       ]),
       NOW,

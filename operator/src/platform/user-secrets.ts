@@ -25,9 +25,15 @@ export function userSecretNeeds(platform: MessagePlatform): Need[] {
   const needs: (Omit<Need, 'secret'> & { secret: string | undefined })[] = [
     {
       part: 'Gateways',
-      secret: gateway.auth.jwt.secretRef.name,
+      secret: gateway.auth.jwt.secretRef?.name,
       contents: 'hmac or jwks.json',
       check: checkJwt,
+    },
+    {
+      part: 'Gateways',
+      secret: gateway.auth.jwt.jwks?.caSecretRef?.name,
+      contents: 'ca.crt',
+      check: requireKeys(SECRET_KEY.ca),
     },
     {
       part: 'Topics',

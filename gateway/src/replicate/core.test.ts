@@ -2,10 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ReplicationCheckpoint } from '@causeway/crds';
 import fc from 'fast-check';
-import type { RevisionedChange, SourceRevision } from './changes.ts';
-import { keyId } from './changes.ts';
-import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
-import { RevisionMerger } from './merge.ts';
+import type { RevisionedChange, SourceRevision } from '../etcd/index.ts';
+import { decodeCheckpoint, encodeCheckpoint, keyId, RevisionMerger } from '../etcd/index.ts';
 import { planNext } from './plan.ts';
 import type { Limits, PlannedTransaction } from './plan.ts';
 

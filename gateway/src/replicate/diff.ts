@@ -1,11 +1,5 @@
 /** What separates two sorted key spaces: a merge join, one key in memory from each side. */
-import type { Change } from './changes.ts';
-
-/** A key and its value, as a range read gives it. */
-export interface KeyValue {
-  key: Buffer;
-  value: Buffer;
-}
+import type { Change, KeyValue } from '../etcd/index.ts';
 
 /** The changes that make `target` equal to `source`. Both ascend by key. Equal keys with equal values give nothing. */
 export async function* difference(

@@ -2,18 +2,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ReplicationCheckpoint } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
-import type { SourceRevision } from './changes.ts';
-import { changesBytes, prefixRange } from './changes.ts';
-import { RefusedError } from './etcd.ts';
-import type { EtcdClient } from './etcd.ts';
-import { RevisionMerger } from './merge.ts';
+import type { EtcdClient, SourceRevision, Watch, WatchHeader } from '../etcd/index.ts';
+import { changesBytes, prefixRange, RefusedError, RevisionMerger } from '../etcd/index.ts';
 import { narrow, planNext } from './plan.ts';
 import type { Limits, PlannedTransaction } from './plan.ts';
 import type { Status } from './status.ts';
 import { BlockedError, ConflictError, FencedError } from './target.ts';
 import type { Held, Target } from './target.ts';
 import { Wake } from './wake.ts';
-import type { Watch, WatchHeader } from './watch.ts';
 
 /** The source isn't what it was when the session began. */
 export class SourceChangedError extends Error {

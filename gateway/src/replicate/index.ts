@@ -1,9 +1,9 @@
 /**
- * gateway/src/replicate: copies the home zone's etcd into this zone's, revision by revision. May import config, log,
- * mounted, crds and npm packages; nothing else of the gateway.
+ * gateway/src/replicate: copies the home zone's etcd into this zone's, revision by revision. May import config, etcd,
+ * log, mounted, crds and npm packages; nothing else of the gateway.
  *
- * `changes`, `merge`, `plan`, `checkpoint`, `diff` and `lag` decide and do no I/O; `etcd`, `watch`, `target` and
- * `snapshot` talk to etcd; `follow`, `session` and `replicator` put them together.
+ * `plan`, `checkpoint`, `diff` and `lag` decide and do no I/O; `target` and `snapshot` talk to etcd; `follow`,
+ * `session` and `replicator` put them together.
  */
 import { createLog } from '../log/index.ts';
 import { startAdmin } from './admin.ts';

@@ -2,17 +2,19 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ConfigError, Field } from '../config/index.ts';
-import { coversPrefixes, isOwnKey, normalizePrefixes, prefixRange } from './changes.ts';
 import {
   CheckpointError,
+  coversPrefixes,
   decodeCheckpoint,
   encodeCheckpoint,
-  historyGoesOn,
-  snapshotNeeded,
-} from './checkpoint.ts';
+  isOwnKey,
+  normalizePrefixes,
+  prefixRange,
+} from '../etcd/index.ts';
+import type { KeyValue } from '../etcd/index.ts';
+import { historyGoesOn, snapshotNeeded } from './checkpoint.ts';
 import { parseReplicatorConfig } from './config.ts';
 import { difference } from './diff.ts';
-import type { KeyValue } from './diff.ts';
 import { LagTracker } from './lag.ts';
 
 describe('prefixes', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ReplicationCheckpoint } from '@causeway/crds';
 import fc from 'fast-check';
-import type { Change, SourceRevision } from './changes.ts';
+import type { Change, SourceRevision } from '../etcd/index.ts';
 import type { Limits, Nested } from './plan.ts';
 import { TooLargeError, defaultLimits, maxChanges, narrow, nest, planNext } from './plan.ts';
 

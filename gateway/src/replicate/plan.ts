@@ -1,7 +1,7 @@
 /** Which transaction comes next: a pure function of what the target has, what has come, and the limits. */
 import type { ReplicationCheckpoint } from '@causeway/crds';
-import type { Change, SourceRevision } from './changes.ts';
-import { changeBytes, changesBytes, keyId } from './changes.ts';
+import type { Change, SourceRevision } from '../etcd/index.ts';
+import { changeBytes, changesBytes, keyId } from '../etcd/index.ts';
 
 /** What fits in one transaction of the target. */
 export interface Limits {

@@ -7,8 +7,7 @@ import type { Etcd } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import type { Log } from '../log/index.ts';
 import { startAdmin } from './admin.ts';
-import { prefixRange } from './changes.ts';
-import { EtcdClient } from './etcd.ts';
+import { EtcdClient, prefixRange } from '../etcd/index.ts';
 import { startReplicator } from './replicator.ts';
 import type { Replicator } from './replicator.ts';
 import {

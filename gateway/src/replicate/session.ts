@@ -3,10 +3,16 @@ import type { ReplicationCheckpoint, ReplicatorConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import { innerState, watchFiles } from '../mounted/index.ts';
 import { snapshotNeeded } from './checkpoint.ts';
-import type { SnapshotReason, SourceHead } from './checkpoint.ts';
-import { readCredentials, sameCredentials } from './credentials.ts';
-import type { Credentials } from './credentials.ts';
-import { CompactedError, EtcdClient, RefusedError } from './etcd.ts';
+import type { SnapshotReason } from './checkpoint.ts';
+import {
+  CompactedError,
+  EtcdClient,
+  readCredentials,
+  RefusedError,
+  sameCredentials,
+  WatchCompactedError,
+} from '../etcd/index.ts';
+import type { Credentials, SourceHead } from '../etcd/index.ts';
 import { Follower } from './follow.ts';
 import type { LimitsHolder } from './follow.ts';
 import { narrow } from './plan.ts';
@@ -15,7 +21,6 @@ import { writeSnapshot } from './snapshot.ts';
 import type { Status } from './status.ts';
 import { BlockedError, Target } from './target.ts';
 import type { Held } from './target.ts';
-import { WatchCompactedError } from './watch.ts';
 
 /** The mounted Secrets changed: the session begins again with the new ones. */
 export class CredentialsChangedError extends Error {

@@ -1,12 +1,10 @@
 /** Makes a target equal to the source at one revision, writing only what differs, so that no key vanishes and returns. */
 import type { ReplicationCheckpoint } from '@causeway/crds';
-import { changeBytes, isOwnKey, prefixRange } from './changes.ts';
-import type { Change } from './changes.ts';
+import { changeBytes, isOwnKey, prefixRange } from '../etcd/index.ts';
+import type { Change, EtcdClient, KeyValue, SourceHead } from '../etcd/index.ts';
 import { historyGoesOn } from './checkpoint.ts';
-import type { SnapshotReason, SourceHead } from './checkpoint.ts';
+import type { SnapshotReason } from './checkpoint.ts';
 import { difference } from './diff.ts';
-import type { KeyValue } from './diff.ts';
-import type { EtcdClient } from './etcd.ts';
 import type { PlannedTransaction } from './plan.ts';
 import { BlockedError } from './target.ts';
 

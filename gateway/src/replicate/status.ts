@@ -1,7 +1,7 @@
 /** What a replicator says about itself: phase, readiness, lag, metrics. */
 import type { LinkState, ReplicationState } from '@causeway/crds';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { changesBytes } from './changes.ts';
+import { changesBytes } from '../etcd/index.ts';
 import type { SnapshotReason } from './checkpoint.ts';
 import { LagTracker } from './lag.ts';
 import type { PlannedTransaction } from './plan.ts';

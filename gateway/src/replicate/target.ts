@@ -2,9 +2,8 @@
 import { ETCD_KEY } from '@causeway/crds';
 import type { ReplicationCheckpoint } from '@causeway/crds';
 import type { IKeyValue, IRequestOp, ITxnResponse } from 'etcd3';
-import type { Change } from './changes.ts';
-import { CheckpointError, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
-import type { EtcdClient } from './etcd.ts';
+import { CheckpointError, decodeCheckpoint, encodeCheckpoint } from '../etcd/index.ts';
+import type { Change, EtcdClient } from '../etcd/index.ts';
 import { nest } from './plan.ts';
 import type { Limits, Nested, PlannedTransaction } from './plan.ts';
 

@@ -4,7 +4,7 @@ import { ETCD_KEY } from '@causeway/crds';
 import type { ReplicationCheckpoint } from '@causeway/crds';
 import { Etcd3 } from 'etcd3';
 import type { IWatchResponse } from 'etcd3';
-import { prefixRange } from '../changes.ts';
+import { prefixRange } from '../../etcd/index.ts';
 
 /** One revision of an etcd. */
 export interface HistoryEntry {

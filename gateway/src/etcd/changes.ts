@@ -8,6 +8,12 @@ export interface Change {
   value: Buffer | undefined;
 }
 
+/** A key and its value, as a range read gives it. */
+export interface KeyValue {
+  key: Buffer;
+  value: Buffer;
+}
+
 /** A change and the source revision that made it. */
 export interface RevisionedChange extends Change {
   revision: bigint;

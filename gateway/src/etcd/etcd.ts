@@ -5,13 +5,17 @@
 import type { EtcdConnectionConfig } from '@causeway/crds';
 import { Etcd3, isRecoverableError } from 'etcd3';
 import type { IOptions, IRangeRequest, IRangeResponse, ITxnRequest, ITxnResponse } from 'etcd3';
-import type { KeyRange } from './changes.ts';
-import type { SourceHead } from './checkpoint.ts';
+import type { KeyRange, KeyValue } from './changes.ts';
 import type { Credentials } from './credentials.ts';
-import type { KeyValue } from './diff.ts';
 import { allowIpEndpoints } from './ip-endpoints.ts';
 import { openWatch } from './watch.ts';
 import type { Watch, WatchHandlers, WatchRequest } from './watch.ts';
+
+/** Where an etcd is: the cluster that answers, and its revision. */
+export interface SourceHead {
+  clusterId: string;
+  revision: bigint;
+}
 
 /** The revision that was asked for is compacted: only a snapshot helps. */
 export class CompactedError extends Error {

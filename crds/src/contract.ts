@@ -97,6 +97,11 @@ export const ADMIN_PATH = {
 /** Path that WebSocket clients connect to, as in Centrifugo. */
 export const WEBSOCKET_PATH = '/connection/websocket';
 
+/** Path of the stream of etcd's changes: WebSocket, and gRPC-Web. */
+export const SYNC_PATH = '/sync';
+/** Path that generated gRPC-Web clients call, of `gateway/proto/causeway/sync/v1/sync.proto`. */
+export const SYNC_RPC_PATH = '/causeway.sync.v1.SyncService/Watch';
+
 /** What `/certificate` of a gateway answers. */
 export interface CertificateState {
   /** Version that is served now, the `<n>` of `tls-<n>.crt`. */
@@ -109,7 +114,7 @@ export interface CertificateState {
   bundle: string[];
   /** TLS handshakes with clients since this version is served, and while the one before it was. */
   handshakes: { since: HandshakeCount; before: HandshakeCount };
-  /** Of the link to the managed Redis; absent when Redis is external. */
+  /** Of the links to the managed Redis and etcd; absent when there is none. */
   inner?: InnerState;
 }
 
@@ -258,6 +263,11 @@ export interface ReplicationCheckpoint {
   epoch: number;
   /** The replicated prefixes that are whole at `revision`, sorted. */
   prefixes: string[];
+  /**
+   * Revision of the source at which the last snapshot was taken, decimal: from there on the target's history is the
+   * source's, and before it only what each of both was then. Absent in checkpoints of earlier versions.
+   */
+  since?: string;
   /** Present while a snapshot of the source is being written: `revision` is "0" then, since the target is at none. */
   snapshot?: { revision: string };
   /** Present while a revision too large for one transaction is being written: how many of its changes are there. */
@@ -355,7 +365,21 @@ export interface GatewayConfig {
   };
   /** `tlsDir`: mutual TLS to a managed Redis. `dir`: the user's Secret for an external one (any of username, password, ca.crt, tls.crt, tls.key). */
   redis: { url: string; tlsDir?: string; dir?: string };
+  /** The etcd of each zone, for `/sync`; absent when nothing is replicated. */
+  etcd?: GatewayEtcdConfig;
   drain: { perSecond: number; timeoutMs: number };
+}
+
+/** `etcd` in `gateway.json`. A gateway follows changes of `homeZone` and `epoch` without a restart. */
+export interface GatewayEtcdConfig {
+  homeZone: string;
+  /** Epoch of the present home. */
+  epoch: number;
+  prefixes: string[];
+  /** A gateway uses that of its own zone. */
+  zones: { zone: string; endpoints: string[] }[];
+  /** See {@link EtcdConnectionConfig}. */
+  dir?: string;
 }
 
 /** `replicator.json`: all that `causeway-gateway replicate` needs. */

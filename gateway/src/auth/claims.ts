@@ -1,5 +1,6 @@
 import type { JWTPayload } from 'jose';
 import type { Capability, Right } from './capabilities.ts';
+import { syncClaim } from './sync-claim.ts';
 import { TokenError } from './token-error.ts';
 
 /** Channels that a token may subscribe a connection to, and channel names in all its capabilities together. */
@@ -24,6 +25,8 @@ export interface Identity {
   capabilities: readonly Capability[] | undefined;
   /** Claims channels and subs: what the connection is subscribed to without asking. */
   subscriptions: ReadonlyMap<string, ServerSubscription> | undefined;
+  /** Claim sync: prefixes of etcd keys that `/sync` may show. */
+  sync: readonly string[] | undefined;
 }
 
 /** A subscription that a connection token makes. */
@@ -65,6 +68,7 @@ export function identityOf(payload: JWTPayload): Identity {
     expiresAt: expiryOf(payload),
     capabilities: capabilitiesOf(payload['caps']),
     subscriptions: subscriptionsOf(payload['channels'], payload['subs']),
+    sync: syncClaim(payload['sync']),
   };
 }
 

@@ -47,6 +47,7 @@ describe('a token', () => {
       expiresAt: exp,
       capabilities: undefined,
       subscriptions: undefined,
+      sync: undefined,
     });
   });
 

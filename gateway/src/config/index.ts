@@ -1,3 +1,4 @@
 /** gateway/src/config: reads and checks configuration files. Imports only crds and Node. */
+export { etcdConnection, etcdPrefix } from './etcd.ts';
 export { loadGatewayConfig, parseGatewayConfig, readJson } from './load.ts';
 export { ConfigError, Field } from './validate.ts';

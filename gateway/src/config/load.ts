@@ -6,6 +6,7 @@ import type {
   RateConfig,
   RemoteKeySet,
 } from '@causeway/crds';
+import { gatewayEtcd } from './etcd.ts';
 import { ConfigError, Field } from './validate.ts';
 
 const PORT_MAX = 65_535;
@@ -40,6 +41,7 @@ export function parseGatewayConfig(root: Field): GatewayConfig {
   const listen = root.at('listen');
   const tls = root.at('tls');
   const drain = root.at('drain');
+  const etcd = gatewayEtcd(root.maybe('etcd'));
   return {
     platform: root.at('platform').string(),
     namespace: root.at('namespace').string(),
@@ -58,6 +60,7 @@ export function parseGatewayConfig(root: Field): GatewayConfig {
     limits: limits(root.at('limits')),
     kafka: kafka(root.at('kafka')),
     redis: redis(root.at('redis')),
+    ...(etcd && { etcd }),
     drain: { perSecond: drain.at('perSecond').positive(), timeoutMs: drain.at('timeoutMs').integer(0) },
   };
 }

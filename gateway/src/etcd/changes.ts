@@ -6,6 +6,8 @@ export interface Change {
   key: Buffer;
   /** `undefined`: the key was deleted. */
   value: Buffer | undefined;
+  /** What it was before, where that was asked for and is known. */
+  previous?: Buffer;
 }
 
 /** A key and its value, as a range read gives it. */

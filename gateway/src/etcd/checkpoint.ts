@@ -27,7 +27,7 @@ export function decodeCheckpoint(value: Buffer): ReplicationCheckpoint {
     throw new CheckpointError('it is not JSON', { cause });
   }
   if (!isObject(parsed)) throw new CheckpointError('it is not a JSON object');
-  const { sourceClusterId, revision, epoch, prefixes, snapshot, partial } = parsed;
+  const { sourceClusterId, revision, epoch, prefixes, since, snapshot, partial } = parsed;
   if (!isDecimal(sourceClusterId)) throw new CheckpointError('sourceClusterId is not a decimal string');
   if (!isDecimal(revision)) throw new CheckpointError('revision is not a decimal string');
   if (!isCount(epoch)) throw new CheckpointError('epoch is not a whole number');
@@ -39,9 +39,16 @@ export function decodeCheckpoint(value: Buffer): ReplicationCheckpoint {
     revision,
     epoch,
     prefixes,
+    ...decodeSince(since),
     ...decodeSnapshot(snapshot),
     ...decodePartial(partial),
   };
+}
+
+function decodeSince(since: unknown): Pick<ReplicationCheckpoint, 'since'> {
+  if (since === undefined) return {};
+  if (!isDecimal(since)) throw new CheckpointError('since is not a decimal string');
+  return { since };
 }
 
 function decodeSnapshot(snapshot: unknown): Pick<ReplicationCheckpoint, 'snapshot'> {

@@ -35,12 +35,12 @@ export class RevisionMerger {
   /** Takes the events of one response of one watch. `more`: the response is a fragment, and the next one goes on. */
   deliver(watch: number, events: readonly RevisionedChange[], more: boolean): void {
     const lane = this.#lane(watch);
-    for (const { revision, key, value } of events) {
+    for (const { revision, ...change } of events) {
       if (revision <= this.#from) continue;
       if (revision <= lane.frontier) {
         throw new OrderError(`revision ${revision} came after the watch had passed ${lane.frontier}`);
       }
-      this.#append(lane, revision, { key, value });
+      this.#append(lane, revision, change);
     }
     const last = lane.waiting.at(-1)?.revision;
     if (last === undefined) return;

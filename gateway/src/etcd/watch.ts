@@ -8,11 +8,15 @@ export interface WatchRequest {
   range: KeyRange;
   /** First revision that is delivered. */
   startRevision: bigint;
+  /** Ask for the value before each change too, which costs etcd a read for each. */
+  previous?: boolean;
+  /** Deliver changes of Causeway's own keys too. */
+  ownKeys?: boolean;
 }
 
 /** What a watch tells. After `ended` it tells no more. */
 export interface WatchHandlers {
-  /** Events, in order, without Causeway's own keys. `more`: a fragment, the last revision may go on. */
+  /** Events, in order; without Causeway's own keys unless asked for. `more`: a fragment, the last revision may go on. */
   events(events: RevisionedChange[], more: boolean, header: WatchHeader): void;
   /** All events up to `revision` have been delivered. */
   progress(revision: bigint, header: WatchHeader): void;
@@ -74,6 +78,7 @@ class StreamWatch implements Watch {
   #ended = false;
   #paused = false;
   #askedAt: number | undefined;
+  #ownKeys = false;
   heardAt = Date.now();
 
   constructor(stream: Stream, handlers: WatchHandlers) {
@@ -81,7 +86,8 @@ class StreamWatch implements Watch {
     this.#handlers = handlers;
   }
 
-  start({ range, startRevision }: WatchRequest): void {
+  start({ range, startRevision, previous = false, ownKeys = false }: WatchRequest): void {
+    this.#ownKeys = ownKeys;
     this.#stream.on('data', (response: IWatchResponse) => this.#receive(response));
     this.#stream.on('error', (error: Error) => this.#end(error));
     this.#stream.on('end', () => this.#end(new Error('the source ended the watch stream')));
@@ -91,6 +97,7 @@ class StreamWatch implements Watch {
         range_end: range.end,
         start_revision: startRevision.toString(),
         fragment: true,
+        prev_kv: previous,
       },
     });
   }
@@ -143,7 +150,8 @@ class StreamWatch implements Watch {
       revision: BigInt(response.header.revision),
     };
     if (response.events.length > 0) {
-      this.#handlers.events(response.events.flatMap(toChange), response.fragment, header);
+      const events = response.events.filter(({ kv }) => this.#ownKeys || !isOwnKey(kv.key));
+      this.#handlers.events(events.map(toChange), response.fragment, header);
     } else if (!response.fragment) {
       if (response.watch_id === STREAM_WATCH_ID) this.#askedAt = undefined;
       this.#handlers.progress(header.revision, header);
@@ -157,10 +165,11 @@ class StreamWatch implements Watch {
   }
 }
 
-function toChange({ type, kv }: IWatchResponse['events'][number]): RevisionedChange[] {
-  if (isOwnKey(kv.key)) return [];
+function toChange({ type, kv, prev_kv: before }: IWatchResponse['events'][number]): RevisionedChange {
   const value = type === 'Delete' ? undefined : kv.value;
-  return [{ key: kv.key, value, revision: BigInt(kv.mod_revision) }];
+  // Not asked for, or the key is new, or etcd no longer has it: then it is not there, or a key without revisions.
+  const previous = before && before.mod_revision !== '0' ? before.value : undefined;
+  return { key: kv.key, value, revision: BigInt(kv.mod_revision), ...(previous && { previous }) };
 }
 
 function canceled(response: IWatchResponse): Error {

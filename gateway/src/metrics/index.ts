@@ -14,6 +14,7 @@ export interface GaugeSources {
   channels: () => number;
   presence: () => number;
   pendingPublications: () => number;
+  syncStreams: () => number;
   /** Whether redis-commands, redis-feed or kafka can be used. */
   backendUp: () => Record<string, boolean>;
 }
@@ -37,6 +38,9 @@ export interface Metrics {
   carried: Counter;
   /** Channels whose presence Redis had lost and was told again. */
   presenceRepairs: Counter;
+  syncMessages: Counter;
+  /** reason: client, or a reason of `sync/failure.ts` */
+  syncEnds: Counter<'reason'>;
   /** reason: slow_reader, connect_timeout, not_upgraded, bad_record, http2_flood, http2_error, join_leave */
   drops: Counter<'reason'>;
   /** kind: protocol_<code>, token_<kind>, kafka_<what>, redis_<what>, internal */
@@ -61,6 +65,7 @@ export function createMetrics(sources: GaugeSources): Metrics {
   gauge('causeway_gateway_channels', 'Channels with subscribers here', sources.channels);
   gauge('causeway_gateway_presence_entries', 'Clients shown to others, by channel', sources.presence);
   gauge('causeway_gateway_publish_queue', 'Publications that wait for Kafka', sources.pendingPublications);
+  gauge('causeway_gateway_sync_streams', 'Streams of etcd changes', sources.syncStreams);
   // Registered by their constructors; their values are read when they are collected.
   void new Gauge({
     name: 'causeway_gateway_connections',
@@ -118,6 +123,8 @@ export function createMetrics(sources: GaugeSources): Metrics {
       'causeway_gateway_presence_repairs_total',
       'Channels whose presence Redis had lost and was told again',
     ),
+    syncMessages: counter('causeway_gateway_sync_messages_total', 'Messages of /sync to clients'),
+    syncEnds: counter('causeway_gateway_sync_ends_total', 'Ends of streams of /sync', 'reason'),
     drops: counter('causeway_gateway_drops_total', 'What was dropped, and why', 'reason'),
     errors: counter('causeway_gateway_errors_total', 'Errors by kind', 'kind'),
   };

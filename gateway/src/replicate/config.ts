@@ -1,7 +1,6 @@
 /** Reads and checks `replicator.json`. */
-import { ETCD_PREFIX } from '@causeway/crds';
-import type { EtcdConnectionConfig, ReplicatorConfig } from '@causeway/crds';
-import { readJson } from '../config/index.ts';
+import type { ReplicatorConfig } from '@causeway/crds';
+import { etcdConnection, etcdPrefix, readJson } from '../config/index.ts';
 import type { Field } from '../config/index.ts';
 
 const PORT_MAX = 65_535;
@@ -20,26 +19,8 @@ export function parseReplicatorConfig(root: Field): ReplicatorConfig {
     homeZone: root.at('homeZone').string(),
     zone: root.at('zone').string(),
     epoch: root.at('epoch').integer(0),
-    source: connection(root.at('source')),
-    target: connection(root.at('target')),
-    prefixes: root.at('prefixes').items().map(prefix),
+    source: etcdConnection(root.at('source')),
+    target: etcdConnection(root.at('target')),
+    prefixes: root.at('prefixes').items().map(etcdPrefix),
   };
-}
-
-function connection(field: Field): EtcdConnectionConfig {
-  const endpoints = field.at('endpoints').items();
-  if (endpoints.length === 0) field.at('endpoints').fail('a list of at least one URL');
-  for (const endpoint of endpoints) {
-    if (!/^https?:\/\/[^/]+:\d+$/.test(endpoint.string())) endpoint.fail('a URL such as https://host:2379');
-  }
-  const schemes = new Set(endpoints.map((endpoint) => endpoint.string().split(':')[0]));
-  if (schemes.size > 1) field.at('endpoints').fail('all https or all http');
-  const dir = field.maybe('dir')?.string();
-  return { endpoints: endpoints.map((endpoint) => endpoint.string()), ...(dir && { dir }) };
-}
-
-function prefix(field: Field): string {
-  const text = field.string();
-  if (text.startsWith(ETCD_PREFIX)) field.fail(`outside ${ETCD_PREFIX}, which holds Causeway's own keys`);
-  return text;
 }

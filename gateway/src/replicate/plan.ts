@@ -161,8 +161,8 @@ function planPart(
 
 /** The checkpoint without the marks of unfinished work. */
 function whole(checkpoint: ReplicationCheckpoint): ReplicationCheckpoint {
-  const { sourceClusterId, revision, epoch, prefixes } = checkpoint;
-  return { sourceClusterId, revision, epoch, prefixes };
+  const { sourceClusterId, revision, epoch, prefixes, since } = checkpoint;
+  return { sourceClusterId, revision, epoch, prefixes, ...(since !== undefined && { since }) };
 }
 
 /**

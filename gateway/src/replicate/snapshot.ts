@@ -32,10 +32,11 @@ export interface SnapshotJob {
  */
 export async function writeSnapshot(job: SnapshotJob): Promise<void> {
   await refuseToEmpty(job);
-  const done = checkpointAt(job, job.head.revision);
+  const revision = job.head.revision.toString();
+  const done: ReplicationCheckpoint = { ...checkpointAt(job, job.head.revision), since: revision };
   const underWay: ReplicationCheckpoint = {
     ...checkpointAt(job, 0n),
-    snapshot: { revision: job.head.revision.toString() },
+    snapshot: { revision },
   };
   let changes: Change[] = [];
   let bytes = 0;

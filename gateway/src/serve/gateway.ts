@@ -23,9 +23,10 @@ import { PerCodec } from '../protocol/index.ts';
 import type { ClientInfo } from '../protocol/index.ts';
 import { Session } from '../session/index.ts';
 import type { SessionEvents, SessionServices } from '../session/index.ts';
+import { Feed, SyncFailure, SyncService } from '../sync/index.ts';
 import { ClientServer, frameOf } from '../transport/index.ts';
 import type { Certificates, ServerEvents } from '../transport/index.ts';
-import type { GatewayConfig } from '@causeway/crds';
+import type { GatewayConfig, GatewayEtcdConfig } from '@causeway/crds';
 import { planDrain } from './drain.ts';
 
 const TICK_MS = 100;
@@ -68,6 +69,8 @@ export class Gateway {
   readonly #presence: Presence;
   readonly #services: SessionServices<Buffer>;
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #feed: Feed | undefined;
+  readonly #sync: SyncService | undefined;
   #server: ClientServer | undefined;
   #redisSeen = { commands: false, feed: false };
   #draining = false;
@@ -82,6 +85,7 @@ export class Gateway {
       channels: () => this.#hub.channels,
       presence: () => this.#presence.entries,
       pendingPublications: () => this.#publications.pending,
+      syncStreams: () => this.#sync?.streams.size ?? 0,
       backendUp: () => this.#backends(),
     });
     this.#topics = new Topics(config.kafka.topics);
@@ -148,6 +152,13 @@ export class Gateway {
     });
     this.#limits = new SendLimits(config.limits);
     this.#services = this.#createServices(streams);
+    this.#feed = this.#createFeed();
+    this.#sync = this.#feed && this.#createSync(this.#feed);
+  }
+
+  /** Another zone may be home now. */
+  follow({ homeZone, epoch }: Pick<GatewayEtcdConfig, 'homeZone' | 'epoch'>): void {
+    this.#feed?.setRole({ home: homeZone === this.#parts.zone, epoch });
   }
 
   /** What is missing for traffic; empty: nothing. Kafka is not asked: without it clients still have their history. */
@@ -169,6 +180,7 @@ export class Gateway {
     this.#feedLink.start();
     this.#publications.start();
     this.#carrier.start();
+    this.#feed?.start();
     this.#timers.push(
       setInterval(() => this.#server?.tick(performance.now(), Date.now()), TICK_MS),
       setInterval(() => {
@@ -197,6 +209,7 @@ export class Gateway {
       certificate,
       events: this.#serverEvents(),
       newSession: (wire, codec) => new Session(this.#services, wire, codec),
+      ...(this.#sync && { sync: this.#sync }),
     });
     const port = await this.#server.listen(config.listen.port);
     log.info('listening', { port });
@@ -213,22 +226,32 @@ export class Gateway {
     const server = this.#server;
     if (!server) return;
     server.stopAccepting();
-    const sessions = [...server.sessions.keys()];
-    const { at } = planDrain(sessions.length, config.drain.perSecond, config.drain.timeoutMs, Math.random);
-    log.info('draining', { connections: sessions.length });
+    this.#sync?.refuse();
+    const shutdown = new SyncFailure('shutdown', 'this gateway ends: connect again, with the same position');
+    const leaving = [
+      ...Array.from(server.sessions.keys(), (session) => () => session.close(DISCONNECT.shutdown)),
+      ...Array.from(this.#sync?.streams ?? [], (stream) => () => stream.stop(shutdown)),
+    ];
+    const { at } = planDrain(leaving.length, config.drain.perSecond, config.drain.timeoutMs, Math.random);
+    log.info('draining', { connections: leaving.length });
     const began = performance.now();
-    for (const [index, session] of sessions.entries()) {
+    for (const [index, leave] of leaving.entries()) {
       const wait = (at[index] ?? 0) - (performance.now() - began);
       if (wait > 5) await new Promise((done) => setTimeout(done, wait));
-      session.close(DISCONNECT.shutdown);
+      leave();
     }
-    await server.empty(CLOSE_MS);
-    log.info('drained', { connections: sessions.length, seconds: (performance.now() - began) / 1000 });
+    await Promise.all([server.empty(CLOSE_MS), this.#sync?.empty(CLOSE_MS)]);
+    log.info('drained', { connections: leaving.length, seconds: (performance.now() - began) / 1000 });
   }
 
   /** Ends everything: what was acknowledged is in Kafka, what is under way is waited for. */
   async stop(): Promise<void> {
-    await Promise.all([this.#publications.close(), this.#carrier.close(), this.#presence.close()]);
+    await Promise.all([
+      this.#publications.close(),
+      this.#carrier.close(),
+      this.#presence.close(),
+      this.#feed?.stop(),
+    ]);
     for (const timer of this.#timers) clearInterval(timer);
     this.#server?.destroy();
     this.#hub.close();
@@ -273,6 +296,37 @@ export class Gateway {
       dropped: () => drops.inc({ reason: 'join_leave' }),
       repaired: () => presenceRepairs.inc(),
       now: () => performance.now(),
+    });
+  }
+
+  /** Undefined where nothing is replicated, or this zone has no etcd. */
+  #createFeed(): Feed | undefined {
+    const { config, zone, log } = this.#parts;
+    const { etcd } = config;
+    const endpoints = etcd?.zones.find((entry) => entry.zone === zone)?.endpoints;
+    if (!etcd || !endpoints || etcd.prefixes.length === 0) return undefined;
+    const { homeZone, epoch, prefixes, dir } = etcd;
+    return new Feed({
+      etcd: { endpoints, ...(dir !== undefined && { dir }) },
+      prefixes,
+      role: { home: homeZone === zone, epoch },
+      log,
+      failed: () => this.#error('etcd_watch'),
+    });
+  }
+
+  #createSync(feed: Feed): SyncService {
+    const { config, verifier, log } = this.#parts;
+    return new SyncService({
+      feed,
+      verifier,
+      allowedOrigins: new Set(config.allowedOrigins.map((origin) => origin.toLowerCase())),
+      log,
+      textFrame: frameOf,
+      events: {
+        sent: (messages) => this.metrics.syncMessages.inc(messages),
+        ended: (why) => this.metrics.syncEnds.inc({ reason: why }),
+      },
     });
   }
 

@@ -8,13 +8,14 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SECRET_KEY } from '@causeway/crds';
-import type { CertificateState, GatewayConfig, RemoteKeySet } from '@causeway/crds';
+import type { CertificateState, GatewayConfig, InnerState, RemoteKeySet } from '@causeway/crds';
 import { MountedKeys, RemoteKeys, TokenVerifier } from '../auth/index.ts';
 import type { KeySource } from '../auth/index.ts';
 import { loadGatewayConfig } from '../config/index.ts';
+import { readCredentials } from '../etcd/index.ts';
 import { createLog, reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
-import { readInnerState, watchFiles } from '../mounted/index.ts';
+import { innerState, readInnerState, watchFiles } from '../mounted/index.ts';
 import { Certificates, startAdminServer } from '../transport/index.ts';
 import { Gateway } from './gateway.ts';
 
@@ -46,6 +47,7 @@ export async function serve(configFile: string): Promise<void> {
       if (await certificates.reload()) await gateway.serveCertificate().catch(fail(log));
     }),
     keys.start(),
+    ...(config.etcd ? [watchFiles([dirname(configFile)], homeOfEtcd(configFile, gateway, log))] : []),
   ];
   await ended;
   gateway.refuseTraffic();
@@ -63,11 +65,17 @@ export async function serve(configFile: string): Promise<void> {
 /** What clients are shown, and what is shown to Redis: each connection to it reads the mounted files anew. */
 async function certificateState(
   certificates: Certificates,
-  { redis: { tlsDir } }: GatewayConfig,
+  { redis: { tlsDir }, etcd }: GatewayConfig,
 ): Promise<CertificateState | undefined> {
   const { state } = certificates;
-  const inner = tlsDir === undefined ? undefined : await readInnerState(tlsDir);
+  const inner = tlsDir === undefined ? await etcdInnerState(etcd) : await readInnerState(tlsDir);
   return state && { ...state, ...(inner && { inner }) };
+}
+
+/** The same of etcd alone. Its Secret may be the user's, without a certificate. */
+async function etcdInnerState(etcd: GatewayConfig['etcd']): Promise<InnerState | undefined> {
+  const dir = etcd?.dir;
+  return dir === undefined ? undefined : innerState(await readCredentials({ endpoints: [], dir }));
 }
 
 /** A port that cannot be had is nothing that waiting repairs. */
@@ -120,6 +128,21 @@ function remoteKeys({ url, refreshMs, caDir }: RemoteKeySet, log: Log): TokenKey
       source.start();
       return () => source.stop();
     },
+  };
+}
+
+/** Reads which zone is home again; all else in the configuration is read only at the start. */
+function homeOfEtcd(configFile: string, gateway: Gateway, log: Log): () => Promise<void> {
+  let problem = '';
+  return async () => {
+    try {
+      const { etcd } = await loadGatewayConfig(configFile);
+      if (etcd) gateway.follow(etcd);
+      problem = '';
+    } catch (error) {
+      if (problem !== reason(error)) log.warn('configuration', { problem: reason(error) });
+      problem = reason(error);
+    }
   };
 }
 

@@ -45,6 +45,7 @@ const NOBODY: Identity = {
   expiresAt: undefined,
   capabilities: undefined,
   subscriptions: undefined,
+  sync: undefined,
 };
 
 type Phase = 'new' | 'connecting' | 'connected' | 'closed';

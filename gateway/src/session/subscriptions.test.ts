@@ -18,6 +18,7 @@ const ANN: Identity = {
   expiresAt: undefined,
   capabilities: undefined,
   subscriptions: undefined,
+  sync: undefined,
 };
 const GRANT: SubscriptionGrant = {
   user: 'ann',

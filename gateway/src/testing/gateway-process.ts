@@ -62,6 +62,8 @@ export interface GatewayOptions {
   platform: Platform;
   /** Changes to the default configuration. */
   config?: (config: GatewayConfig) => void;
+  /** Default zone-a. */
+  zone?: string;
   /** Wait until it is ready. Default true. */
   ready?: boolean;
 }
@@ -82,6 +84,8 @@ export interface GatewayProcess {
   admin(path: string): Promise<{ status: number; body: string }>;
   /** The value of a metric without labels, or the sum over its labels. */
   metric(name: string): Promise<number>;
+  /** Changes `gateway.json`, as an edited ConfigMap does. */
+  configure(change: (config: GatewayConfig) => void): void;
   signal(name: NodeJS.Signals): void;
   /** Resolves to the exit code. */
   readonly exited: Promise<number | null>;
@@ -100,6 +104,7 @@ export async function startGateway({
   runtime,
   platform,
   config: adapt,
+  zone = 'zone-a',
   ready,
 }: GatewayOptions): Promise<GatewayProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'causeway-gateway-'));
@@ -122,7 +127,7 @@ export async function startGateway({
   adapt?.(config);
   const file = join(folder, 'gateway.json');
   writeFileSync(file, JSON.stringify(config));
-  const child = run(runtime, file, port);
+  const child = run(runtime, { configFile: file, port, zone });
   const { logs, exited, output } = follow(child);
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const admin = async (path: string): Promise<{ status: number; body: string }> => {
@@ -144,6 +149,10 @@ export async function startGateway({
     certificate: async () => JSON.parse((await admin(ADMIN_PATH.certificate)).body) as CertificateState,
     admin,
     metric: async (name) => sumOf((await admin(ADMIN_PATH.metrics)).body, name),
+    configure: (change) => {
+      change(config);
+      writeFileSync(file, JSON.stringify(config));
+    },
     signal: (name) => void child.kill(name),
     exited,
     get ended() {
@@ -170,14 +179,17 @@ export async function startGateway({
   return gateway;
 }
 
-function run(runtime: Runtime, configFile: string, port: number): ChildProcess {
+function run(
+  runtime: Runtime,
+  { configFile, port, zone }: { configFile: string; port: number; zone: string },
+): ChildProcess {
   const level = process.env['LOG_LEVEL'] ?? 'debug';
   return spawn(
     PROGRAM[runtime],
     [join(root, 'gateway', 'dist', 'main.js'), 'serve', '--config', configFile],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, POD_NAME: `gateway-${port}`, ZONE: 'zone-a', LOG_LEVEL: level },
+      env: { ...process.env, POD_NAME: `gateway-${port}`, ZONE: zone, LOG_LEVEL: level },
     },
   );
 }

@@ -78,7 +78,7 @@ const StreamWebSocket = WebSocket as unknown as new (
 };
 
 /** The client's end of a WebSocket on a stream. */
-function webSocketOn(stream: Duplex): WebSocket {
+export function webSocketOn(stream: Duplex): WebSocket {
   const ws = new StreamWebSocket(null, undefined, { autoPong: true, closeTimeout: 3_000 });
   ws._isServer = false;
   ws.setSocket(stream, Buffer.alloc(0), { maxPayload: 16 * 1024 * 1024 });

@@ -13,6 +13,7 @@ export {
   headerBlock,
   http2Client,
   http2Frame,
+  webSocketOn,
 } from './http2-client.ts';
 export type { Http2Client } from './http2-client.ts';
 export { keyPair, signedWith, startKeyServer } from './key-server.ts';

@@ -6,18 +6,23 @@ import type { SecureContextOptions, Server, TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
-import { WEBSOCKET_PATH } from '@causeway/crds';
+import { SYNC_PATH, WEBSOCKET_PATH } from '@causeway/crds';
 import { DISCONNECT } from '../protocol/index.ts';
 import type { Codec, Disconnect } from '../protocol/index.ts';
 import type { ServedCertificate } from './certificates.ts';
+import type { Exchange, MessageSocket } from './exchange.ts';
+import { Http1Exchange } from './http1-exchange.ts';
 import { Http2Connection } from './http2-connection.ts';
+import { Http2Exchange, oneEach } from './http2-exchange.ts';
 import { pickCodec, pickSubprotocol } from './pick-codec.ts';
 import { Seats } from './seats.ts';
 import { webSocketOnStream } from './stream-web-socket.ts';
-import { parseHead, refusalResponse, refuse } from './upgrade.ts';
+import { parseHead, pathOf, refusalResponse, refuse } from './upgrade.ts';
 import type { RequestHead, UpgradeRules } from './upgrade.ts';
 import { WebSocketWire } from './web-socket-wire.ts';
 import type { WireEvents } from './web-socket-wire.ts';
+import { WsMessageSocket } from './ws-message-socket.ts';
+import type { MessageRequest } from './ws-message-socket.ts';
 
 /** Most bytes of a message from a client. */
 const MAX_MESSAGE_BYTES = 64 * 1024;
@@ -65,6 +70,17 @@ export interface ClientServerOptions {
   certificate: ServedCertificate;
   events: ServerEvents;
   newSession: (wire: WebSocketWire, codec: Codec) => ClientSession;
+  /** Serves `/sync`; left out where there is none. */
+  sync?: SyncHandler;
+}
+
+/** What is served on this port besides sessions. */
+export interface SyncHandler {
+  /** Of requests that are no WebSockets. */
+  readonly paths: ReadonlySet<string>;
+  handle(exchange: Exchange): void;
+  /** A WebSocket at {@link SYNC_PATH}. */
+  accept(socket: MessageSocket): void;
 }
 
 /** A socket, or a stream of HTTP/2, on its way to a client that has proven who it is. */
@@ -107,6 +123,8 @@ export class ClientServer {
   readonly #arriving = new Map<Duplex, Arrival>();
   readonly #http2 = new Set<Http2Connection>();
   readonly #sessions = new Map<ClientSession, Duplex>();
+  /** Requests and WebSockets of others than sessions. */
+  readonly #others = new Map<Duplex, WsMessageSocket | undefined>();
   readonly #carried: Record<Transport, number> = { 'http/1.1': 0, h2: 0 };
   #accepting = true;
   #onEmpty: () => void = () => undefined;
@@ -114,7 +132,7 @@ export class ClientServer {
   constructor(options: ClientServerOptions) {
     this.#options = options;
     this.#rules = {
-      path: WEBSOCKET_PATH,
+      paths: new Set([WEBSOCKET_PATH, ...(options.sync ? [SYNC_PATH] : [])]),
       allowedOrigins: new Set(options.allowedOrigins.map((origin) => origin.toLowerCase())),
     };
     this.#seats = new Seats({ connections: options.maxConnections, handshakes: options.maxHandshakes });
@@ -183,6 +201,7 @@ export class ClientServer {
       else socket.destroy();
     }
     for (const connection of this.#http2) if (connection.tick(now)) this.#options.events.timedOut();
+    for (const other of this.#others.values()) other?.tick(now);
     for (const session of this.#sessions.keys()) session.tick(now, unixNow);
   }
 
@@ -200,7 +219,8 @@ export class ClientServer {
 
   /** Destroys what is still open. */
   destroy(): void {
-    for (const socket of [...this.#arriving.keys(), ...this.#sessions.values()]) socket.destroy();
+    const open = [...this.#arriving.keys(), ...this.#sessions.values(), ...this.#others.keys()];
+    for (const socket of open) socket.destroy();
     for (const connection of this.#http2) connection.destroy();
   }
 
@@ -263,10 +283,18 @@ export class ClientServer {
       leaveFurther: () => this.#changeSeats(() => this.#seats.leaveFurther()),
       refused: (status) => events.notUpgraded(status),
       broken: (why) => events.http2Broken(why),
-      open: (stream, { subprotocol, url }) => {
+      open: (stream, subprotocol, headers) => {
         this.#expect(stream);
         const ws = webSocketOnStream(stream, subprotocol, this.#webSockets.options);
-        this.#open(ws, stream, { url, transport: 'h2' });
+        const url = headers[':path'] ?? '';
+        if (pathOf(url) === SYNC_PATH) this.#openOther(ws, stream, { url, headers: oneEach(headers) });
+        else this.#open(ws, stream, { url, transport: 'h2' });
+      },
+      serves: (path) => this.#options.sync?.paths.has(path) === true,
+      exchange: (stream, headers) => {
+        this.#expect(stream);
+        stream.once('close', () => this.#arriving.delete(stream));
+        this.#options.sync?.handle(new Http2Exchange(stream, headers, () => this.#keep(stream, undefined)));
       },
     });
     this.#http2.add(connection);
@@ -288,6 +316,7 @@ export class ClientServer {
   }
 
   #upgrade(socket: TLSSocket, parsed: NonNullable<ReturnType<typeof parseHead>>): void {
+    if (!('status' in parsed) && this.#exchange(socket, parsed)) return;
     const refusal = 'status' in parsed ? parsed : refuse(parsed, this.#rules);
     if (refusal) {
       this.#options.events.notUpgraded(refusal.status);
@@ -302,9 +331,35 @@ export class ClientServer {
       headers: head.headers,
       socket,
     } as unknown as IncomingMessage;
-    this.#webSockets.handleUpgrade(request, socket, head.rest, (ws) =>
-      this.#open(ws, socket, { url: head.url, transport: 'http/1.1' }),
-    );
+    this.#webSockets.handleUpgrade(request, socket, head.rest, (ws) => {
+      if (pathOf(head.url) === SYNC_PATH) this.#openOther(ws, socket, head);
+      else this.#open(ws, socket, { url: head.url, transport: 'http/1.1' });
+    });
+  }
+
+  /** True: it is a request that others serve. */
+  #exchange(socket: TLSSocket, head: RequestHead): boolean {
+    const { sync } = this.#options;
+    if (sync?.paths.has(pathOf(head.url)) !== true || head.headers['upgrade'] !== undefined) return false;
+    sync.handle(new Http1Exchange(socket, head, () => this.#keep(socket, undefined)));
+    return true;
+  }
+
+  /** A WebSocket that others serve. */
+  #openOther(ws: WebSocket, socket: Duplex, request: MessageRequest): void {
+    // ws closes the socket after an error in the protocol; its close event follows.
+    ws.on('error', () => undefined);
+    ws.once('close', () => this.#arriving.delete(socket));
+    const other: WsMessageSocket = new WsMessageSocket(ws, socket, request, () => this.#keep(socket, other));
+    this.#options.sync?.accept(other);
+  }
+
+  /** Time-outs of newcomers are over. */
+  #keep(socket: Duplex, other: WsMessageSocket | undefined): void {
+    this.#arriving.delete(socket);
+    if (socket.destroyed || this.#others.has(socket)) return;
+    this.#others.set(socket, other);
+    socket.once('close', () => this.#others.delete(socket));
   }
 
   #open(ws: WebSocket, socket: Duplex, { url, transport }: { url: string; transport: Transport }): void {

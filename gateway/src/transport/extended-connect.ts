@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http2';
 import { parseSubprotocols } from './subprotocol.ts';
-import { BAD_REQUEST, mayComeFrom } from './upgrade.ts';
+import { BAD_REQUEST, mayComeFrom, pathOf } from './upgrade.ts';
 import type { Refusal, UpgradeRules } from './upgrade.ts';
 
 /**
@@ -10,7 +10,7 @@ import type { Refusal, UpgradeRules } from './upgrade.ts';
 export function refuseConnect(headers: IncomingHttpHeaders, rules: UpgradeRules): Refusal | undefined {
   const { ':method': method, ':protocol': protocol, ':path': path, origin } = headers;
   if (method === 'CONNECT' && protocol === undefined) return BAD_REQUEST;
-  if (path?.split('?')[0] !== rules.path) return { status: 404, reason: 'Not Found' };
+  if (!rules.paths.has(pathOf(path ?? ''))) return { status: 404, reason: 'Not Found' };
   if (method !== 'CONNECT') {
     return { status: 405, reason: 'Method Not Allowed', headers: { allow: 'CONNECT' } };
   }

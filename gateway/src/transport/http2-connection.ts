@@ -5,7 +5,7 @@ import { fullBucket, take } from '../limits/index.ts';
 import { refuseConnect } from './extended-connect.ts';
 import { pickSubprotocol } from './pick-codec.ts';
 import { parseSubprotocols } from './subprotocol.ts';
-import { MAX_HEAD_BYTES } from './upgrade.ts';
+import { MAX_HEAD_BYTES, pathOf } from './upgrade.ts';
 import type { Refusal, UpgradeRules } from './upgrade.ts';
 
 /** WebSockets, and requests under way, on one connection. RFC 9113, 5.1.2, asks for at least 100. */
@@ -45,7 +45,10 @@ export interface Http2Host {
   /** It was closed for asking too much too fast, or for breaking the protocol. */
   broken(why: 'http2_flood' | 'http2_error'): void;
   /** A stream whose handshake is over. */
-  open(stream: ServerHttp2Stream, asked: { subprotocol: string; url: string }): void;
+  open(stream: ServerHttp2Stream, subprotocol: string, headers: IncomingHttpHeaders): void;
+  /** Whether requests for this path are served, other than WebSockets. */
+  serves(path: string): boolean;
+  exchange(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void;
 }
 
 /**
@@ -57,7 +60,7 @@ export class Http2Connection {
   readonly #socket: TLSSocket;
   readonly #session: ServerHttp2Session;
   readonly #work = fullBucket(WORK, performance.now());
-  #webSockets = 0;
+  #inUse = 0;
   /** Monotonic milliseconds. */
   #idleSince = performance.now();
   #everUsed = false;
@@ -90,7 +93,7 @@ export class Http2Connection {
       if (now - this.#endedAt >= CLOSE_TIMEOUT_MS) this.#socket.destroy();
       return false;
     }
-    if (this.#webSockets > 0 || now - this.#idleSince < this.#host.idleTimeoutMs) return false;
+    if (this.#inUse > 0 || now - this.#idleSince < this.#host.idleTimeoutMs) return false;
     this.#end(constants.NGHTTP2_NO_ERROR);
     return !this.#everUsed;
   }
@@ -110,32 +113,36 @@ export class Http2Connection {
       stream.close(constants.NGHTTP2_REFUSED_STREAM);
       return;
     }
-    const refusal = refuseConnect(headers, this.#host.rules);
+    const isRequest = headers[':method'] !== 'CONNECT' && this.#host.serves(pathOf(headers[':path'] ?? ''));
+    const refusal = isRequest ? undefined : refuseConnect(headers, this.#host.rules);
     if (refusal) return this.#refuse(stream, refusal, headers[':method'] === 'HEAD');
-    const further = this.#webSockets > 0;
+    const further = this.#inUse > 0;
     if (further && !this.#host.sitFurther()) {
       return this.#refuse(stream, { status: 503, reason: 'Service Unavailable' }, false);
     }
-    this.#accept(stream, headers);
+    this.#occupy(stream);
+    if (isRequest) this.#host.exchange(stream, headers);
+    else this.#accept(stream, headers);
+  }
+
+  /** Until the stream ends the connection is in use. */
+  #occupy(stream: ServerHttp2Stream): void {
+    this.#inUse += 1;
+    this.#everUsed = true;
+    stream.once('close', () => {
+      this.#inUse -= 1;
+      if (this.#inUse > 0) this.#host.leaveFurther();
+      else this.#idleSince = performance.now();
+    });
   }
 
   #accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     const subprotocol = pickSubprotocol(parseSubprotocols(headers['sec-websocket-protocol']) ?? new Set());
-    this.#webSockets += 1;
-    this.#everUsed = true;
-    stream.once('close', () => {
-      this.#webSockets -= 1;
-      if (this.#webSockets > 0) this.#host.leaveFurther();
-      else this.#idleSince = performance.now();
-    });
     stream.respond({
       ':status': 200,
       ...(subprotocol !== false && { 'sec-websocket-protocol': subprotocol }),
     });
-    this.#host.open(stream, {
-      subprotocol: subprotocol === false ? '' : subprotocol,
-      url: headers[':path'] ?? '',
-    });
+    this.#host.open(stream, subprotocol === false ? '' : subprotocol, headers);
   }
 
   #refuse(stream: ServerHttp2Stream, { status, reason, headers }: Refusal, headOnly: boolean): void {

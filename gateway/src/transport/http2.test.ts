@@ -6,7 +6,10 @@ import { Seats } from './seats.ts';
 import { parseSubprotocols } from './subprotocol.ts';
 
 describe('an extended CONNECT', () => {
-  const rules = { path: '/connection/websocket', allowedOrigins: new Set(['https://app.example']) };
+  const rules = {
+    paths: new Set(['/connection/websocket']),
+    allowedOrigins: new Set(['https://app.example']),
+  };
   const request = {
     ':method': 'CONNECT',
     ':protocol': 'websocket',

@@ -8,5 +8,6 @@ export type { AdminSources } from './admin-server.ts';
 export { Certificates } from './certificates.ts';
 export { ClientServer } from './client-server.ts';
 export type { ClientSession, ServerEvents, Transport } from './client-server.ts';
+export type { Exchange, MessageSocket, Output } from './exchange.ts';
 export { frameOf } from './frame.ts';
 export type { WebSocketWire } from './web-socket-wire.ts';

@@ -174,7 +174,10 @@ describe('the head of a request', () => {
   });
 
   it('decides whether it is upgraded', () => {
-    const rules = { path: '/connection/websocket', allowedOrigins: new Set(['https://app.example']) };
+    const rules = {
+      paths: new Set(['/connection/websocket']),
+      allowedOrigins: new Set(['https://app.example']),
+    };
     const head = parseHead(Buffer.from(request)) as RequestHead;
     const status = (changes: Partial<RequestHead>): number | undefined =>
       refuse({ ...head, ...changes }, rules)?.status;

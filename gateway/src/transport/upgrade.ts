@@ -48,14 +48,14 @@ const TOO_LARGE: Refusal = { status: 431, reason: 'Request Header Fields Too Lar
 
 /** What clients may ask for. */
 export interface UpgradeRules {
-  path: string;
+  paths: ReadonlySet<string>;
   /** Empty: any origin. */
   allowedOrigins: ReadonlySet<string>;
 }
 
 /** Why this request is no WebSocket handshake that we take; undefined if it is one (ws checks the rest). */
 export function refuse({ method, url, headers }: RequestHead, rules: UpgradeRules): Refusal | undefined {
-  if (url.split('?')[0] !== rules.path) return { status: 404, reason: 'Not Found' };
+  if (!rules.paths.has(pathOf(url))) return { status: 404, reason: 'Not Found' };
   if (method !== 'GET') return { status: 405, reason: 'Method Not Allowed', headers: { allow: 'GET' } };
   if (headers['upgrade']?.toLowerCase() !== 'websocket') {
     return { status: 426, reason: 'Upgrade Required', headers: { upgrade: 'websocket' } };
@@ -64,6 +64,11 @@ export function refuse({ method, url, headers }: RequestHead, rules: UpgradeRule
     return BAD_REQUEST;
   if (!mayComeFrom(headers['origin'], rules)) return { status: 403, reason: 'Forbidden' };
   return undefined;
+}
+
+/** A request's target without its query. */
+export function pathOf(url: string): string {
+  return url.split('?')[0] ?? '';
 }
 
 /** Whether a page of this origin may connect. Clients that are no browsers send none. */

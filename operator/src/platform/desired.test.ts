@@ -181,6 +181,58 @@ describe('the gateways', () => {
     assert.deepEqual(config.limits.tiers, [{ name: 'vip', messagesPerSecond: 5000, burst: 10_000 }]);
   });
 
+  it('are told of the etcd of each zone where something is replicated, and of the home while they run', () => {
+    const { etcd } = gatewayConfig(ordersPlatform());
+    assert.deepEqual(etcd, {
+      homeZone: 'zone-a',
+      epoch: 1,
+      prefixes: ['/config/', '/tenants/'],
+      zones: ['zone-a', 'zone-b', 'zone-c'].map((zone) => ({
+        zone,
+        endpoints: [`https://orders-etcd-${zone}.messaging.svc:2379`],
+      })),
+      dir: '/etc/causeway/internal',
+    });
+    const moved = gatewayConfig(ordersPlatform((p) => (p.status = { homeZone: 'zone-b', epoch: 2 })));
+    assert.deepEqual([moved.etcd?.homeZone, moved.etcd?.epoch], ['zone-b', 2]);
+    assert.equal(gatewayConfig(ordersPlatform(({ spec }) => delete spec.etcd.prefixes)).etcd, undefined);
+  });
+
+  it('may reach the etcd of their zone, and have what they show it', () => {
+    const policy = desired().find(
+      ({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === 'orders-etcd',
+    ) as unknown as {
+      spec: { ingress: { from: { podSelector?: { matchLabels: Record<string, string> } }[] }[] };
+    };
+    const allowed = policy.spec.ingress[0]?.from.map(
+      ({ podSelector }) => podSelector?.matchLabels['causeway.dev/component'],
+    );
+    assert.ok(allowed?.includes('gateway'));
+    const mountsOf = (change: (platform: MessagePlatform) => void): string[] =>
+      find(desired(change), 'orders-gateway-zone-a').spec.template.spec.containers.flatMap(
+        ({ volumeMounts }) => volumeMounts.map(({ name }) => name),
+      );
+    const externalRedis = ({ spec }: MessagePlatform): void => {
+      spec.redis = { external: { url: 'rediss://redis.example.com:6380' } };
+    };
+    assert.ok(mountsOf(externalRedis).includes('internal'), 'for etcd alone');
+    const without = mountsOf((platform) => {
+      externalRedis(platform);
+      delete platform.spec.etcd.prefixes;
+    });
+    assert.ok(!without.includes('internal'), 'nothing needs it');
+    const external = mountsOf((platform) => {
+      externalRedis(platform);
+      const zones = platform.spec.zones.map(({ name: zone }) => ({ zone, endpoints: ['https://e:2379'] }));
+      platform.spec.etcd = {
+        deletionPolicy: 'Retain',
+        prefixes: ['/config/'],
+        external: { zones, secretRef: { name: 'etcd-user' } },
+      };
+    });
+    assert.ok(external.includes('etcd') && !external.includes('internal'), external.join(' '));
+  });
+
   it('mount the Secrets that the user names', () => {
     const objects = desired(({ spec }) => {
       spec.kafka.tls = { secretRef: { name: 'kafka-ca' } };
@@ -192,7 +244,14 @@ describe('the gateways', () => {
     const secrets = find(objects, 'orders-gateway-zone-a').spec.template.spec.volumes.flatMap(({ secret }) =>
       secret === undefined ? [] : [secret.secretName],
     );
-    assert.deepEqual(secrets.sort(), ['kafka-ca', 'kafka-user', 'orders-jwt', 'orders-tls', 'redis-user']);
+    assert.deepEqual(secrets.sort(), [
+      'kafka-ca',
+      'kafka-user',
+      'orders-internal',
+      'orders-jwt',
+      'orders-tls',
+      'redis-user',
+    ]);
   });
 });
 

@@ -20,6 +20,12 @@ export function etcdEndpoints(platform: MessagePlatform, zone: string): string[]
   return external.zones.find((entry) => entry.zone === zone)?.endpoints ?? [];
 }
 
+/** Where pods that reach etcd mount the Secret for it; undefined: it needs none. */
+export function etcdSecretDir(platform: MessagePlatform): string | undefined {
+  if (managesEtcd(platform)) return MOUNT.internal;
+  return platform.spec.etcd.external?.secretRef === undefined ? undefined : MOUNT.etcd;
+}
+
 /** All objects of the managed etcd; none when it is external. */
 export function desiredEtcd(platform: MessagePlatform, images: Images): KubeObject[] {
   if (!managesEtcd(platform)) return [];

@@ -15,6 +15,7 @@ import {
   type RemoteKeySet,
 } from '@causeway/crds';
 import type { KubeObject } from '../controller/kube-api.ts';
+import { etcdEndpoints, etcdSecretDir, managesEtcd } from './etcd.ts';
 import { KIND } from './kinds.ts';
 import {
   adminProbes,
@@ -29,7 +30,7 @@ import {
   spreadOverNodes,
 } from './objects.ts';
 import { managesRedis } from './redis.ts';
-import type { Images, MessagePlatform } from './types.ts';
+import { epochOf, homeOf, type Images, type MessagePlatform } from './types.ts';
 
 type TopicChannels = MessagePlatform['spec']['kafka']['topics'][number]['channels'];
 
@@ -82,6 +83,7 @@ export function gatewayConfig(platform: MessagePlatform): GatewayConfig {
       })),
     },
     redis: redisConnection(platform),
+    ...etcdConnections(platform),
     drain: { perSecond: failover.drainPerSecond, timeoutMs: (TERMINATION_GRACE_SECONDS - 10) * 1000 },
   };
 }
@@ -115,17 +117,56 @@ function redisConnection(platform: MessagePlatform): GatewayConfig['redis'] {
   return { url: external.url, ...(external.secretRef === undefined ? {} : { dir: MOUNT.redis }) };
 }
 
+/** For `/sync`; nothing where nothing is replicated. */
+function etcdConnections(platform: MessagePlatform): Pick<GatewayConfig, 'etcd'> {
+  if (!servesEtcd(platform)) return {};
+  const dir = etcdSecretDir(platform);
+  return {
+    etcd: {
+      homeZone: homeOf(platform),
+      epoch: epochOf(platform),
+      prefixes: [...(platform.spec.etcd.prefixes ?? [])].sort(),
+      zones: platform.spec.zones.map(({ name: zone }) => ({
+        zone,
+        endpoints: etcdEndpoints(platform, zone),
+      })),
+      ...(dir === undefined ? {} : { dir }),
+    },
+  };
+}
+
+function servesEtcd({ spec }: MessagePlatform): boolean {
+  return (spec.etcd.prefixes ?? []).length > 0;
+}
+
+/** Whether gateways reach Redis or etcd with the platform's own certificates. */
+export function hasInnerLink(platform: MessagePlatform): boolean {
+  return managesRedis(platform) || (servesEtcd(platform) && managesEtcd(platform));
+}
+
+/** What a gateway reads only at its start: which zone is home it follows while it runs. */
+function startConfig({ etcd, ...rest }: GatewayConfig): object {
+  if (etcd === undefined) return rest;
+  const { homeZone: _home, epoch: _epoch, ...fixed } = etcd;
+  return { ...rest, etcd: fixed };
+}
+
 /** The Secrets of the user that gateway pods mount: mount name, mount path, Secret. */
 export function gatewayUserSecrets(
   platform: MessagePlatform,
 ): { name: string; path: string; secret: string }[] {
-  const { gateway, kafka, redis } = platform.spec;
+  const { gateway, kafka, redis, etcd } = platform.spec;
   const all = [
     { name: 'jwt', path: MOUNT.jwt, secret: gateway.auth.jwt.secretRef?.name },
     { name: 'jwks-ca', path: MOUNT.jwksCa, secret: gateway.auth.jwt.jwks?.caSecretRef?.name },
     { name: 'kafka-tls', path: MOUNT.kafkaTls, secret: kafka.tls?.secretRef?.name },
     { name: 'kafka-sasl', path: MOUNT.kafkaSasl, secret: kafka.sasl?.secretRef.name },
     { name: 'redis', path: MOUNT.redis, secret: redis.external?.secretRef?.name },
+    {
+      name: 'etcd',
+      path: MOUNT.etcd,
+      secret: servesEtcd(platform) ? etcd.external?.secretRef?.name : undefined,
+    },
   ];
   return all.flatMap(({ name, path, secret }) => (secret === undefined ? [] : [{ name, path, secret }]));
 }
@@ -223,7 +264,7 @@ function gatewayDeployment(
       template: {
         metadata: {
           labels: { ...deployment.metadata.labels, [LABEL.serving]: 'true' },
-          annotations: { [ANNOTATION.configHash]: configHash(config) },
+          annotations: { [ANNOTATION.configHash]: configHash(startConfig(config)) },
         },
         spec: gatewayPod(platform, zone, images, matchLabels),
       },
@@ -240,7 +281,7 @@ function gatewayPod(
   const { name } = platform.metadata;
   const { tolerations } = platform.spec.gateway;
   const userSecrets = gatewayUserSecrets(platform);
-  const managedRedis = managesRedis(platform);
+  const mountsInternal = hasInnerLink(platform);
   const pod = podSpec({
     zone,
     account: objectName.gateway(name),
@@ -252,7 +293,7 @@ function gatewayPod(
         mount('config', MOUNT.config),
         mount('tls', MOUNT.tls),
         mount('podinfo', MOUNT.podinfo),
-        ...(managedRedis ? [mount('internal', MOUNT.internal)] : []),
+        ...(mountsInternal ? [mount('internal', MOUNT.internal)] : []),
         ...userSecrets.map((secret) => mount(secret.name, secret.path)),
       ],
     },
@@ -263,7 +304,7 @@ function gatewayPod(
         name: 'podinfo',
         downwardAPI: { items: [{ path: 'annotations', fieldRef: { fieldPath: 'metadata.annotations' } }] },
       },
-      ...(managedRedis ? [secretVolume('internal', objectName.internal(name))] : []),
+      ...(mountsInternal ? [secretVolume('internal', objectName.internal(name))] : []),
       ...userSecrets.map((secret) => secretVolume(secret.name, secret.secret)),
     ],
   });

@@ -9,7 +9,7 @@ import {
   type ReplicatorConfig,
 } from '@causeway/crds';
 import type { KubeObject } from '../controller/kube-api.ts';
-import { etcdEndpoints, managesEtcd } from './etcd.ts';
+import { etcdEndpoints, etcdSecretDir, managesEtcd } from './etcd.ts';
 import { KIND } from './kinds.ts';
 import {
   adminProbes,
@@ -32,9 +32,8 @@ export function replicatedZones(platform: MessagePlatform): string[] {
 }
 
 function connection(platform: MessagePlatform, zone: string): EtcdConnectionConfig {
-  const endpoints = etcdEndpoints(platform, zone);
-  if (managesEtcd(platform)) return { endpoints, dir: MOUNT.internal };
-  return { endpoints, ...(platform.spec.etcd.external?.secretRef === undefined ? {} : { dir: MOUNT.etcd }) };
+  const dir = etcdSecretDir(platform);
+  return { endpoints: etcdEndpoints(platform, zone), ...(dir === undefined ? {} : { dir }) };
 }
 
 /** `replicator.json` of one zone. */

@@ -16,6 +16,7 @@ import {
   type Rotation,
 } from '../certificates/index.ts';
 import { managesEtcd } from './etcd.ts';
+import { hasInnerLink } from './gateway.ts';
 import { KIND } from './kinds.ts';
 import { managesRedis } from './redis.ts';
 import type { MessagePlatform } from './types.ts';
@@ -162,7 +163,7 @@ class Look {
   }
 
   #hasLink(component: string): boolean {
-    return component !== COMPONENT.gateway || managesRedis(this.#platform);
+    return component !== COMPONENT.gateway || hasInnerLink(this.#platform);
   }
 
   #wanted(): number | undefined {

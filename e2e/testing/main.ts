@@ -73,7 +73,7 @@ function runTests(stage: Stage, options: Options): Promise<Count & { coverage?: 
   return runFiles(filesOf(stage, options), {
     cwd: root,
     concurrency: stage === 'unit' ? 2 : 1,
-    timeoutMs: stage === 'lab' ? 1_200_000 : 300_000,
+    timeoutMs: stage === 'lab' ? 1_200_000 : 480_000,
     coverage: options.coverage && stage !== 'lab',
     ...(options.only === undefined ? {} : { namePattern: options.only }),
   });

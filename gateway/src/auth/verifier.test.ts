@@ -51,6 +51,16 @@ describe('a token', () => {
     });
   });
 
+  it('says which keys of etcd the client may see, and is refused when that is not a list of prefixes', async () => {
+    const checks = await verifier({ hmac: secret });
+    const { sync } = await checks.verify(await sign({ sub: 'ann', sync: ['/config/'] }));
+    assert.deepEqual(sync, ['/config/']);
+    assert.equal((await checks.verify(await sign({ sub: 'ann' }))).sync, undefined);
+    for (const claim of ['/config/', [''], [1], {}, null, Array(65).fill('/a/')]) {
+      await assert.rejects(checks.verify(await sign({ sub: 'ann', sync: claim })), refused('invalid'));
+    }
+  });
+
   it('is refused with another secret, when it is none, and without sub', async () => {
     const checks = await verifier({ hmac: secret });
     const forged = await sign({ sub: 'ann' }, randomBytes(32));

@@ -47,7 +47,13 @@ describe('checkpoint', () => {
   const checkpoint = { sourceClusterId: '18446744073709551615', revision: '12', epoch: 3, prefixes: ['/a/'] };
 
   it('survives its encoding', () => {
-    for (const mark of [{}, { snapshot: { revision: '40' } }, { partial: { revision: '13', changes: 7 } }]) {
+    const marks = [
+      {},
+      { since: '11' },
+      { snapshot: { revision: '40' } },
+      { partial: { revision: '13', changes: 7 } },
+    ];
+    for (const mark of marks) {
       assert.deepEqual(decodeCheckpoint(encodeCheckpoint({ ...checkpoint, ...mark })), {
         ...checkpoint,
         ...mark,

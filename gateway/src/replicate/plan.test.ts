@@ -11,6 +11,7 @@ const at = (revision: string): ReplicationCheckpoint => ({
   revision,
   epoch: 2,
   prefixes: ['/a/'],
+  since: '2',
 });
 const put = (key: string, bytes = 1): Change => ({ key: Buffer.from(key), value: Buffer.alloc(bytes) });
 const revision = (number: number, ...changes: Change[]): SourceRevision => ({

@@ -9,6 +9,7 @@ import {
   type CertificatePlan,
   type HeldSecrets,
   type Rotation,
+  type RotatingPod,
   type RotationPolicy,
 } from '../certificates/index.ts';
 import { toMicroTime, type ConditionInput } from '../controller/conditions.ts';
@@ -81,7 +82,7 @@ export async function rotate(
         [ANNOTATION.certificateSince]: toMicroTime(now),
       }),
     ),
-    ...refreshes(links, { rotation, now }).map(({ pod, refresh }) =>
+    ...[...refreshes(links, { rotation, now }), ...reminders(pods, links, now)].map(({ pod, refresh }) =>
       annotate(world, platform, pod, { [ANNOTATION.refresh]: refresh }),
     ),
   ]);
@@ -142,6 +143,25 @@ function refreshes(
   return links
     .filter((link) => link.ready && !isDone(link) && link.refresh !== refresh)
     .map((pod) => ({ pod, refresh }));
+}
+
+/**
+ * Gateways that still don't show what they were told a while ago. A kubelet that synced the pod with its own view of
+ * the Secret from before looks at it again only when the pod changes, or after more than a minute.
+ */
+export function reminders(
+  pods: readonly RotatingPod[],
+  links: readonly Pick<LinkPod, 'uid' | 'refresh'>[],
+  now: number,
+): { pod: RotatingPod; refresh: string }[] {
+  const refreshOf = new Map(links.map(({ uid, refresh }) => [uid, refresh]));
+  return pods.flatMap((pod) => {
+    const { uid, ready, told, toldAt = now, shows } = pod;
+    const times = Math.floor((now - toldAt) / TELL_AGAIN);
+    if (!ready || told === undefined || shows === undefined || shows === told || times < 1) return [];
+    const refresh = `${told}-told-${times}`;
+    return refreshOf.get(uid) === refresh ? [] : [{ pod, refresh }];
+  });
 }
 
 async function annotate(

@@ -82,7 +82,7 @@ export async function rotate(
         [ANNOTATION.certificateSince]: toMicroTime(now),
       }),
     ),
-    ...[...refreshes(links, { rotation, now }), ...reminders(pods, links, now)].map(({ pod, refresh }) =>
+    ...refreshes({ links, pods }, { rotation, now }).map(({ pod, refresh }) =>
       annotate(world, platform, pod, { [ANNOTATION.refresh]: refresh }),
     ),
   ]);
@@ -129,39 +129,38 @@ function policyOf(platform: MessagePlatform): RotationPolicy {
 /** A kubelet that was told before its own view of the Secret was new is told again after so long; milliseconds. */
 const TELL_AGAIN = 3_000;
 
-/** Pods whose Secrets should be brought up to date now: those that do not do yet what the stage waits for. */
-function refreshes(
-  links: readonly LinkPod[],
+/**
+ * Pods whose Secrets should be brought up to date now: ends of inner links that do not do yet what the stage waits for,
+ * and gateways that still do not show what they were told a while ago.
+ */
+export function refreshes<L extends Omit<LinkPod, 'name' | 'zone' | 'trouble'>>(
+  { links, pods }: { links: readonly L[]; pods: readonly RotatingPod[] },
   { rotation, now }: { rotation: Rotation | undefined; now: number },
-): { pod: LinkPod; refresh: string }[] {
+): { pod: L; refresh: string }[] {
   if (rotation === undefined) return [];
-  const { from, to, stage, stageSince } = rotation;
-  const isDone = (link: LinkPod): boolean =>
-    stage === 'Trust' ? link.trusts !== false : link.shows === (stage === 'RollBack' ? from : to);
-  if (stage === 'Trust' ? rotation.authority !== true : stage !== 'Verify' && stage !== 'RollBack') return [];
+  const { to, stage, stageSince } = rotation;
+  const behind = new Set(pods.filter((pod) => isBehind(pod, now)).map(({ uid }) => uid));
   const refresh = `${to}-${stage}-${Math.floor((now - stageSince) / TELL_AGAIN)}`;
   return links
-    .filter((link) => link.ready && !isDone(link) && link.refresh !== refresh)
+    .filter((link) => link.ready && (behind.has(link.uid) || !isLinkDone(link, rotation)))
+    .filter((link) => link.refresh !== refresh)
     .map((pod) => ({ pod, refresh }));
 }
 
-/**
- * Gateways that still don't show what they were told a while ago. A kubelet that synced the pod with its own view of
- * the Secret from before looks at it again only when the pod changes, or after more than a minute.
- */
-export function reminders(
-  pods: readonly RotatingPod[],
-  links: readonly Pick<LinkPod, 'uid' | 'refresh'>[],
-  now: number,
-): { pod: RotatingPod; refresh: string }[] {
-  const refreshOf = new Map(links.map(({ uid, refresh }) => [uid, refresh]));
-  return pods.flatMap((pod) => {
-    const { uid, ready, told, toldAt = now, shows } = pod;
-    const times = Math.floor((now - toldAt) / TELL_AGAIN);
-    if (!ready || told === undefined || shows === undefined || shows === told || times < 1) return [];
-    const refresh = `${told}-told-${times}`;
-    return refreshOf.get(uid) === refresh ? [] : [{ pod, refresh }];
-  });
+/** True also where the stage waits for no link. */
+function isLinkDone(
+  { trusts, shows }: Pick<LinkPod, 'trusts' | 'shows'>,
+  { from, to, stage, authority }: Rotation,
+): boolean {
+  if (stage === 'Trust') return authority !== true || trusts !== false;
+  if (stage !== 'Verify' && stage !== 'RollBack') return true;
+  return shows === (stage === 'RollBack' ? from : to);
+}
+
+/** It shows another version than it was told a while ago. */
+function isBehind({ ready, told, toldAt, shows }: RotatingPod, now: number): boolean {
+  if (!ready || told === undefined || shows === undefined || shows === told) return false;
+  return now - (toldAt ?? now) >= TELL_AGAIN;
 }
 
 async function annotate(

@@ -8,6 +8,7 @@ import { ADMIN_PATH } from '@causeway/crds';
 import type { GatewayConfig } from '@causeway/crds';
 import {
   buildBundle,
+  imageEnvironment,
   mountSecret,
   startBackends,
   type Backends,
@@ -134,7 +135,12 @@ async function causeway(common: Common, kind: 'bun' | 'node', group: Group = {})
       args: [...profileFlags(profile), join(root, 'gateway/dist/main.js'), 'serve', '--config', file],
       cwd: folder,
       logFile: join(folder, 'gateway.log'),
-      env: { POD_NAME: `gateway-${port}`, ZONE: 'zone-a', LOG_LEVEL: 'info' },
+      env: {
+        ...imageEnvironment(kind),
+        POD_NAME: `gateway-${port}`,
+        ZONE: 'zone-a',
+        LOG_LEVEL: 'info',
+      },
     },
     ready: async () => (await fetch(`http://127.0.0.1:${adminPort}${ADMIN_PATH.readyz}`)).status === 200,
   });

@@ -57,8 +57,8 @@ export interface ChannelEffects<F> {
 export class Channel<F> {
   readonly name: string;
   readonly subscriptions = new Set<Subscription<F>>();
-  /** Resolved when the feed listens. */
-  listening: Promise<void> = Promise.resolve();
+  /** Resolved when the feed listens; left out from then on. */
+  listening: Promise<void> | undefined;
   /** Since when nobody is subscribed, milliseconds of the hub's clock. */
   idleSince: number | undefined;
   readonly #effects: ChannelEffects<F>;

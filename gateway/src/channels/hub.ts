@@ -1,6 +1,6 @@
 import type { StreamPosition } from '../protocol/index.ts';
 import { Channel } from './channel.ts';
-import type { Receiver, Subscription } from './channel.ts';
+import type { ChannelEffects, Receiver, Subscription } from './channel.ts';
 import type {
   Announcement,
   StreamEntry,
@@ -47,12 +47,17 @@ export interface PreparedSubscription {
 /** The routing table: the channels that somebody on this gateway is subscribed to, and who. */
 export class Hub<F> {
   readonly #options: HubOptions<F>;
+  /** Shared by all channels. */
+  readonly #effects: ChannelEffects<F>;
   readonly #channels = new Map<string, Channel<F>>();
   readonly #retries = new Set<NodeJS.Timeout>();
   #closed = false;
 
   constructor(options: HubOptions<F>) {
     this.#options = options;
+    const { frame, announcement, delivered, announced, unixNow } = options;
+    const sync = (channel: Channel<F>, position: StreamPosition): void => void this.#sync(channel, position);
+    this.#effects = { frame, announcement, delivered, announced, sync, unixNow };
   }
 
   /** Channels that are listened to. */
@@ -132,20 +137,14 @@ export class Hub<F> {
   }
 
   #open(name: string): Channel<F> {
-    const { frame, announcement, delivered, announced, feed, unixNow } = this.#options;
-    const sync = (channel: Channel<F>, position: StreamPosition): void => void this.#sync(channel, position);
-    const state = new Channel<F>(name, {
-      frame,
-      announcement,
-      delivered,
-      announced,
-      sync,
-      unixNow,
-    });
+    const state = new Channel<F>(name, this.#effects);
     this.#channels.set(name, state);
-    state.listening = feed.listen(name);
+    state.listening = this.#options.feed.listen(name);
     // Those who subscribe at the same time share this failure; who comes later tries anew.
-    state.listening.catch(() => this.#close(state));
+    state.listening.then(
+      () => (state.listening = undefined),
+      () => this.#close(state),
+    );
     return state;
   }
 

@@ -66,7 +66,7 @@ export class Session<F> implements Subscriber<F> {
   #identity = NOBODY;
   #info: ClientInfo = { user: '', client: '' };
   /** Commands that came before the connect command was answered. */
-  #early: Authenticated[] = [];
+  #early: Authenticated[] | undefined;
   #subscriptions: Subscriptions<F> | undefined;
   #inFlight = 0;
   #nextPingAt = 0;
@@ -129,7 +129,7 @@ export class Session<F> implements Subscriber<F> {
     this.#phase = 'closed';
     this.#subscriptions?.end();
     this.#subscriptions = undefined;
-    this.#early = [];
+    this.#early = undefined;
   }
 
   // Subscriber
@@ -176,7 +176,8 @@ export class Session<F> implements Subscriber<F> {
     }
     if (this.#phase === 'connected') return this.#start(command);
     // SDKs send connect and their subscriptions in one frame.
-    if (this.#phase === 'connecting' && this.#early.length < MAX_IN_FLIGHT) this.#early.push(command);
+    const early = (this.#early ??= []);
+    if (this.#phase === 'connecting' && early.length < MAX_IN_FLIGHT) early.push(command);
     else this.close(DISCONNECT.badRequest);
   }
 
@@ -226,8 +227,8 @@ export class Session<F> implements Subscriber<F> {
     });
     for (const { activate } of begun.values()) activate();
     this.#services.events.connected();
-    const early = this.#early;
-    this.#early = [];
+    const early = this.#early ?? [];
+    this.#early = undefined;
     for (const command of early) this.#take(command);
   }
 
@@ -239,7 +240,7 @@ export class Session<F> implements Subscriber<F> {
       if (error.kind === 'invalid') return this.close(DISCONNECT.invalidToken);
     }
     this.#phase = 'new';
-    this.#early = [];
+    this.#early = undefined;
     this.#failFor(id, 'connect', error);
   }
 

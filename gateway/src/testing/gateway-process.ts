@@ -9,6 +9,7 @@ import { ADMIN_PATH, ANNOTATION } from '@causeway/crds';
 import type { CertificateState, ChannelOptions, GatewayConfig } from '@causeway/crds';
 import { freePorts, run as runToItsEnd, waitFor } from '../../../e2e/tools/index.ts';
 import type { TestPki } from '../../../e2e/harness/index.ts';
+import { imageEnvironment } from './image-environment.ts';
 import { mountSecret } from './mounted-secret.ts';
 import type { MountedSecret } from './mounted-secret.ts';
 
@@ -189,7 +190,13 @@ function run(
     [join(root, 'gateway', 'dist', 'main.js'), 'serve', '--config', configFile],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, POD_NAME: `gateway-${port}`, ZONE: zone, LOG_LEVEL: level },
+      env: {
+        ...process.env,
+        ...imageEnvironment(runtime),
+        POD_NAME: `gateway-${port}`,
+        ZONE: zone,
+        LOG_LEVEL: level,
+      },
     },
   );
 }

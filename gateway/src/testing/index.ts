@@ -16,6 +16,7 @@ export {
   webSocketOn,
 } from './http2-client.ts';
 export type { Http2Client } from './http2-client.ts';
+export { imageEnvironment } from './image-environment.ts';
 export { keyPair, signedWith, startKeyServer } from './key-server.ts';
 export type { KeyServer } from './key-server.ts';
 export { mountSecret } from './mounted-secret.ts';

@@ -8,7 +8,7 @@ import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { SYNC_PATH, WEBSOCKET_PATH } from '@causeway/crds';
 import { DISCONNECT } from '../protocol/index.ts';
-import type { Codec, Disconnect } from '../protocol/index.ts';
+import type { Codec } from '../protocol/index.ts';
 import type { ServedCertificate } from './certificates.ts';
 import type { Exchange, MessageSocket } from './exchange.ts';
 import { Http1Exchange } from './http1-exchange.ts';
@@ -19,8 +19,9 @@ import { Seats } from './seats.ts';
 import { webSocketOnStream } from './stream-web-socket.ts';
 import { parseHead, pathOf, refusalResponse, refuse } from './upgrade.ts';
 import type { RequestHead, UpgradeRules } from './upgrade.ts';
-import { WebSocketWire } from './web-socket-wire.ts';
-import type { WireEvents } from './web-socket-wire.ts';
+import { destroyIt, forgetHandshake, listener } from './lean-socket.ts';
+import { WebSocketWire, wireOf } from './web-socket-wire.ts';
+import type { ClientSession, Transport, WireEvents } from './web-socket-wire.ts';
 import { WsMessageSocket } from './ws-message-socket.ts';
 import type { MessageRequest } from './ws-message-socket.ts';
 
@@ -29,18 +30,6 @@ const MAX_MESSAGE_BYTES = 64 * 1024;
 /** How long a client has to answer a close frame before its socket is destroyed, milliseconds. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
-/** What carries a WebSocket. */
-export type Transport = 'http/1.1' | 'h2';
-
-/** A client's session, as far as the transport knows it. */
-export interface ClientSession {
-  readonly connected: boolean;
-  receive(frame: Buffer, isBinary: boolean): void;
-  tick(now: number, unixNow: number): void;
-  close(why: Disconnect): void;
-  ended(): void;
-}
-
 /** What the server counts. */
 export interface ServerEvents extends WireEvents {
   /**
@@ -48,7 +37,6 @@ export interface ServerEvents extends WireEvents {
    * showed.
    */
   handshake(outcome: 'ok' | 'failed' | 'refused' | 'busy', certificate?: boolean): void;
-  received(bytes: number): void;
   /** A request that was not upgraded, and its status. */
   notUpgraded(status: number): void;
   /** A socket that did not become a client in time. */
@@ -128,6 +116,9 @@ export class ClientServer {
   readonly #carried: Record<Transport, number> = { 'http/1.1': 0, h2: 0 };
   #accepting = true;
   #onEmpty: () => void = () => undefined;
+  /** Listeners that all sockets share: one of its own would cost each connection a function and what it holds. */
+  readonly #onSocketClose = listener((socket: TLSSocket) => this.#leave(socket));
+  readonly #onClose = listener((ws: WebSocket) => this.#ended(wireOf(ws)));
 
   constructor(options: ClientServerOptions) {
     this.#options = options;
@@ -243,7 +234,7 @@ export class ClientServer {
 
   #arrive(socket: TLSSocket): void {
     // Whoever breaks a connection before it is one is not worth a log line; the socket closes by itself.
-    socket.on('error', () => socket.destroy());
+    socket.on('error', destroyIt);
     if (!this.#accepting || !this.#seats.sit()) {
       this.#options.events.handshake('refused');
       socket.destroy();
@@ -251,13 +242,16 @@ export class ClientServer {
     }
     this.#options.events.handshake('ok');
     this.#limitSockets();
-    socket.once('close', () => {
-      this.#arriving.delete(socket);
-      this.#seats.leave();
-      this.#limitSockets();
-    });
+    forgetHandshake(socket);
+    socket.on('close', this.#onSocketClose);
     if (socket.alpnProtocol === 'h2') this.#startHttp2(socket);
     else this.#startHttp1(socket);
+  }
+
+  #leave(socket: TLSSocket): void {
+    this.#arriving.delete(socket);
+    this.#seats.leave();
+    this.#limitSockets();
   }
 
   /** No listener that stays may be made in this scope: the head would stay with it, and with it 64 KB of Node's pool. */
@@ -364,24 +358,22 @@ export class ClientServer {
 
   #open(ws: WebSocket, socket: Duplex, { url, transport }: { url: string; transport: Transport }): void {
     const { events, newSession } = this.#options;
-    const wire = new WebSocketWire(ws, socket, events, (why) => session.close(why));
+    const wire = new WebSocketWire(ws, { socket, transport, events });
     const session = newSession(wire, pickCodec(ws.protocol, url));
+    wire.begin(session);
     this.#sessions.set(session, socket);
     this.#carried[transport] += 1;
     const arrival = this.#arriving.get(socket);
     if (arrival) arrival.session = session;
-    ws.on('message', (data: Buffer, isBinary: boolean) => {
-      events.received(data.length);
-      session.receive(data, isBinary);
-    });
-    // ws closes the socket after an error in the protocol; its close event follows.
-    ws.on('error', () => undefined);
-    ws.on('close', () => {
-      this.#arriving.delete(socket);
-      this.#sessions.delete(session);
-      this.#carried[transport] -= 1;
-      session.ended();
-      if (this.#sessions.size === 0) this.#onEmpty();
-    });
+    ws.on('close', this.#onClose);
+  }
+
+  #ended({ session, socket, transport }: WebSocketWire): void {
+    this.#arriving.delete(socket);
+    this.#carried[transport] -= 1;
+    if (!session) return;
+    this.#sessions.delete(session);
+    session.ended();
+    if (this.#sessions.size === 0) this.#onEmpty();
   }
 }

@@ -8,27 +8,76 @@ import { frameOf } from './frame.ts';
 /** Most bytes that wait for one client; one that reads slower than that is sent away. */
 export const MAX_OUTPUT_BYTES = 1024 * 1024;
 
+/** What carries a WebSocket. */
+export type Transport = 'http/1.1' | 'h2';
+
+/** A client's session, as far as the transport knows it. */
+export interface ClientSession {
+  readonly connected: boolean;
+  receive(frame: Buffer, isBinary: boolean): void;
+  tick(now: number, unixNow: number): void;
+  close(why: Disconnect): void;
+  ended(): void;
+}
+
 /** What a wire counts. */
 export interface WireEvents {
+  received(bytes: number): void;
   sent(bytes: number): void;
   slow(): void;
 }
 
+/** Where a WebSocket has its wire, so that all of them share their listeners. */
+const WIRE = Symbol('wire');
+type WithWire = WebSocket & { [WIRE]?: WebSocketWire };
+
+/** The wire of a WebSocket that has one. */
+export function wireOf(ws: WebSocket): WebSocketWire {
+  const wire = (ws as WithWire)[WIRE];
+  if (!wire) throw new Error('this WebSocket has no wire');
+  return wire;
+}
+
+/** ws closes the socket after an error in the protocol; its close event follows. */
+function ignore(): void {}
+
+function receive(this: WebSocket, data: Buffer, isBinary: boolean): void {
+  wireOf(this).receive(data, isBinary);
+}
+
 /**
- * A WebSocket's output. Frames go to the socket past `ws`, which may mix with its own writes since it writes whole
- * frames too (no compression is negotiated): so one frame is built for all subscribers.
+ * A WebSocket of a session. Its output goes to the socket past `ws`, which may mix with its own writes since it writes
+ * whole frames too (no compression is negotiated): so one frame is built for all subscribers.
  */
 export class WebSocketWire {
+  readonly socket: Duplex;
+  readonly transport: Transport;
+  /** Who gets what comes; none before {@link begin}. */
+  session: ClientSession | undefined;
   readonly #ws: WebSocket;
-  readonly #socket: Duplex;
   readonly #events: WireEvents;
-  readonly #onSlow: (why: Disconnect) => void;
 
-  constructor(ws: WebSocket, socket: Duplex, events: WireEvents, onSlow: (why: Disconnect) => void) {
+  constructor(
+    ws: WebSocket,
+    { socket, transport, events }: { socket: Duplex; transport: Transport; events: WireEvents },
+  ) {
     this.#ws = ws;
-    this.#socket = socket;
+    this.socket = socket;
+    this.transport = transport;
     this.#events = events;
-    this.#onSlow = onSlow;
+    (ws as WithWire)[WIRE] = this;
+  }
+
+  /** From now on `session` gets what comes. */
+  begin(session: ClientSession): void {
+    this.session = session;
+    this.#ws.on('message', receive);
+    this.#ws.on('error', ignore);
+  }
+
+  receive(data: Buffer, isBinary: boolean): void {
+    this.#events.received(data.length);
+    this.session?.receive(data, isBinary);
   }
 
   send(message: Message): void {
@@ -36,14 +85,15 @@ export class WebSocketWire {
   }
 
   sendFrame(frame: Buffer): void {
-    if (this.#ws.readyState !== this.#ws.OPEN || this.#socket.destroyed) return;
-    if (this.#socket.writableLength + frame.length > MAX_OUTPUT_BYTES) {
+    const { socket } = this;
+    if (this.#ws.readyState !== this.#ws.OPEN || socket.destroyed) return;
+    if (socket.writableLength + frame.length > MAX_OUTPUT_BYTES) {
       this.#events.slow();
-      this.#onSlow(DISCONNECT.slow);
+      this.session?.close(DISCONNECT.slow);
       return;
     }
-    corkForAMoment(this.#socket);
-    this.#socket.write(frame);
+    corkForAMoment(socket);
+    socket.write(frame);
     this.#events.sent(frame.length);
   }
 

@@ -1,50 +1,31 @@
 import { UNSUBSCRIBE } from '../protocol/index.ts';
-import type { Disconnect, StreamPosition } from '../protocol/index.ts';
-import type { Announcement, KafkaPosition, StreamEntry, StreamMessage, StreamSnapshot } from './stream.ts';
-
-/** Clocks of two gateways may differ by this much, milliseconds. */
-const CLOCK_SKEW_MS = 2_000;
+import type { StreamPosition } from '../protocol/index.ts';
+import { Batch } from './batch.ts';
+import type { BatchEffects } from './batch.ts';
+import { Pace } from './pace.ts';
+import { isFor, isHad } from './subscription.ts';
+import type { Receiver, Subscription } from './subscription.ts';
+import type { Announcement, StreamEntry, StreamMessage, StreamSnapshot } from './stream.ts';
 
 /** Most entries that wait for a subscription to be answered, or for a gap to be filled. */
 const MAX_WAITING = 2_000;
 
-/** One subscriber's end of a channel. `F` is a frame that is ready to be written. */
-export interface Receiver<F> {
-  deliver(frame: F): void;
-  /** The subscription ended, and why. */
-  dropped(channel: string, why: Disconnect): void;
-}
-
-/** A receiver's place in a channel. */
-export interface Subscription<F> {
-  readonly receiver: Receiver<F>;
-  /** When it was added, Unix milliseconds. */
-  readonly since: number;
-  epoch: string;
-  /** Last entry of the stream that passed: delivered, or not for this receiver. */
-  offset: number;
-  /** The last publication that the receiver has, in Kafka's terms: true also when the stream is another one. */
-  had: KafkaPosition | undefined;
-  /** The receiver still knows an earlier epoch; its next publication says the new one. */
-  announce: boolean;
-  /** Set until the receiver knows that it is subscribed: what came meanwhile. */
-  waiting: StreamEntry[] | undefined;
-}
-
 /** What a channel cannot do itself. */
-export interface ChannelEffects<F> {
-  /** The push of `entry`; with the stream's epoch, if it is given. */
-  frame(channel: string, entry: StreamEntry, epoch: string | undefined): F;
+export interface ChannelEffects<F> extends BatchEffects<F> {
   /** The push of `announcement`. */
   announcement(channel: string, announcement: Announcement): F;
   /** Called once for each announcement that is delivered to at least one receiver. */
   announced(receivers: number): void;
-  /** Called once for each entry that is delivered to at least one receiver. */
-  delivered(entry: StreamEntry, receivers: number): void;
   /** Asks for what came after `position`, or for the whole stream if that is another one; ends in {@link Channel.synchronize}. */
   sync(channel: Channel<F>, position: StreamPosition): void;
+  /** From so many receivers on, deliveries are paced. */
+  readonly many: number;
+  /** Monotonic milliseconds. */
+  now(): number;
   /** Unix milliseconds. */
   unixNow(): number;
+  /** Calls `run` after so many milliseconds. */
+  later(run: () => void, afterMs: number): void;
 }
 
 /**
@@ -52,7 +33,7 @@ export interface ChannelEffects<F> {
  * loses the stream and it is rebuilt from Kafka under a new epoch (docs/adr, "Delivery").
  *
  * Each entry passes `#process` once and in order. An entry that doesn't follow the last one starts a sync; what comes
- * during a sync waits.
+ * during a sync waits. What comes soon after a delivery to many is held for a moment, see {@link Pace}.
  */
 export class Channel<F> {
   readonly name: string;
@@ -69,6 +50,8 @@ export class Channel<F> {
   #syncAgain = false;
   /** Those who want announcements; most channels have none. */
   #listeners: Set<Subscription<F>> | undefined;
+  /** Made when many are subscribed. */
+  #pace: Pace<StreamMessage> | undefined;
 
   constructor(name: string, effects: ChannelEffects<F>) {
     this.name = name;
@@ -127,6 +110,7 @@ export class Channel<F> {
   announce(announcement: Announcement): void {
     const listeners = this.#listeners;
     if (!listeners) return;
+    this.#catchUp();
     const frame = this.#effects.announcement(this.name, announcement);
     this.#effects.announced(listeners.size);
     for (const { receiver } of listeners) receiver.deliver(frame);
@@ -139,8 +123,10 @@ export class Channel<F> {
       else this.#syncAgain = true;
       return;
     }
-    if (message.epoch === this.#epoch && message.offset <= this.#offset + 1) this.#process(message);
-    else this.resync();
+    const last = this.#pace?.last?.offset ?? this.#offset;
+    if (message.epoch !== this.#epoch || message.offset > last + 1) this.resync();
+    else if (this.#pace?.isBusy(this.#effects.now())) this.#hold(this.#pace, message);
+    else this.#process([message]);
   }
 
   /** The feed may have missed messages. */
@@ -151,6 +137,7 @@ export class Channel<F> {
       this.#syncAgain = true;
       return;
     }
+    this.#catchUp();
     this.#waiting = [];
     this.#effects.sync(this, { epoch: this.#epoch, offset: this.#offset });
   }
@@ -161,7 +148,7 @@ export class Channel<F> {
     for (const subscription of this.subscriptions) {
       if (!subscription.waiting && this.#misses(subscription, snapshot)) this.#drop(subscription);
     }
-    for (const entry of snapshot.entries) this.#process(entry);
+    if (snapshot.entries.length > 0) this.#process(snapshot.entries);
     if (snapshot.entries.length === 0) this.#offset = Math.max(this.#offset, snapshot.offset);
     const again = this.#syncAgain || this.#offset < snapshot.offset;
     this.#syncAgain = false;
@@ -206,39 +193,52 @@ export class Channel<F> {
     return offset > subscription.offset && !(kafka && isHad(subscription, kafka));
   }
 
-  #process(entry: StreamEntry): void {
-    this.#offset = Math.max(this.#offset, entry.offset);
-    let frame: F | undefined;
-    let receivers = 0;
+  /** Delivers entries that follow each other, and those before them. */
+  #process(entries: readonly StreamEntry[]): void {
+    this.#offset = Math.max(this.#offset, entries.at(-1)?.offset ?? 0);
+    const batch = new Batch(entries, this.#effects, this.name);
     for (const subscription of this.subscriptions) {
-      if (subscription.waiting) {
-        this.#wait(subscription, entry);
-      } else if (subscription.epoch === this.#epoch && entry.offset > subscription.offset) {
-        const before = subscription.had;
-        frame = this.#pass(subscription, entry, frame);
-        if (subscription.had !== before) receivers += 1;
-      }
+      if (subscription.waiting) this.#wait(subscription, entries);
+      else if (subscription.epoch !== this.#epoch) continue;
+      else if (!batch.deliverWhole(subscription))
+        for (const [index, entry] of entries.entries())
+          if (entry.offset > subscription.offset) this.#pass(subscription, entry, batch, index);
     }
-    if (receivers > 0) this.#effects.delivered(entry, receivers);
+    batch.delivered();
+    if (this.subscriptions.size >= this.#effects.many) {
+      this.#pace ??= new Pace();
+      this.#pace.delivered(this.subscriptions.size, this.#effects.now());
+    }
   }
 
-  /** Delivers the next entry, if it is for this receiver. Returns the frame for the receivers after it. */
-  #pass(subscription: Subscription<F>, entry: StreamEntry, shared?: F): F | undefined {
+  #hold(pace: Pace<StreamMessage>, message: StreamMessage): void {
+    const waitMs = pace.hold(message, this.#effects.now());
+    if (waitMs !== undefined) this.#effects.later(() => this.#catchUp(), waitMs);
+    if (pace.isFull) this.#catchUp();
+  }
+
+  /** Delivers what is held. */
+  #catchUp(): void {
+    const held = this.#pace?.take() ?? [];
+    if (held.length > 0) this.#process(held);
+  }
+
+  /** Delivers the next entry, if it is for this receiver. */
+  #pass(subscription: Subscription<F>, entry: StreamEntry, batch?: Batch<F>, index = 0): void {
     subscription.offset = entry.offset;
-    if (!isFor(subscription, entry)) return shared;
+    if (!isFor(subscription, entry)) return;
     subscription.had = entry.kafka;
-    if (subscription.announce) {
-      subscription.announce = false;
-      subscription.receiver.deliver(this.#effects.frame(this.name, entry, this.#epoch));
-      return shared;
-    }
-    const frame = shared ?? this.#effects.frame(this.name, entry, undefined);
+    const epoch = subscription.announce ? this.#epoch : undefined;
+    subscription.announce = false;
+    const isShared = batch !== undefined && epoch === undefined;
+    const frame = isShared ? batch.frame(index) : this.#effects.frame(this.name, entry, epoch);
+    batch?.count(index);
     subscription.receiver.deliver(frame);
-    return frame;
   }
 
-  #wait(subscription: Subscription<F>, entry: StreamEntry): void {
-    if (subscription.waiting && subscription.waiting.length < MAX_WAITING) subscription.waiting.push(entry);
+  #wait(subscription: Subscription<F>, entries: readonly StreamEntry[]): void {
+    const { waiting } = subscription;
+    if (waiting && waiting.length + entries.length <= MAX_WAITING) waiting.push(...entries);
     else this.#drop(subscription);
   }
 
@@ -247,15 +247,4 @@ export class Channel<F> {
     this.remove(subscription);
     subscription.receiver.dropped(this.name, UNSUBSCRIBE.insufficientState);
   }
-}
-
-/** Not what it had already, and not what was published before it came and is here again only since the stream is rebuilt. */
-function isFor<F>(subscription: Subscription<F>, entry: StreamEntry): boolean {
-  if (isHad(subscription, entry.kafka)) return false;
-  return !entry.replayed || entry.publishedAt >= subscription.since - CLOCK_SKEW_MS;
-}
-
-/** A channel's publications are in one partition, as long as the topic doesn't grow. */
-function isHad<F>({ had }: Subscription<F>, kafka: KafkaPosition): boolean {
-  return had !== undefined && had.partition === kafka.partition && kafka.offset <= had.offset;
 }

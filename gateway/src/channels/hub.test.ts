@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
+import { waitFor } from '../../../e2e/tools/index.ts';
 import { Payload } from '../protocol/index.ts';
 import { Hub } from './index.ts';
 import type { Receiver, StreamEntry, StreamMessage, StreamRange, StreamSnapshot } from './index.ts';
@@ -10,7 +11,7 @@ interface Publication {
   entry: StreamEntry;
   epoch: string | undefined;
 }
-type Frame = Publication | { announced: string };
+type Frame = Publication | { announced: string } | { all: Frame[] };
 
 /** Kafka, Redis and its pub/sub in memory: one channel on one partition. */
 class World {
@@ -27,6 +28,8 @@ class World {
   down = false;
   /** Announcements that were delivered, once for each receiver. */
   announced = 0;
+  /** Entries that were delivered, once for each receiver. */
+  delivered = 0;
   reads = 0;
   readonly listening = new Set<string>();
 
@@ -91,8 +94,17 @@ class Subscriber implements Receiver<Frame> {
   droppedFor: number | undefined;
   heard: string[] = [];
 
+  /** Frames that it got, however much was in each. */
+  pieces = 0;
+
   deliver(frame: Frame): void {
+    this.pieces += 1;
+    this.#take(frame);
+  }
+
+  #take(frame: Frame): void {
     if ('announced' in frame) return void this.heard.push(frame.announced);
+    if ('all' in frame) return frame.all.forEach((one) => this.#take(one));
     this.got.push(frame.entry.kafka.offset);
     this.epochs.push(frame.epoch);
   }
@@ -102,14 +114,17 @@ class Subscriber implements Receiver<Frame> {
   }
 }
 
-function hubIn(world: World): Hub<Frame> {
+/** Deliveries to `many` are paced. */
+function hubIn(world: World, many = 100): Hub<Frame> {
   return new Hub<Frame>({
     reader: world,
     feed: world,
     historySize: () => 3,
     frame: (_, entry, epoch) => ({ entry, epoch }),
+    join: (frames) => ({ all: frames }),
+    many,
     announcement: (_, { info }) => ({ announced: info }),
-    delivered: () => undefined,
+    delivered: (_, receivers) => (world.delivered += receivers),
     announced: (receivers) => (world.announced += receivers),
     syncFailed: () => undefined,
     now: () => world.clock,
@@ -163,6 +178,32 @@ describe('the routing table', () => {
     world.carry();
     for (const message of world.onTheWay.splice(0)) hub.receive('chat:a', message);
     assert.equal(frames.size, 1);
+  });
+
+  it('sends what comes soon after a delivery to many in one piece, when the pause is over', async () => {
+    const world = new World();
+    const hub = hubIn(world, 2);
+    const [ann, bob] = [await subscribe(hub, world), await subscribe(hub, world)];
+    for (let i = 0; i < 4; i++) {
+      world.publish();
+      world.carry();
+    }
+    for (const message of world.onTheWay.splice(0)) hub.receive('chat:a', message);
+    assert.deepEqual([ann.got, bob.got], [[0], [0]]);
+    await waitFor('the rest', () => bob.got.length === 4);
+    assert.deepEqual([ann.got, bob.pieces, world.delivered], [[0, 1, 2, 3], 2, 8]);
+  });
+
+  it('does not wait when nothing was delivered for a while', async () => {
+    const world = new World();
+    const hub = hubIn(world, 1);
+    const ann = await subscribe(hub, world);
+    for (let i = 0; i < 3; i++) {
+      world.publish();
+      world.carry();
+      for (const message of world.onTheWay.splice(0)) hub.receive('chat:a', message);
+    }
+    assert.deepEqual(ann.got, [0, 1, 2]);
   });
 
   it('leaves nothing when subscriptions end', async () => {
@@ -284,44 +325,51 @@ describe('the routing table', () => {
     assert.deepEqual(ann.got, []);
   });
 
-  it('delivers each publication once and in order, whatever is lost on the way', async () => {
-    const step = fc.oneof(
-      { weight: 4, arbitrary: fc.constant('publish') },
-      { weight: 4, arbitrary: fc.constant('carry') },
-      { weight: 4, arbitrary: fc.constant('arrive') },
-      { weight: 2, arbitrary: fc.constant('subscribe') },
-      { weight: 1, arbitrary: fc.constant('lose') },
-      { weight: 1, arbitrary: fc.constant('resync') },
-      { weight: 1, arbitrary: fc.constant('empty') },
-      { weight: 2, arbitrary: fc.constant('turn') },
-    );
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-        const world = new World();
-        const hub = hubIn(world);
-        const pending: Promise<Subscriber>[] = [];
-        for (const name of steps) {
-          if (name === 'publish') world.publish();
-          else if (name === 'carry') world.carry();
-          else if (name === 'subscribe') pending.push(subscribe(hub, world));
-          else if (name === 'lose') world.onTheWay.shift();
-          else if (name === 'resync') hub.resync();
-          else if (name === 'empty') world.empty();
-          else if (name === 'turn') await turn();
-          else {
-            const message = world.onTheWay.shift();
-            if (message) hub.receive('chat:a', message);
-          }
-        }
-        const subscribers = await Promise.all(pending);
-        await settle(hub, world);
-        for (const subscriber of subscribers) check(subscriber, world);
-        hub.close();
-      }),
-      { numRuns: 500 },
-    );
-  });
+  for (const many of [1, 2, 100]) {
+    it(`delivers each publication once and in order, whatever is lost on the way, paced from ${many} on`, () =>
+      deliversOnce(many));
+  }
 });
+
+async function deliversOnce(many: number): Promise<void> {
+  const step = fc.oneof(
+    { weight: 4, arbitrary: fc.constant('publish') },
+    { weight: 4, arbitrary: fc.constant('carry') },
+    { weight: 4, arbitrary: fc.constant('arrive') },
+    { weight: 2, arbitrary: fc.constant('subscribe') },
+    { weight: 1, arbitrary: fc.constant('lose') },
+    { weight: 1, arbitrary: fc.constant('resync') },
+    { weight: 1, arbitrary: fc.constant('empty') },
+    { weight: 2, arbitrary: fc.constant('turn') },
+    { weight: 1, arbitrary: fc.constant('wait') },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      const world = new World();
+      const hub = hubIn(world, many);
+      const pending: Promise<Subscriber>[] = [];
+      for (const name of steps) {
+        if (name === 'publish') world.publish();
+        else if (name === 'carry') world.carry();
+        else if (name === 'subscribe') pending.push(subscribe(hub, world));
+        else if (name === 'lose') world.onTheWay.shift();
+        else if (name === 'resync') hub.resync();
+        else if (name === 'empty') world.empty();
+        else if (name === 'turn') await turn();
+        else if (name === 'wait') await delay(1);
+        else {
+          const message = world.onTheWay.shift();
+          if (message) hub.receive('chat:a', message);
+        }
+      }
+      const subscribers = await Promise.all(pending);
+      await settle(hub, world);
+      for (const subscriber of subscribers) check(subscriber, world);
+      hub.close();
+    }),
+    { numRuns: 500 },
+  );
+}
 
 /** A subscriber that was not told otherwise has all that came after it subscribed, once and in order. */
 function check({ got, from, before, droppedFor }: Subscriber, world: World): void {

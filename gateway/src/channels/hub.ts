@@ -1,6 +1,6 @@
 import type { StreamPosition } from '../protocol/index.ts';
 import { Channel } from './channel.ts';
-import type { ChannelEffects, Receiver, Subscription } from './channel.ts';
+import type { ChannelEffects } from './channel.ts';
 import type {
   Announcement,
   StreamEntry,
@@ -10,9 +10,13 @@ import type {
   StreamReader,
   StreamSnapshot,
 } from './stream.ts';
+import type { Receiver, Subscription } from './subscription.ts';
 
 /** A channel that nobody is subscribed to is forgotten after this time: reconnecting clients often come back to it. */
 const IDLE_MS = 5_000;
+
+/** From so many subscribers on, deliveries to a channel are paced: they take long enough to be worth sharing. */
+const MANY = 100;
 
 /** How long to wait before Redis is asked again. */
 const RETRY_MS = 500;
@@ -24,6 +28,8 @@ export interface HubOptions<F> {
   /** Entries that a sync of a channel asks for at once. */
   historySize: (channel: string) => number;
   frame: (channel: string, entry: StreamEntry, epoch: string | undefined) => F;
+  /** Frames as one, which is written in one piece. */
+  join: (frames: F[]) => F;
   announcement: (channel: string, announcement: Announcement) => F;
   /** An announcement was delivered to `receivers` receivers. */
   announced: (receivers: number) => void;
@@ -31,6 +37,8 @@ export interface HubOptions<F> {
   delivered: (entry: StreamEntry, receivers: number) => void;
   /** A read for a sync failed; it is tried again. */
   syncFailed: (channel: string, error: unknown) => void;
+  /** From so many subscribers on, deliveries to a channel are paced. */
+  many?: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Unix milliseconds. */
@@ -50,14 +58,25 @@ export class Hub<F> {
   /** Shared by all channels. */
   readonly #effects: ChannelEffects<F>;
   readonly #channels = new Map<string, Channel<F>>();
-  readonly #retries = new Set<NodeJS.Timeout>();
+  readonly #timers = new Set<NodeJS.Timeout>();
   #closed = false;
 
   constructor(options: HubOptions<F>) {
     this.#options = options;
-    const { frame, announcement, delivered, announced, unixNow } = options;
+    const { many = MANY, frame, join, announcement, delivered, announced, now, unixNow } = options;
     const sync = (channel: Channel<F>, position: StreamPosition): void => void this.#sync(channel, position);
-    this.#effects = { frame, announcement, delivered, announced, sync, unixNow };
+    this.#effects = {
+      many,
+      frame,
+      join,
+      announcement,
+      delivered,
+      announced,
+      sync,
+      now,
+      unixNow,
+      later: this.#later,
+    };
   }
 
   /** Channels that are listened to. */
@@ -121,8 +140,8 @@ export class Hub<F> {
 
   close(): void {
     this.#closed = true;
-    for (const timer of this.#retries) clearTimeout(timer);
-    this.#retries.clear();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
   }
 
   #activate(
@@ -174,11 +193,15 @@ export class Hub<F> {
     } catch (error) {
       if (this.#closed || this.#channels.get(state.name) !== state) return;
       syncFailed(state.name, error);
-      const timer = setTimeout(() => {
-        this.#retries.delete(timer);
-        void this.#sync(state, position);
-      }, RETRY_MS);
-      this.#retries.add(timer);
+      this.#later(() => void this.#sync(state, position), RETRY_MS);
     }
   }
+
+  readonly #later = (run: () => void, afterMs: number): void => {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      run();
+    }, afterMs);
+    this.#timers.add(timer);
+  };
 }

@@ -3,7 +3,7 @@
  * without a gap or a repetition. Imports only crds and protocol; Redis comes in through the interfaces in stream.ts.
  */
 export { MAX_CHANNEL_LENGTH, namespaceOf } from './channel-name.ts';
-export type { Receiver } from './channel.ts';
+export type { Receiver } from './subscription.ts';
 export { Hub } from './hub.ts';
 export type { PreparedSubscription } from './hub.ts';
 export type {

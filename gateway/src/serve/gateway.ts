@@ -266,6 +266,7 @@ export class Gateway {
       historySize: (channel) => this.#topics.historyOf(channel).size,
       frame: (channel, entry, epoch) =>
         new PerCodec((codec) => frameOf(codec.push(channel, 'pub', { ...entry, epoch }))),
+      join: (frames) => new PerCodec((codec) => Buffer.concat(frames.map((frame) => frame.for(codec)))),
       announcement: (channel, { what, info }) => {
         const push = { info: JSON.parse(info) as ClientInfo };
         return new PerCodec((codec) => frameOf(codec.push(channel, what, push)));

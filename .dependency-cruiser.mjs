@@ -38,6 +38,13 @@ export default {
       to: { path: '^operator/src/sim/' },
     },
     {
+      name: 'opentelemetry-only-when-on',
+      comment: 'A gateway without tracing must not load OpenTelemetry: go through tracing/start.ts.',
+      severity: 'error',
+      from: { path: '^gateway/', pathNot: '^gateway/src/tracing/open-telemetry/|\\.test\\.ts$' },
+      to: { path: '^gateway/src/tracing/open-telemetry/', dynamic: false },
+    },
+    {
       name: 'no-cycles',
       comment: 'Two files that need each other are one, or need a third.',
       severity: 'error',

@@ -194,6 +194,10 @@ export const MOUNT = {
   jwt: '/etc/causeway/jwt',
   /** The user's Secret with the authority of the key set's server. */
   jwksCa: '/etc/causeway/jwks-ca',
+  /** The user's Secret with headers for the collector of traces. */
+  tracingHeaders: '/etc/causeway/tracing-headers',
+  /** The user's Secret with the authority of the collector of traces. */
+  tracingCa: '/etc/causeway/tracing-ca',
   /** The user's Secret for TLS to Kafka. */
   kafkaTls: '/etc/causeway/kafka-tls',
   /** The user's Secret for SASL. */
@@ -337,6 +341,18 @@ export interface RemoteKeySet {
   caDir?: string;
 }
 
+/** Where spans go, and how many. */
+export interface TracingConfig {
+  /** Base URL of a collector that takes OTLP over HTTP; spans go to `/v1/traces` under it. */
+  endpoint: string;
+  /** Publications of a million that begin a trace. */
+  samplingRatePerMillion: number;
+  /** Mounted Secret: each key is the name of an HTTP header, with its value. */
+  headersDir?: string;
+  /** Mounted Secret with ca.crt, the authority of the collector. */
+  caDir?: string;
+}
+
 /** `gateway.json`: all that `causeway-gateway serve` needs besides POD_NAME, POD_NAMESPACE and ZONE. */
 export interface GatewayConfig {
   platform: string;
@@ -367,6 +383,8 @@ export interface GatewayConfig {
   redis: { url: string; tlsDir?: string; dir?: string };
   /** The etcd of each zone, for `/sync`; absent when nothing is replicated. */
   etcd?: GatewayEtcdConfig;
+  /** Absent: no traces. */
+  tracing?: TracingConfig;
   drain: { perSecond: number; timeoutMs: number };
 }
 

@@ -5,7 +5,7 @@
 export { MAX_CHANNEL_LENGTH, namespaceOf } from './channel-name.ts';
 export type { Receiver } from './subscription.ts';
 export { Hub } from './hub.ts';
-export type { PreparedSubscription } from './hub.ts';
+export type { HubOptions, PreparedSubscription } from './hub.ts';
 export type {
   Announcement,
   KafkaPosition,

@@ -39,6 +39,12 @@ const valid = {
     ],
   },
   redis: { url: 'rediss://redis:6379', tlsDir: '/internal' },
+  tracing: {
+    endpoint: 'https://otel:4318',
+    samplingRatePerMillion: 0,
+    headersDir: '/headers',
+    caDir: '/ca',
+  },
   drain: { perSecond: 2_000, timeoutMs: 30_000 },
 };
 
@@ -105,6 +111,21 @@ describe('gateway.json', () => {
       'limits.tenant',
       { messagesPerSecond: 5 },
       'gateway.json: limits.tenant.burst: must be a whole number from 1; it is missing',
+    ],
+    [
+      'tracing.endpoint',
+      'otel:4318',
+      'gateway.json: tracing.endpoint: must be a URL such as http://otel-collector:4318, without user, password and query; it is something else',
+    ],
+    [
+      'tracing.endpoint',
+      'https://me:hush@otel',
+      'gateway.json: tracing.endpoint: must be a URL such as http://otel-collector:4318, without user, password and query; it is something else',
+    ],
+    [
+      'tracing.samplingRatePerMillion',
+      0.5,
+      'gateway.json: tracing.samplingRatePerMillion: must be a whole number from 0 to 1000000; it is 0.5',
     ],
     ['auth', null, 'gateway.json: auth: must be an object; it is null'],
   ] as const) {

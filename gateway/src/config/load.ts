@@ -5,6 +5,7 @@ import type {
   KafkaConnectionConfig,
   RateConfig,
   RemoteKeySet,
+  TracingConfig,
 } from '@causeway/crds';
 import { gatewayEtcd } from './etcd.ts';
 import { ConfigError, Field } from './validate.ts';
@@ -42,6 +43,7 @@ export function parseGatewayConfig(root: Field): GatewayConfig {
   const tls = root.at('tls');
   const drain = root.at('drain');
   const etcd = gatewayEtcd(root.maybe('etcd'));
+  const tracing = root.maybe('tracing');
   return {
     platform: root.at('platform').string(),
     namespace: root.at('namespace').string(),
@@ -61,6 +63,7 @@ export function parseGatewayConfig(root: Field): GatewayConfig {
     kafka: kafka(root.at('kafka')),
     redis: redis(root.at('redis')),
     ...(etcd && { etcd }),
+    ...(tracing && { tracing: tracingConfig(tracing) }),
     drain: { perSecond: drain.at('perSecond').positive(), timeoutMs: drain.at('timeoutMs').integer(0) },
   };
 }
@@ -173,4 +176,18 @@ function redis(field: Field): GatewayConfig['redis'] {
   const tlsDir = field.maybe('tlsDir')?.string();
   const dir = field.maybe('dir')?.string();
   return { url: url.string(), ...(tlsDir && { tlsDir }), ...(dir && { dir }) };
+}
+
+function tracingConfig(field: Field): TracingConfig {
+  const endpoint = field.at('endpoint');
+  if (!/^https?:\/\/[^/?#@]+(\/[^?#@]*)?$/.test(endpoint.string()) || !URL.canParse(endpoint.string()))
+    endpoint.fail('a URL such as http://otel-collector:4318, without user, password and query', true);
+  const headersDir = field.maybe('headersDir')?.string();
+  const caDir = field.maybe('caDir')?.string();
+  return {
+    endpoint: endpoint.string(),
+    samplingRatePerMillion: field.at('samplingRatePerMillion').integer(0, 1_000_000),
+    ...(headersDir && { headersDir }),
+    ...(caDir && { caDir }),
+  };
 }

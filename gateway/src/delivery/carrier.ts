@@ -4,6 +4,8 @@ import { namespaceOf } from '../channels/index.ts';
 import { reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
 import { decodeEnvelope, encodeEntry } from './entry.ts';
+import { traceparentIn } from './record-tracer.ts';
+import type { CarrySpan, RecordTracer } from './record-tracer.ts';
 import type { Append, AppendOutcome } from './redis-streams.ts';
 
 /** Records in one pipeline to Redis. */
@@ -32,6 +34,8 @@ export interface CarrierOptions {
   /** How far back a topic's history reaches, seconds. */
   historySeconds(topic: string): number;
   streams: Streams;
+  /** Undefined: nothing is traced. */
+  tracer: RecordTracer | undefined;
   log: Log;
   carried(records: number): void;
   failed(what: 'consume' | 'append' | 'record'): void;
@@ -307,6 +311,7 @@ export class Carrier {
         if (trouble === undefined) {
           source.last = records.at(-1)?.kafka.offset ?? source.last;
           this.#options.carried(outcomes.filter((outcome) => outcome === 'ok').length);
+          if (this.#options.tracer) endSpans(records, outcomes);
           return true;
         }
         this.#options.log.warn('Redis is not where it was', { source: nameOf(source), found: trouble });
@@ -328,13 +333,24 @@ export class Carrier {
     return chunk.map((message) => {
       const offset = Number(message.offset);
       const kafka = { partition, offset };
+      const replayed = offset < replayBelow;
+      // What is carried again makes no spans: they would be hours later than their traces.
+      const span = replayed ? undefined : this.#span(topic, partition, message);
       const publication = this.#publication(topic, message, (envelope) =>
-        encodeEntry(envelope, kafka, offset < replayBelow),
+        encodeEntry(envelope, kafka, replayed, span?.traceparent),
       );
-      const record = { source: nameOf(source), kafka, previous, publication };
+      const record = { source: nameOf(source), kafka, previous, publication, span };
       previous = offset;
       return record;
     });
+  }
+
+  #span(topic: string, partition: number, message: KafkaMessage): CarrySpan | undefined {
+    const { tracer } = this.#options;
+    const traceparent = tracer && traceparentIn(message);
+    if (traceparent === undefined) return undefined;
+    const channel = message.key?.toString() ?? '';
+    return tracer?.carrying({ topic, channel, partition, offset: Number(message.offset) }, traceparent);
   }
 
   /** Undefined, and counted, where somebody wrote something else into the topic. */
@@ -350,6 +366,12 @@ export class Carrier {
     }
     this.#options.failed('record');
     return undefined;
+  }
+}
+
+function endSpans(records: Append[], outcomes: AppendOutcome[]): void {
+  for (const [index, { span, publication }] of records.entries()) {
+    if (span && publication && outcomes[index] === 'ok') span.end();
   }
 }
 

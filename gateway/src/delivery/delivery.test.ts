@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
+import type { IHeaders } from 'kafkajs';
 import { Payload } from '../protocol/index.ts';
 import { BackendAwayError, encodeEnvelope } from './index.ts';
 import { decodeEntry, decodeEnvelope, decodeMessage, encodeEntry } from './entry.ts';
 import { Lane } from './lane.ts';
 import { redisKeys } from './keys.ts';
+import { traceparentIn } from './record-tracer.ts';
 
 const info = { user: 'ann', client: 'c1' };
 
@@ -38,6 +40,34 @@ describe('a publication', () => {
         );
       }),
     );
+  });
+
+  it('has its trace context in Redis only if it is traced', () => {
+    const envelope = decodeEnvelope(Buffer.from('{"id":"1","t":1234,"data":{"a":1}}'));
+    assert.ok(envelope);
+    const place = { partition: 2, offset: 7 };
+    assert.equal(encodeEntry(envelope, place, false), '2 7 0 1234 json\n\n{"a":1}');
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const traced = encodeEntry(envelope, place, false, traceparent);
+    assert.equal(traced, `2 7 0 1234 ${traceparent} json\n\n{"a":1}`);
+    const { tags, ...rest } = decodeEntry(1, traced);
+    assert.deepEqual(tags, { traceparent });
+    assert.deepEqual(rest, decodeEntry(1, encodeEntry(envelope, place, false)));
+  });
+
+  it('has the trace context of the first header in Kafka, if any', () => {
+    const [a, b] = [Buffer.from('a'), Buffer.from('b')];
+    for (const [headers, expected] of [
+      [undefined, undefined],
+      [{}, undefined],
+      [{ other: a }, undefined],
+      [{ traceparent: a }, 'a'],
+      [{ traceparent: 'a' }, 'a'],
+      [{ traceparent: [b, a] }, 'b'],
+      [{ traceparent: [] }, undefined],
+    ] as const) {
+      assert.equal(traceparentIn(headers ? { headers: headers as IHeaders } : {}), expected);
+    }
   });
 
   for (const [what, value] of [

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { KafkaPosition, StreamEntry, StreamMessage } from '../channels/index.ts';
 import { Payload } from '../protocol/index.ts';
 import type { ClientInfo, PayloadForm } from '../protocol/index.ts';
+import { TRACEPARENT } from './record-tracer.ts';
 
 /**
  * The value of a Kafka record: one publication. The record's key is its channel. As JSON, with `data` in one of three
@@ -60,11 +61,17 @@ function isClientInfo(info: unknown): info is ClientInfo {
 }
 
 /**
- * An entry of a stream, as it is kept in Redis: a line of its place in Kafka and its form, a line of who published,
- * and the data.
+ * An entry of a stream, as it is kept in Redis: a line of its place in Kafka, its trace context if it has one, and its
+ * form; a line of who published; and the data.
  */
-export function encodeEntry({ data, info, t }: Envelope, kafka: KafkaPosition, replayed: boolean): string {
-  const head = `${kafka.partition} ${kafka.offset} ${replayed ? 1 : 0} ${t} ${data.form}`;
+export function encodeEntry(
+  { data, info, t }: Envelope,
+  kafka: KafkaPosition,
+  replayed: boolean,
+  traceparent?: string,
+): string {
+  const trace = traceparent === undefined ? '' : `${traceparent} `;
+  const head = `${kafka.partition} ${kafka.offset} ${replayed ? 1 : 0} ${t} ${trace}${data.form}`;
   return `${head}\n${info ? JSON.stringify(info) : ''}\n${data.text}`;
 }
 
@@ -72,12 +79,12 @@ export function encodeEntry({ data, info, t }: Envelope, kafka: KafkaPosition, r
 export function decodeEntry(offset: number, text: string): StreamEntry {
   const end = text.indexOf('\n');
   const infoEnd = text.indexOf('\n', end + 1);
-  const [place, form] = splitHead(text.slice(0, end));
+  const { place, form, traceparent } = splitHead(text.slice(0, end));
   const [partition, kafkaOffset, replayed, publishedAt] = place;
   if (partition === undefined || kafkaOffset === undefined || publishedAt === undefined || infoEnd === -1) {
     throw new Error(`Redis holds an entry in another form: ${text.slice(0, Math.min(end, 80))}`);
   }
-  return {
+  const entry: StreamEntry = {
     offset,
     data: new Payload(form, text.slice(infoEnd + 1)),
     info: text.slice(end + 1, infoEnd),
@@ -85,14 +92,20 @@ export function decodeEntry(offset: number, text: string): StreamEntry {
     replayed: replayed === 1,
     publishedAt,
   };
+  if (traceparent !== undefined) entry.tags = { [TRACEPARENT]: traceparent };
+  return entry;
 }
 
-function splitHead(head: string): [number[], PayloadForm] {
+/** Words of the place in Kafka: partition, offset, replayed, published at. */
+const PLACE_WORDS = 4;
+
+function splitHead(head: string): { place: number[]; form: PayloadForm; traceparent: string | undefined } {
   const words = head.split(' ');
   const form = words.pop() ?? '';
   if (!Object.hasOwn(MEMBER, form))
     throw new Error(`Redis holds an entry in another form: ${head.slice(0, 80)}`);
-  return [words.map(Number), form as PayloadForm];
+  const traceparent = words.length > PLACE_WORDS ? words.pop() : undefined;
+  return { place: words.map(Number), form: form as PayloadForm, traceparent };
 }
 
 /** Reads a pub/sub message of the script APPEND: epoch, offset and entry, each after a space. */

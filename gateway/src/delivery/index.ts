@@ -9,6 +9,7 @@ export { createKafka } from './kafka-client.ts';
 export { KafkaLog } from './kafka-log.ts';
 export { redisKeys } from './keys.ts';
 export type { PublicationLog } from './publication-log.ts';
+export type { CarriedRecord, CarrySpan, RecordTracer } from './record-tracer.ts';
 export { RedisPresence } from './redis-presence.ts';
 export { RedisLink } from './redis-link.ts';
 export { RedisFeed, RedisStreams } from './redis-streams.ts';

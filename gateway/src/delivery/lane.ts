@@ -1,7 +1,15 @@
 import { BackendAwayError } from './away.ts';
 
+/** A record for Kafka. */
+export interface LaneRecord {
+  key: string;
+  value: string;
+  /** Of the header of this name; undefined: no header. */
+  traceparent: string | undefined;
+}
+
 /** Sends one batch; resolves when it is durable. */
-export type SendBatch = (records: { key: string; value: string }[]) => Promise<void>;
+export type SendBatch = (records: LaneRecord[]) => Promise<void>;
 
 /** Bounds of a lane. */
 export interface LaneOptions {
@@ -13,9 +21,7 @@ export interface LaneOptions {
   readonly now: () => number;
 }
 
-interface Waiting {
-  key: string;
-  value: string;
+interface Waiting extends LaneRecord {
   deadline: number;
   settled: boolean;
   resolve(): void;
@@ -43,10 +49,10 @@ export class Lane {
     return !this.#sending && this.#queue.length === 0;
   }
 
-  append(key: string, value: string): Promise<void> {
+  append(key: string, value: string, traceparent?: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const deadline = this.#options.now() + this.#options.timeoutMs;
-      this.#queue.push({ key, value, deadline, settled: false, resolve, reject });
+      this.#queue.push({ key, value, traceparent, deadline, settled: false, resolve, reject });
       if (this.#sending) return;
       this.#sending = true;
       // Not at once: what else comes in this turn of the event loop goes with it.

@@ -14,6 +14,7 @@ import type { History } from './history.ts';
 import type { RedisKeys } from './keys.ts';
 import type { RedisClient, RedisLink } from './redis-link.ts';
 import { decodeAnnouncement } from './redis-presence.ts';
+import type { CarrySpan } from './record-tracer.ts';
 import { RedisScripts } from './redis-scripts.ts';
 import type { ScriptCall } from './redis-scripts.ts';
 import { APPEND, READ } from './scripts.ts';
@@ -32,6 +33,8 @@ export interface Append {
   previous: number;
   /** Undefined: nothing to deliver, only the offset is taken note of. */
   publication: { channel: string; entry: string } | undefined;
+  /** Where it is traced. */
+  span?: CarrySpan | undefined;
 }
 
 /** What became of it: see {@link APPEND}. */

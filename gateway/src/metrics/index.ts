@@ -1,6 +1,8 @@
 /** gateway/src/metrics: what the gateway counts, in Prometheus' terms. Imports only prom-client. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
+export { countSpans } from './spans.ts';
+
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Values that are read when metrics are asked for. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { DISCONNECT } from '../protocol/index.ts';
 import { TokenVerifier } from '../auth/index.ts';
 import { Hub, Topics } from '../channels/index.ts';
-import type { StreamEntry } from '../channels/index.ts';
+import type { HubOptions, StreamEntry } from '../channels/index.ts';
 import {
   Carrier,
   createKafka,
@@ -24,6 +24,8 @@ import type { ClientInfo } from '../protocol/index.ts';
 import { Session } from '../session/index.ts';
 import type { SessionEvents, SessionServices } from '../session/index.ts';
 import { Feed, SyncFailure, SyncService } from '../sync/index.ts';
+import { tracedHub, tracedLog } from '../tracing/index.ts';
+import type { Tracing } from '../tracing/index.ts';
 import { ClientServer, frameOf } from '../transport/index.ts';
 import type { Certificates, ServerEvents } from '../transport/index.ts';
 import type { GatewayConfig, GatewayEtcdConfig } from '@causeway/crds';
@@ -52,6 +54,7 @@ export interface GatewayParts {
   podName: string;
   /** Empty: not known. */
   zone: string;
+  tracing: Tracing | undefined;
   log: Log;
 }
 
@@ -143,12 +146,10 @@ export class Gateway {
       namespaces: new Map(config.kafka.topics.map(({ name, topic }) => [topic, name])),
       historySeconds: (topic) => historySecondsOf(config, topic),
       streams,
+      tracer: parts.tracing,
       log,
       carried: (records) => this.metrics.carried.inc(records),
-      failed: (what) => {
-        if (what === 'record') this.metrics.drops.inc({ reason: 'bad_record' });
-        else this.#error(what === 'append' ? 'redis_append' : 'kafka_consume');
-      },
+      failed: (what) => this.#carryFailed(what),
     });
     this.#limits = new SendLimits(config.limits);
     this.#services = this.#createServices(streams);
@@ -260,7 +261,7 @@ export class Gateway {
   }
 
   #createHub(reader: RedisStreams, feed: RedisFeed): Hub<PerCodec<Buffer>> {
-    return new Hub<PerCodec<Buffer>>({
+    const options: HubOptions<PerCodec<Buffer>> = {
       reader,
       feed,
       historySize: (channel) => this.#topics.historyOf(channel).size,
@@ -283,7 +284,8 @@ export class Gateway {
       },
       now: () => performance.now(),
       unixNow: () => Date.now(),
-    });
+    };
+    return new Hub(tracedHub(options, this.#parts.tracing));
   }
 
   #createPresence(store: RedisPresence): Presence {
@@ -338,7 +340,7 @@ export class Gateway {
       hub: this.#hub,
       streams,
       presence: this.#presence,
-      log: this.#publications,
+      log: tracedLog(this.#publications, this.#parts.tracing),
       limits: this.#limits,
       topics: this.#topics,
       heartbeat: config.heartbeat,
@@ -395,6 +397,11 @@ export class Gateway {
       'redis-feed': this.#feedLink.ready,
       kafka: this.#publications.ready,
     };
+  }
+
+  #carryFailed(what: 'consume' | 'append' | 'record'): void {
+    if (what === 'record') this.metrics.drops.inc({ reason: 'bad_record' });
+    else this.#error(what === 'append' ? 'redis_append' : 'kafka_consume');
   }
 
   #error(kind: string): void {

@@ -15,7 +15,9 @@ import { loadGatewayConfig } from '../config/index.ts';
 import { readCredentials } from '../etcd/index.ts';
 import { createLog, reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
+import { countSpans } from '../metrics/index.ts';
 import { innerState, readInnerState, watchFiles } from '../mounted/index.ts';
+import { startTracing } from '../tracing/index.ts';
 import { Certificates, startAdminServer } from '../transport/index.ts';
 import { Gateway } from './gateway.ts';
 
@@ -32,7 +34,11 @@ export async function serve(configFile: string): Promise<void> {
   const certificates = new Certificates(config.tls.dir, config.tls.annotationsFile, log);
   const keys = tokenKeys(config.auth.jwt, log);
   const verifier = new TokenVerifier(config.auth.jwt, keys.source);
-  const gateway = new Gateway({ config, certificates, verifier, podName, zone: zone ?? '', log });
+  const { platform, namespace, kafka } = config;
+  const pod = { podName, zone: zone ?? '', log };
+  const tracing = await startTracing(config.tracing, { platform, namespace, group: kafka.group, ...pod });
+  const gateway = new Gateway({ config, certificates, verifier, tracing, ...pod });
+  if (tracing) countSpans(gateway.metrics.registry, () => tracing.spans);
   const admin = await startAdminServer(config.listen.adminPort, {
     missing: () => gateway.missing(),
     metrics: () => gateway.metrics.registry.metrics(),
@@ -55,6 +61,7 @@ export async function serve(configFile: string): Promise<void> {
   await gateway.drain();
   for (const stop of stopWatching) stop();
   await gateway.stop();
+  await tracing?.close();
   admin.server.close();
   admin.server.closeAllConnections();
   log.info('stopped');

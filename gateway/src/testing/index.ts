@@ -21,6 +21,8 @@ export { keyPair, signedWith, startKeyServer } from './key-server.ts';
 export type { KeyServer } from './key-server.ts';
 export { mountSecret } from './mounted-secret.ts';
 export type { MountedSecret } from './mounted-secret.ts';
+export { startOtlpReceiver } from './otlp-receiver.ts';
+export type { OtlpReceiver, ReceivedSpan } from './otlp-receiver.ts';
 export { startPythonClient } from './python-sdk.ts';
 export type { PythonClient } from './python-sdk.ts';
 export { startTcpProxy } from './tcp-proxy.ts';

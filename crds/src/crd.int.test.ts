@@ -241,6 +241,7 @@ describe('a platform that is accepted', () => {
             'http://[::1]:8080',
             'https://10.0.0.1',
           ],
+          tracing: { endpoint: 'http://[::1]:4318/otlp', samplingRatePerMillion: 0 },
           resources: {
             requests: { cpu: 1, memory: '1e9', 'example.com/dongle': 2, 'ephemeral-storage': '.5Gi' },
             limits: { cpu: '1000m', memory: '1G' },

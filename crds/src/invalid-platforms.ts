@@ -455,6 +455,54 @@ const limits: InvalidPlatform[] = [
   },
 ];
 
+const COLLECTOR = 'https://otel.example.com:4318';
+const tracing = (change: Change): Change => gateway({ tracing: { endpoint: COLLECTOR, ...change } });
+
+const traces: InvalidPlatform[] = [
+  {
+    name: 'traces that go nowhere',
+    change: tracing({ endpoint: null }),
+    field: 'spec.gateway.tracing.endpoint',
+    message: 'Required value',
+  },
+  {
+    name: 'a collector without a scheme',
+    change: tracing({ endpoint: 'otel-collector:4318' }),
+    field: 'spec.gateway.tracing.endpoint',
+    message: 'endpoint must be http://host:port or https://host:port',
+  },
+  {
+    name: 'a collector with a password in its URL',
+    change: tracing({ endpoint: 'https://me:hush@otel.example.com' }),
+    field: 'spec.gateway.tracing.endpoint',
+    message: 'what proves who you are goes into the Secret of headersSecretRef',
+  },
+  {
+    name: 'a collector with the path of its traces',
+    change: tracing({ endpoint: `${COLLECTOR}/v1/traces` }),
+    field: 'spec.gateway.tracing.endpoint',
+    message: 'leave out /v1/traces at the end',
+  },
+  {
+    name: 'more traces than publications',
+    change: tracing({ samplingRatePerMillion: 1_000_001 }),
+    field: 'spec.gateway.tracing.samplingRatePerMillion',
+    message: 'should be less than or equal to 1000000',
+  },
+  {
+    name: 'secret headers to a collector without TLS',
+    change: tracing({ endpoint: 'http://otel:4318', headersSecretRef: { name: 'otel' } }),
+    field: 'spec.gateway.tracing.headersSecretRef',
+    message: 'it would send the headers in the clear',
+  },
+  {
+    name: 'an authority of a collector without TLS',
+    change: tracing({ endpoint: 'http://otel:4318', caSecretRef: { name: 'otel-ca' } }),
+    field: 'spec.gateway.tracing.caSecretRef',
+    message: 'without TLS no authority is asked',
+  },
+];
+
 const tenants: InvalidPlatform[] = [
   {
     name: 'a rate of tenants that is never reached',
@@ -864,6 +912,7 @@ export const invalidPlatforms: readonly InvalidPlatform[] = [
   ...zones,
   ...gateways,
   ...limits,
+  ...traces,
   ...tenants,
   ...topics,
   ...stores,

@@ -126,6 +126,37 @@ export interface GatewaySpec {
     annotations?: Record<string, string>;
   };
   /**
+   * OpenTelemetry traces of publications: from publish through Kafka to delivery. Left out, there are none.
+   */
+  tracing?: {
+    /**
+     * Base URL of a collector that takes OTLP over HTTP as JSON, such as http://otel-collector.observability:4318. Spans go to /v1/traces under it.
+     */
+    endpoint: string;
+    /**
+     * Publications of a million that begin a trace; 10000 is one of a hundred, 0 none. One whose record in Kafka already has a traceparent (W3C Trace Context) is traced as that says.
+     */
+    samplingRatePerMillion: number;
+    /**
+     * A Secret in the platform's namespace whose keys are names of HTTP headers to send to the collector, such as authorization, and whose values are theirs.
+     */
+    headersSecretRef?: {
+      /**
+       * Name of the Secret.
+       */
+      name: string;
+    };
+    /**
+     * A Secret in the platform's namespace with the key ca.crt: the authority of the collector. Left out, the public ones.
+     */
+    caSecretRef?: {
+      /**
+       * Name of the Secret.
+       */
+      name: string;
+    };
+  };
+  /**
    * Tolerations of the gateway pods, as in a Pod.
    */
   tolerations?: TolerationSpec[];

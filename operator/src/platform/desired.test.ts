@@ -281,6 +281,45 @@ describe('keys for tokens', () => {
   });
 });
 
+describe('tracing', () => {
+  const endpoint = 'https://otel.example.com:4318';
+  const hashOf = (objects: readonly KubeObject[]): unknown =>
+    (
+      find(objects, 'orders-gateway-zone-a').spec.template.metadata.annotations as
+        Record<string, string> | undefined
+    )?.['causeway.dev/config-hash'];
+
+  it('is in gateway.json only where it is asked for, and restarts the gateways', () => {
+    assert.ok(!('tracing' in gatewayConfig(ordersPlatform())));
+    const traced = (platform: MessagePlatform): void => {
+      platform.spec.gateway.tracing = { endpoint, samplingRatePerMillion: 500 };
+    };
+    assert.deepEqual(gatewayConfig(ordersPlatform(traced)).tracing, {
+      endpoint,
+      samplingRatePerMillion: 500,
+    });
+    assert.notEqual(hashOf(desired(traced)), hashOf(desired()));
+  });
+
+  it('has headers and an authority from mounted Secrets', () => {
+    const traced = (platform: MessagePlatform): void => {
+      platform.spec.gateway.tracing = {
+        endpoint,
+        samplingRatePerMillion: 500,
+        headersSecretRef: { name: 'otel-headers' },
+        caSecretRef: { name: 'otel-ca' },
+      };
+    };
+    const { headersDir, caDir } = gatewayConfig(ordersPlatform(traced)).tracing ?? {};
+    assert.deepEqual([headersDir, caDir], ['/etc/causeway/tracing-headers', '/etc/causeway/tracing-ca']);
+    const { volumes, containers } = find(desired(traced), 'orders-gateway-zone-a').spec.template.spec;
+    const secrets = volumes.flatMap(({ secret }) => (secret === undefined ? [] : [secret.secretName]));
+    assert.ok(secrets.includes('otel-headers') && secrets.includes('otel-ca'));
+    const mounts = containers[0]?.volumeMounts.map(({ name }) => name) ?? [];
+    assert.ok(mounts.includes('tracing-headers') && mounts.includes('tracing-ca'));
+  });
+});
+
 describe('the home zone', () => {
   const selectorOf = (objects: readonly KubeObject[], name: string): unknown =>
     (

@@ -13,6 +13,7 @@ import {
   type GatewayConfig,
   type RateConfig,
   type RemoteKeySet,
+  type TracingConfig,
 } from '@causeway/crds';
 import type { KubeObject } from '../controller/kube-api.ts';
 import { etcdEndpoints, etcdSecretDir, managesEtcd } from './etcd.ts';
@@ -84,6 +85,7 @@ export function gatewayConfig(platform: MessagePlatform): GatewayConfig {
     },
     redis: redisConnection(platform),
     ...etcdConnections(platform),
+    ...(gateway.tracing === undefined ? {} : { tracing: tracing(gateway.tracing) }),
     drain: { perSecond: failover.drainPerSecond, timeoutMs: (TERMINATION_GRACE_SECONDS - 10) * 1000 },
   };
 }
@@ -94,6 +96,20 @@ function tokenKeys({
   if (jwks === undefined) return { dir: MOUNT.jwt };
   const caDir = jwks.caSecretRef === undefined ? {} : { caDir: MOUNT.jwksCa };
   return { jwks: { url: jwks.url, refreshMs: parseDuration(jwks.refreshInterval), ...caDir } };
+}
+
+function tracing({
+  endpoint,
+  samplingRatePerMillion,
+  headersSecretRef,
+  caSecretRef,
+}: NonNullable<MessagePlatform['spec']['gateway']['tracing']>): TracingConfig {
+  return {
+    endpoint,
+    samplingRatePerMillion,
+    ...(headersSecretRef === undefined ? {} : { headersDir: MOUNT.tracingHeaders }),
+    ...(caSecretRef === undefined ? {} : { caDir: MOUNT.tracingCa }),
+  };
 }
 
 /** A rate with twice its messages a second as burst, if it says nothing else. */
@@ -156,9 +172,12 @@ export function gatewayUserSecrets(
   platform: MessagePlatform,
 ): { name: string; path: string; secret: string }[] {
   const { gateway, kafka, redis, etcd } = platform.spec;
+  const { headersSecretRef, caSecretRef } = gateway.tracing ?? {};
   const all = [
     { name: 'jwt', path: MOUNT.jwt, secret: gateway.auth.jwt.secretRef?.name },
     { name: 'jwks-ca', path: MOUNT.jwksCa, secret: gateway.auth.jwt.jwks?.caSecretRef?.name },
+    { name: 'tracing-headers', path: MOUNT.tracingHeaders, secret: headersSecretRef?.name },
+    { name: 'tracing-ca', path: MOUNT.tracingCa, secret: caSecretRef?.name },
     { name: 'kafka-tls', path: MOUNT.kafkaTls, secret: kafka.tls?.secretRef?.name },
     { name: 'kafka-sasl', path: MOUNT.kafkaSasl, secret: kafka.sasl?.secretRef.name },
     { name: 'redis', path: MOUNT.redis, secret: redis.external?.secretRef?.name },

@@ -40,3 +40,36 @@ describe('the certificate that a user supplies', () => {
     assert.deepEqual(problems(await supplied(['*.example.com'])), []);
   });
 });
+
+describe('headers for a collector of traces', () => {
+  const platform = ordersPlatform(({ spec }) => {
+    spec.gateway.tracing = {
+      endpoint: 'https://otel.example.com',
+      samplingRatePerMillion: 1,
+      headersSecretRef: { name: 'otel' },
+    };
+  });
+  const problems = (secret: SecretData | undefined): string[] =>
+    userSecretProblems(
+      platform,
+      new Map([
+        ['orders-jwt', { [SECRET_KEY.hmac]: 'x'.repeat(32) }],
+        ['otel', secret],
+      ]),
+      NOW,
+    ).map(({ part, message }) => `${part}: ${message}`);
+
+  it('must be there, at least one, and what HTTP can send', () => {
+    assert.deepEqual(problems({ authorization: 'Bearer x\n' }), []);
+    for (const [secret, problem] of [
+      [undefined, 'does not exist. Create it with a key for each HTTP header.'],
+      [{}, 'cannot be used: it has no key. Put a key for each HTTP header into it.'],
+      [{ authorization: '' }, 'cannot be used: its authorization cannot be sent as a header.'],
+      [{ a: 'ok', b: 'hush\nx: y' }, 'cannot be used: its b cannot be sent as a header.'],
+    ] as const) {
+      const [found = ''] = problems(secret);
+      assert.ok(found.startsWith('Gateways: ') && found.includes(problem), found);
+      assert.ok(!found.includes('hush'));
+    }
+  });
+});

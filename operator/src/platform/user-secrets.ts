@@ -16,13 +16,16 @@ interface Need {
   check: (data: SecretData, now: number) => { reason: string; message: string } | undefined;
 }
 
+/** A Need that is none where no Secret is named. */
+type MaybeNeed = Omit<Need, 'secret'> & { secret: string | undefined };
+
 /** HMAC secrets shorter than the hash weaken it (RFC 7518, 3.2); bytes. */
 const MIN_HMAC_BYTES = 32;
 
 /** Every Secret of the user that the platform names. */
 export function userSecretNeeds(platform: MessagePlatform): Need[] {
   const { gateway, kafka, redis, etcd, tls } = platform.spec;
-  const needs: (Omit<Need, 'secret'> & { secret: string | undefined })[] = [
+  const needs: MaybeNeed[] = [
     {
       part: 'Gateways',
       secret: gateway.auth.jwt.secretRef?.name,
@@ -35,6 +38,7 @@ export function userSecretNeeds(platform: MessagePlatform): Need[] {
       contents: 'ca.crt',
       check: requireKeys(SECRET_KEY.ca),
     },
+    ...tracingNeeds(gateway.tracing),
     {
       part: 'Topics',
       secret: kafka.sasl?.secretRef.name,
@@ -65,12 +69,38 @@ export function userSecretNeeds(platform: MessagePlatform): Need[] {
   return needs.flatMap(({ secret, ...need }) => (secret === undefined ? [] : [{ ...need, secret }]));
 }
 
+function tracingNeeds(tracing: MessagePlatform['spec']['gateway']['tracing']): MaybeNeed[] {
+  return [
+    {
+      part: 'Gateways',
+      secret: tracing?.headersSecretRef?.name,
+      contents: 'a key for each HTTP header',
+      check: checkHeaders,
+    },
+    {
+      part: 'Gateways',
+      secret: tracing?.caSecretRef?.name,
+      contents: 'ca.crt',
+      check: requireKeys(SECRET_KEY.ca),
+    },
+  ];
+}
+
 function requireKeys(...keys: string[]) {
   return (data: SecretData): { reason: string; message: string } | undefined => {
     const missing = keys.filter((key) => (data[key] ?? '') === '');
     if (missing.length === 0) return undefined;
     return { reason: 'SecretInvalid', message: `it has no ${missing.join(' and no ')}` };
   };
+}
+
+/** Each key is a header's name, which every key of a Secret can be. Line feeds at the end are cut off by the gateway. */
+function checkHeaders(data: SecretData): { reason: string; message: string } | undefined {
+  const headers = Object.entries(data);
+  if (headers.length === 0) return { reason: 'SecretInvalid', message: 'it has no key' };
+  const bad = headers.filter(([, value]) => !/^[\t\x20-\x7e]+$/.test(value.trim())).map(([name]) => name);
+  if (bad.length === 0) return undefined;
+  return { reason: 'SecretInvalid', message: `its ${bad.join(' and ')} cannot be sent as a header` };
 }
 
 function checkJwt(data: SecretData): { reason: string; message: string } | undefined {

@@ -4,7 +4,7 @@ import { namespaceOf } from '../channels/index.ts';
 import { reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
 import { decodeEnvelope, encodeEntry } from './entry.ts';
-import { traceparentIn } from './record-tracer.ts';
+import { endSpans, traceparentIn } from './record-tracer.ts';
 import type { CarrySpan, RecordTracer } from './record-tracer.ts';
 import type { Append, AppendOutcome } from './redis-streams.ts';
 
@@ -366,12 +366,6 @@ export class Carrier {
     }
     this.#options.failed('record');
     return undefined;
-  }
-}
-
-function endSpans(records: Append[], outcomes: AppendOutcome[]): void {
-  for (const [index, { span, publication }] of records.entries()) {
-    if (span && publication && outcomes[index] === 'ok') span.end();
   }
 }
 

@@ -8,7 +8,7 @@ import { BackendAwayError, encodeEnvelope } from './index.ts';
 import { decodeEntry, decodeEnvelope, decodeMessage, encodeEntry } from './entry.ts';
 import { Lane } from './lane.ts';
 import { redisKeys } from './keys.ts';
-import { traceparentIn } from './record-tracer.ts';
+import { endSpans, traceparentIn } from './record-tracer.ts';
 
 const info = { user: 'ann', client: 'c1' };
 
@@ -68,6 +68,19 @@ describe('a publication', () => {
     ] as const) {
       assert.equal(traceparentIn(headers ? { headers: headers as IHeaders } : {}), expected);
     }
+  });
+
+  it('has a span only where it was put into Redis, and by whom', () => {
+    const ended: string[] = [];
+    const record = (name: string) => ({
+      publication: {},
+      span: { traceparent: '', end: () => void ended.push(name) },
+    });
+    endSpans(
+      [record('carried'), record('seen'), { publication: {} }, { ...record('none'), publication: undefined }],
+      ['ok', 'seen', 'ok', 'ok'],
+    );
+    assert.deepEqual(ended, ['carried']);
   });
 
   for (const [what, value] of [

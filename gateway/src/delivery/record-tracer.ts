@@ -30,3 +30,13 @@ export function traceparentIn({ headers }: Pick<KafkaMessage, 'headers'>): strin
   const header = headers?.[TRACEPARENT];
   return (Array.isArray(header) ? header[0] : header)?.toString();
 }
+
+/** Ends the spans of those records that were put into Redis now, by their outcomes; what is no publication has none. */
+export function endSpans(
+  records: readonly { publication: object | undefined; span?: CarrySpan | undefined }[],
+  outcomes: readonly string[],
+): void {
+  for (const [index, { publication, span }] of records.entries()) {
+    if (span && publication && outcomes[index] === 'ok') span.end();
+  }
+}

@@ -17,6 +17,7 @@ import {
   startBackends,
   startGateway,
   startOtlpReceiver,
+  startTcpProxy,
 } from '../testing/index.ts';
 import type { Backends, GatewayProcess, OtlpReceiver, Platform, ReceivedSpan } from '../testing/index.ts';
 
@@ -242,9 +243,11 @@ for (const runtime of RUNTIMES) {
       assert.equal(collector.requests.length, 0);
     });
 
-    it('hurt nobody while the collector is away, say so once, and come when it is back', EACH, async () => {
-      await collector.stop();
-      const gateway = await start({});
+    it('hurt nobody while the collector is away, say so once, and come when it is back', EACH, async (t) => {
+      const network = await startTcpProxy(collector.port);
+      t.after(() => network.close());
+      network.cut();
+      const gateway = await start({ endpoint: `http://localhost:${network.port}` });
       const ann = await client(gateway, 'ann');
       await warmUp(ann);
       const heard = await listen(ann, 'chat:a');
@@ -256,7 +259,7 @@ for (const runtime of RUNTIMES) {
       await waitFor('delivered as ever', () => heard.data.length === 2);
       assert.equal((await gateway.admin('/readyz')).status, 200);
       collector.answer = { status: 503, body: 'try later' };
-      await collector.start();
+      network.restore();
       await waitFor('asked again', () => collector.requests.length > 0);
       collector.answer = { status: 200, body: '' };
       for (const { tags } of heard.publications) await traceOf(tags, 3);
@@ -266,6 +269,28 @@ for (const runtime of RUNTIMES) {
       assert.equal(warnings().length, 1, 'said once');
       const bySpanId = new Set(collector.spans.map(({ spanId }) => spanId));
       assert.equal(bySpanId.size, collector.spans.length, 'none came twice');
+    });
+
+    it('do not grow when Redis is filled from Kafka again', EACH, async () => {
+      const gateway = await start({});
+      const ann = await client(gateway, 'ann');
+      await warmUp(ann);
+      const heard = await listen(ann, 'chat:a');
+      await publish(ann, 'chat:a', 'before');
+      await waitFor('delivered', () => heard.data.length === 1);
+      const carried = await traceOf(heard.publications[0]?.tags, 3);
+      const redis = createClient({ url: backends.redis.url, RESP: 2 });
+      await redis.connect();
+      await redis.flushAll();
+      redis.destroy();
+      await waitFor('filled again', async () => {
+        const { publications } = await ann.history('chat:a', { limit: 10 });
+        return publications.length === 2;
+      });
+      await publish(ann, 'chat:a', 'after');
+      await waitFor('delivered', () => heard.data.length === 2);
+      await traceOf(heard.publications[1]?.tags, 3);
+      assert.equal(spansOf(carried.traceId).length, 3);
     });
 
     it('go to a collector that asks who it is, over TLS, with what the Secrets say then', EACH, async () => {

@@ -31,16 +31,13 @@ export interface OtlpReceiver {
   readonly requests: { path: string; headers: IncomingHttpHeaders; body: string }[];
   /** What is answered from now on. With another status than 200 nothing is kept. */
   answer: { status: number; body: string };
-  /** Goes away: connections are refused, until {@link start}. */
+  readonly port: number;
+  /** Connections are refused from now on. */
   stop(): Promise<void>;
-  /** Comes back at the same address. */
-  start(): Promise<void>;
 }
 
 /** Starts one, on loopback; with a certificate, over TLS. */
 export async function startOtlpReceiver(tls?: { cert: Buffer; key: Buffer }): Promise<OtlpReceiver> {
-  let server: Server | undefined;
-  let port = 0;
   const take = async (request: IncomingMessage): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
@@ -53,28 +50,21 @@ export async function startOtlpReceiver(tls?: { cert: Buffer; key: Buffer }): Pr
       .then(() => response.writeHead(receiver.answer.status).end(receiver.answer.body))
       .catch((error: unknown) => response.writeHead(400).end(String(error)));
   };
-  const receiver = {
-    endpoint: '',
-    spans: [] as ReceivedSpan[],
-    requests: [] as OtlpReceiver['requests'],
+  const server: Server = tls ? createTlsServer(tls, listener) : createServer(listener);
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  const receiver: OtlpReceiver = {
+    endpoint: `${tls ? 'https' : 'http'}://localhost:${port}`,
+    port,
+    spans: [],
+    requests: [],
     answer: { status: 200, body: '{"partialSuccess":{}}' },
-    async start() {
-      const made = tls ? createTlsServer(tls, listener) : createServer(listener);
-      await new Promise<void>((done) => made.listen(port, '127.0.0.1', done));
-      port = (made.address() as AddressInfo).port;
-      server = made;
-    },
     async stop() {
-      const ending = server;
-      server = undefined;
-      if (!ending) return;
-      const closed = new Promise((done) => ending.close(done));
-      ending.closeAllConnections();
+      const closed = new Promise((done) => server.close(done));
+      server.closeAllConnections();
       await closed;
     },
   };
-  await receiver.start();
-  receiver.endpoint = `${tls ? 'https' : 'http'}://localhost:${port}`;
   return receiver;
 }
 

@@ -76,9 +76,11 @@ export class Channel<F> {
 
   /**
    * The receiver knows the position in `snapshot` (read after {@link add}) and has everything up to it: from now on
-   * it gets what comes after.
+   * it gets what comes after. One that has recovered gets that however old it is: what was published while it was
+   * away, or before, may only now be carried, in a stream that is rebuilt.
    */
-  activate(subscription: Subscription<F>, snapshot: StreamSnapshot): void {
+  activate(subscription: Subscription<F>, snapshot: StreamSnapshot, recovered = false): void {
+    if (recovered) subscription.since = -Infinity;
     const waiting = subscription.waiting ?? [];
     subscription.waiting = undefined;
     subscription.epoch = snapshot.epoch;

@@ -132,6 +132,16 @@ function hubIn(world: World, many = 100): Hub<Frame> {
   });
 }
 
+/** Subscribes as one that comes back from where the stream is now. */
+async function recover(hub: Hub<Frame>, world: World): Promise<Subscriber> {
+  const subscriber = new Subscriber();
+  world.clock += 10_000;
+  const prepared = await hub.subscribe('chat:a', subscriber, { since: world.stream.length, limit: 10 });
+  assert.ok(prepared);
+  prepared.activate({ recovered: true });
+  return subscriber;
+}
+
 async function subscribe(hub: Hub<Frame>, world: World): Promise<Subscriber> {
   const subscriber = new Subscriber();
   world.clock += 10_000;
@@ -251,12 +261,12 @@ describe('the routing table', () => {
     const world = new World();
     const hub = hubIn(world);
     const [ann, bob, cleo] = [new Subscriber(), new Subscriber(), new Subscriber()];
-    (await hub.subscribe('chat:a', ann, { limit: 0 }))?.activate(true);
+    (await hub.subscribe('chat:a', ann, { limit: 0 }))?.activate({ listens: true });
     (await hub.subscribe('chat:a', bob, { limit: 0 }))?.activate();
     const pending = await hub.subscribe('chat:a', cleo, { limit: 0 });
     hub.announce('chat:a', { what: 'join', info: '1' });
     hub.announce('chat:b', { what: 'join', info: 'elsewhere' });
-    pending?.activate(true);
+    pending?.activate({ listens: true });
     hub.announce('chat:a', { what: 'leave', info: '2' });
     hub.unsubscribe('chat:a', ann);
     hub.announce('chat:a', { what: 'join', info: '3' });
@@ -307,6 +317,24 @@ describe('the routing table', () => {
     world.publish();
     await settle(hub, world);
     assert.deepEqual(ann.got, [3]);
+  });
+
+  it('shows one that has recovered all that it had not, while a stream is rebuilt', async () => {
+    const world = new World();
+    const hub = hubIn(world);
+    world.publish();
+    world.carry();
+    // Published before it comes back, and carried only after Redis was emptied.
+    world.publish();
+    const inTheOldStream = await recover(hub, world);
+    world.onTheWay.length = 0;
+    world.empty();
+    world.carry();
+    const inTheNewStream = await recover(hub, world);
+    world.publish();
+    await settle(hub, world);
+    assert.deepEqual(inTheOldStream.got, [1, 2]);
+    assert.deepEqual(inTheNewStream.got, [1, 2]);
   });
 
   it('tells subscribers when what they missed is gone', async () => {

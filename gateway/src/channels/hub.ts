@@ -45,11 +45,19 @@ export interface HubOptions<F> {
   readonly unixNow: () => number;
 }
 
+/** What the answer to a subscription said. Default: neither. */
+export interface Activation {
+  /** It gets announcements. */
+  listens?: boolean;
+  /** It was told that it has recovered. */
+  recovered?: boolean;
+}
+
 /** A subscription that is ready but not yet answered. */
 export interface PreparedSubscription {
   snapshot: StreamSnapshot;
-  /** To be called when the answer has been written; delivers from then on, with announcements if it listens. */
-  activate(listens?: boolean): void;
+  /** To be called when the answer has been written; delivers from then on. */
+  activate(how?: Activation): void;
 }
 
 /** The routing table: the channels that somebody on this gateway is subscribed to, and who. */
@@ -99,7 +107,7 @@ export class Hub<F> {
       await state.listening;
       const snapshot = await this.#options.reader.read(channel, range);
       if (!state.subscriptions.has(subscription)) return undefined;
-      return { snapshot, activate: (listens) => this.#activate(state, subscription, snapshot, listens) };
+      return { snapshot, activate: (how) => this.#activate(state, subscription, snapshot, how) };
     } catch (error) {
       this.#remove(state, subscription);
       throw error;
@@ -148,9 +156,9 @@ export class Hub<F> {
     state: Channel<F>,
     subscription: Subscription<F>,
     snapshot: StreamSnapshot,
-    listens?: boolean,
+    { listens, recovered }: Activation = {},
   ): void {
-    if (state.subscriptions.has(subscription)) state.activate(subscription, snapshot);
+    if (state.subscriptions.has(subscription)) state.activate(subscription, snapshot, recovered);
     if (listens && state.subscriptions.has(subscription)) state.listen(subscription);
     this.#noteIdle(state);
   }

@@ -14,8 +14,8 @@ export interface Receiver<F> {
 /** A receiver's place in a channel. */
 export interface Subscription<F> {
   readonly receiver: Receiver<F>;
-  /** When it was added, Unix milliseconds. */
-  readonly since: number;
+  /** When it was added, Unix milliseconds; -Infinity: it came back, and is owed all that it had not. */
+  since: number;
   epoch: string;
   /** Last entry of the stream that passed: delivered, or not for this receiver. */
   offset: number;

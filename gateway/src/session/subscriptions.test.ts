@@ -200,6 +200,25 @@ describe('the subscriptions of a connection', () => {
     });
   });
 
+  it('that end before they are answered are to be tried again, and no push says more', async () => {
+    const world = new World();
+    await world.send(CONNECT);
+    world.session.receive(Buffer.from(JSON.stringify(subscribe(2, 'chat:a'))), false);
+    world.subscribed.delete('chat:a');
+    world.session.dropped('chat:a', { code: 2500, reason: 'insufficient state' });
+    await turn();
+    await turn();
+    assert.deepEqual(world.lines.at(-1), {
+      id: 2,
+      error: { code: 108, message: 'not available', temporary: true },
+    });
+    assert.deepEqual(world.pushes, []);
+    assert.deepEqual(world.shown, []);
+    await world.send(subscribe(3, 'chat:a'));
+    await turn();
+    assert.equal(world.answer(3), 'ok');
+  });
+
   it('end 10 seconds after they expire, each in its time, unless they are renewed', async () => {
     const world = new World();
     await world.send(CONNECT);

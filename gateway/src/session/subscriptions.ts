@@ -91,9 +91,11 @@ export class Subscriptions<F> {
       // It may have been taken back while the token was checked.
       if (this.#held.get(channel) !== pending) throw new RefusedError(ERROR.badRequest);
       const { prepared, recovery } = await this.#prepare(channel, topic, recover);
+      // The hub may have ended it in the turn in which it was prepared.
+      if (this.#held.get(channel) !== pending) throw new RefusedError(ERROR.backendAway);
       Object.assign(recovery.result, this.#expiry(held.expiresAt));
       this.#client.reply(id, 'subscribe', replyOf(recovery));
-      this.#activate(channel, { topic, held, prepared, joinLeave });
+      this.#activate(channel, { topic, held, prepared, recovery, joinLeave });
     } catch (error) {
       if (this.#held.get(channel) === pending) this.#held.delete(channel);
       throw awayIf(error);
@@ -116,7 +118,7 @@ export class Subscriptions<F> {
       const { prepared, recovery } = await this.#prepare(channel, topic, recover.get(channel));
       if (wish.data !== undefined) recovery.result.data = Payload.ofJson(wish.data);
       const activate = (): void =>
-        this.#activate(channel, { topic, held, prepared, joinLeave: wish.joinLeave });
+        this.#activate(channel, { topic, held, prepared, recovery, joinLeave: wish.joinLeave });
       return [channel, { recovery, activate }];
     });
     try {
@@ -148,11 +150,12 @@ export class Subscriptions<F> {
 
   /** The hub ended a subscription. */
   dropped(channel: string, why: Disconnect): void {
-    const by = this.#held.get(channel)?.by;
+    const { by, phase } = this.#held.get(channel) ?? OPEN;
     this.#end(channel);
     // SDKs don't subscribe to these again: only a new connection brings them back, and tells that they missed something.
     if (by === 'server') this.#client.close(DISCONNECT.insufficientState);
-    else this.#client.pushUnsubscribe(channel, why);
+    // One that is not answered yet has nothing to be told but its answer.
+    else if (phase === 'active') this.#client.pushUnsubscribe(channel, why);
   }
 
   /** Whether the client may do what `right` names in a channel of `topic`. */
@@ -232,22 +235,33 @@ export class Subscriptions<F> {
     const recover = channels.recovery ? position : undefined;
     const range = recover ? { since: recover.offset, limit: channels.history.size } : { limit: 0 };
     const prepared = await this.#services.hub.subscribe(channel, this.#client, range);
-    if (!prepared) throw new RefusedError(ERROR.badRequest);
+    // Ended meanwhile: by the client, which does not mind the answer, or by the hub, when more came than could wait for
+    // Redis to answer. An error that is not temporary would make SDKs give the subscription up.
+    if (!prepared) throw new RefusedError(ERROR.backendAway);
     const { snapshot } = prepared;
     return { prepared, recovery: channels.recovery ? recoveryOf(snapshot, recover) : positionOf(snapshot) };
   }
 
   #activate(
     channel: string,
-    how: { topic: Topic; held: Held; prepared: PreparedSubscription; joinLeave: boolean },
+    how: {
+      topic: Topic;
+      held: Held;
+      prepared: PreparedSubscription;
+      recovery: Recovery;
+      joinLeave: boolean;
+    },
   ): void {
     if (!this.#held.has(channel)) return;
-    const { topic, held, prepared, joinLeave } = how;
+    const { topic, held, prepared, recovery, joinLeave } = how;
     this.#held.set(channel, held);
     this.#noteExpiry(held);
     // First, since activating may end it at once.
     this.#show('join', channel, topic);
-    prepared.activate(joinLeave && topic.channels.joinLeave);
+    prepared.activate({
+      listens: joinLeave && topic.channels.joinLeave,
+      recovered: recovery.result.recovered === true,
+    });
   }
 
   // How it ends

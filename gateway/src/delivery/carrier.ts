@@ -4,9 +4,11 @@ import { namespaceOf } from '../channels/index.ts';
 import { reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
 import { decodeEnvelope, encodeEntry } from './entry.ts';
+import type { Envelope } from './entry.ts';
+import { IDEMPOTENCY_HEADER, IDEMPOTENCY_WINDOW_MS, onceOf } from './once.ts';
 import { endSpans, traceparentIn } from './record-tracer.ts';
 import type { CarrySpan, RecordTracer } from './record-tracer.ts';
-import type { Append, AppendOutcome } from './redis-streams.ts';
+import type { Append, AppendOutcome, Note } from './redis-streams.ts';
 
 /** Records in one pipeline to Redis. */
 const CHUNK = 500;
@@ -16,10 +18,13 @@ const RESTART_MS = 1_000;
 const VERIFY_MS = 3_000;
 /** After so many looks in a row at which Kafka's log ended before what Redis has, it is another log. */
 const STRIKES = 3;
+/** How much further back than its history a topic is read for idempotency keys. Clocks of writers may differ by a minute. */
+const KEYS_BEFORE_MS = IDEMPOTENCY_WINDOW_MS + 60_000;
 
 /** The part of Redis that the carrier uses; see RedisStreams. */
 export interface Streams {
   append(records: Append[]): Promise<AppendOutcome[]>;
+  note(notes: Note[]): Promise<void>;
   positions(sources: string[]): Promise<(number | undefined)[]>;
   forget(source: string): Promise<void>;
 }
@@ -37,7 +42,8 @@ export interface CarrierOptions {
   /** Undefined: nothing is traced. */
   tracer: RecordTracer | undefined;
   log: Log;
-  carried(records: number): void;
+  /** Records were delivered; others were not, since their idempotency key was delivered before. */
+  carried(records: number, doubled: number): void;
   failed(what: 'consume' | 'append' | 'record'): void;
 }
 
@@ -49,6 +55,8 @@ interface Source {
   last: number;
   /** Records below this offset were in Kafka already when the stream was begun to be rebuilt. */
   replayBelow: number;
+  /** Records below this offset are older than the history: only their idempotency keys count. */
+  appendFrom: number;
   strikes: number;
 }
 
@@ -175,7 +183,7 @@ export class Carrier {
     this.#sources.clear();
     for (const [topic, partitions] of Object.entries(assignment)) {
       for (const partition of partitions) {
-        const source = { topic, partition, last: -1, replayBelow: 0, strikes: 0 };
+        const source = { topic, partition, last: -1, replayBelow: 0, appendFrom: 0, strikes: 0 };
         this.#sources.set(sourceName(topic, partition), source);
       }
     }
@@ -202,22 +210,28 @@ export class Carrier {
     }
   }
 
-  /** Redis has nothing of a partition: as much of it as history reaches back is carried again. */
+  /**
+   * Redis has nothing of a partition: as much of it as history reaches back is carried again. Reading begins a window
+   * earlier, for the keys there: what was not delivered because of one of them must not be delivered now.
+   */
   async #rebuild(source: Source, assignment: number): Promise<void> {
     const { topic, partition } = source;
     const admin = this.#admin;
     if (!admin) throw new Error('not connected to Kafka');
     const since = Date.now() - this.#options.historySeconds(topic) * 1_000;
     const starts = await admin.fetchTopicOffsetsByTimestamp(topic, since);
+    const keyStarts = await admin.fetchTopicOffsetsByTimestamp(topic, since - KEYS_BEFORE_MS);
     const ends = await admin.fetchTopicOffsets(topic);
     const start = Number(starts.find((entry) => entry.partition === partition)?.offset);
+    const keyStart = Number(keyStarts.find((entry) => entry.partition === partition)?.offset);
     const end = Number(ends.find((entry) => entry.partition === partition)?.high);
-    if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end))
+    if (![start, keyStart, end].every(Number.isSafeInteger))
       throw new Error(`no offsets of ${nameOf(source)}`);
     if (assignment !== this.#assignment) return;
     source.replayBelow = end;
     // Kafka answers -1 where nothing is as young as that.
-    const from = start < 0 ? end : start;
+    source.appendFrom = start < 0 ? end : start;
+    const from = keyStart < 0 ? end : keyStart;
     if (end > 0)
       this.#options.log.info('Redis has nothing of a partition, rebuilding', {
         source: nameOf(source),
@@ -303,14 +317,17 @@ export class Carrier {
 
   /** False: the partition goes on elsewhere. */
   async #carryChunk(source: Source, chunk: KafkaMessage[], payload: EachBatchPayload): Promise<boolean> {
-    const records = this.#records(source, chunk);
+    const { records, notes } = this.#read(source, chunk);
     while (isCurrent(payload)) {
       try {
+        await this.#options.streams.note(notes);
         const outcomes = await this.#options.streams.append(records);
-        const trouble = outcomes.find((outcome) => outcome !== 'ok' && outcome !== 'seen');
+        const trouble = outcomes.find((outcome) => outcome === 'lost' || outcome === 'elsewhere');
         if (trouble === undefined) {
           source.last = records.at(-1)?.kafka.offset ?? source.last;
-          this.#options.carried(outcomes.filter((outcome) => outcome === 'ok').length);
+          const count = (what: AppendOutcome): number =>
+            outcomes.filter((outcome) => outcome === what).length;
+          this.#options.carried(count('ok'), count('doubled'));
           if (this.#options.tracer) endSpans(records, outcomes);
           return true;
         }
@@ -327,22 +344,34 @@ export class Carrier {
     return false;
   }
 
-  #records(source: Source, chunk: KafkaMessage[]): Append[] {
-    const { topic, partition, replayBelow } = source;
+  /** What of a chunk goes into streams, and the keys of what is too old for that. */
+  #read(source: Source, chunk: KafkaMessage[]): { records: Append[]; notes: Note[] } {
+    const { topic, partition, replayBelow, appendFrom } = source;
+    const records: Append[] = [];
+    const notes: Note[] = [];
     let previous = source.last;
-    return chunk.map((message) => {
+    for (const message of chunk) {
       const offset = Number(message.offset);
+      if (offset < appendFrom) {
+        const note = this.#note(topic, message);
+        if (note) notes.push(note);
+        continue;
+      }
       const kafka = { partition, offset };
       const replayed = offset < replayBelow;
       // What is carried again makes no spans: they would be hours later than their traces.
       const span = replayed ? undefined : this.#span(topic, partition, message);
-      const publication = this.#publication(topic, message, (envelope) =>
-        encodeEntry(envelope, kafka, replayed, span?.traceparent),
-      );
-      const record = { source: nameOf(source), kafka, previous, publication, span };
+      const found = this.#decode(topic, message);
+      if (!found) this.#options.failed('record');
+      const publication = found && {
+        channel: found.channel,
+        entry: encodeEntry(found.envelope, kafka, replayed, span?.traceparent),
+        once: onceOf(message, found.envelope),
+      };
+      records.push({ source: nameOf(source), kafka, previous, publication, span });
       previous = offset;
-      return record;
-    });
+    }
+    return { records, notes };
   }
 
   #span(topic: string, partition: number, message: KafkaMessage): CarrySpan | undefined {
@@ -353,19 +382,20 @@ export class Carrier {
     return tracer?.carrying({ topic, channel, partition, offset: Number(message.offset) }, traceparent);
   }
 
-  /** Undefined, and counted, where somebody wrote something else into the topic. */
-  #publication(
-    topic: string,
-    message: KafkaMessage,
-    encode: (envelope: NonNullable<ReturnType<typeof decodeEnvelope>>) => string,
-  ): Append['publication'] {
+  #note(topic: string, message: KafkaMessage): Note | undefined {
+    // Most have no header, and need not be decoded.
+    if (message.headers?.[IDEMPOTENCY_HEADER] === undefined) return undefined;
+    const found = this.#decode(topic, message);
+    const once = found && onceOf(message, found.envelope);
+    return once && { channel: found.channel, once };
+  }
+
+  /** Undefined where somebody wrote something else into the topic. */
+  #decode(topic: string, message: KafkaMessage): { channel: string; envelope: Envelope } | undefined {
     const channel = message.key?.toString() ?? '';
     const envelope = decodeEnvelope(message.value);
-    if (envelope && namespaceOf(channel) === this.#options.namespaces.get(topic)) {
-      return { channel, entry: encode(envelope) };
-    }
-    this.#options.failed('record');
-    return undefined;
+    const isOurs = envelope && namespaceOf(channel) === this.#options.namespaces.get(topic);
+    return isOurs ? { channel, envelope } : undefined;
   }
 }
 

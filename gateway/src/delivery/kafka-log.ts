@@ -1,12 +1,11 @@
 import { Partitioners } from 'kafkajs';
-import type { Admin, Kafka, Message, PartitionMetadata, Producer } from 'kafkajs';
+import type { Admin, Kafka, PartitionMetadata, Producer } from 'kafkajs';
 import { reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
 import { BackendAwayError } from './away.ts';
 import { Lane } from './lane.ts';
 import type { LaneRecord } from './lane.ts';
-import type { PublicationLog } from './publication-log.ts';
-import { TRACEPARENT } from './record-tracer.ts';
+import type { PublicationLog, RecordHeaders } from './publication-log.ts';
 
 /** All records that wait, of all lanes. */
 const MAX_PENDING_RECORDS = 10_000;
@@ -76,7 +75,7 @@ export class KafkaLog implements PublicationLog {
     this.#current();
   }
 
-  async append(topic: string, key: string, value: string, traceparent?: string): Promise<void> {
+  async append(topic: string, key: string, value: string, headers?: RecordHeaders): Promise<void> {
     const partitionMetadata = this.#partitions.get(topic);
     if (!partitionMetadata) throw new BackendAwayError(`Kafka's topic ${topic} is not known yet`);
     if (this.#pending >= MAX_PENDING_RECORDS || this.#pendingBytes + value.length > MAX_PENDING_BYTES) {
@@ -86,7 +85,7 @@ export class KafkaLog implements PublicationLog {
     this.#pending += 1;
     this.#pendingBytes += value.length;
     try {
-      await this.#lane(topic, partition).append(key, value, traceparent);
+      await this.#lane(topic, partition).append(key, value, headers);
     } finally {
       this.#pending -= 1;
       this.#pendingBytes -= value.length;
@@ -127,7 +126,12 @@ export class KafkaLog implements PublicationLog {
     generation.users += 1;
     try {
       const producer = await generation.connected;
-      const messages = records.map((record) => messageOf(record, partition));
+      const messages = records.map(({ key, value, headers }) => ({
+        key,
+        value,
+        partition,
+        ...(headers && { headers }),
+      }));
       const answers = await producer.send({ topic, acks: -1, timeout: 5_000, messages });
       if (!answers.some((answer) => answer.partition === partition && answer.errorCode === 0)) {
         throw new Error(`no answer for ${topic}/${partition}`);
@@ -220,9 +224,4 @@ export class KafkaLog implements PublicationLog {
       return false;
     }
   }
-}
-
-function messageOf({ key, value, traceparent }: LaneRecord, partition: number): Message {
-  if (traceparent === undefined) return { key, value, partition };
-  return { key, value, partition, headers: { [TRACEPARENT]: traceparent } };
 }

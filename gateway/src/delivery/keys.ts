@@ -6,6 +6,8 @@ export interface RedisKeys {
   meta(channel: string): string;
   /** Stream of a channel; an entry's id is `<offset>-0`. */
   stream(channel: string): string;
+  /** Sorted set of a channel's idempotency keys ({@link Once}.id) by the time of the last record that had it. */
+  once(channel: string): string;
   /** Hash of who has clients in a channel with presence: see presence-scripts.ts. */
   presence(channel: string): string;
   /** Hash of the clients of one gateway in one channel, named `<gateway>:<channel>`. */
@@ -23,6 +25,7 @@ export function redisKeys(namespace: string, platform: string): RedisKeys {
     positions: `${prefix}positions`,
     meta: (channel) => `${prefix}meta:${channel}`,
     stream: (channel) => `${prefix}stream:${channel}`,
+    once: (channel) => `${prefix}once:${channel}`,
     presence: (channel) => `${prefix}presence:${channel}`,
     members: (name) => `${prefix}members:${name}`,
     feed: (channel) => feedPrefix + channel,

@@ -1,11 +1,11 @@
 import { BackendAwayError } from './away.ts';
+import type { RecordHeaders } from './publication-log.ts';
 
 /** A record for Kafka. */
 export interface LaneRecord {
   key: string;
   value: string;
-  /** Of the header of this name; undefined: no header. */
-  traceparent: string | undefined;
+  headers: RecordHeaders | undefined;
 }
 
 /** Sends one batch; resolves when it is durable. */
@@ -49,10 +49,10 @@ export class Lane {
     return !this.#sending && this.#queue.length === 0;
   }
 
-  append(key: string, value: string, traceparent?: string): Promise<void> {
+  append(key: string, value: string, headers?: RecordHeaders): Promise<void> {
     return new Promise((resolve, reject) => {
       const deadline = this.#options.now() + this.#options.timeoutMs;
-      this.#queue.push({ key, value, traceparent, deadline, settled: false, resolve, reject });
+      this.#queue.push({ key, value, headers, deadline, settled: false, resolve, reject });
       if (this.#sending) return;
       this.#sending = true;
       // Not at once: what else comes in this turn of the event loop goes with it.

@@ -17,9 +17,11 @@ import { decodeAnnouncement } from './redis-presence.ts';
 import type { CarrySpan } from './record-tracer.ts';
 import { RedisScripts } from './redis-scripts.ts';
 import type { ScriptCall } from './redis-scripts.ts';
-import { APPEND, READ } from './scripts.ts';
+import { IDEMPOTENCY_WINDOW_MS } from './once.ts';
+import type { Once } from './once.ts';
+import { APPEND, NOTE, READ } from './scripts.ts';
 
-const SCRIPTS = { append: APPEND, read: READ };
+const SCRIPTS = { append: APPEND, note: NOTE, read: READ };
 
 /** Channels in one SUBSCRIBE after a reconnect. */
 const SUBSCRIBE_CHUNK = 500;
@@ -32,13 +34,19 @@ export interface Append {
   /** Offset of the record before it that is in Redis, as far as the caller knows; -1: none. */
   previous: number;
   /** Undefined: nothing to deliver, only the offset is taken note of. */
-  publication: { channel: string; entry: string } | undefined;
+  publication: { channel: string; entry: string; once: Once | undefined } | undefined;
   /** Where it is traced. */
   span?: CarrySpan | undefined;
 }
 
 /** What became of it: see {@link APPEND}. */
-export type AppendOutcome = 'ok' | 'seen' | 'lost' | 'elsewhere';
+export type AppendOutcome = 'ok' | 'seen' | 'doubled' | 'lost' | 'elsewhere';
+
+/** An idempotency key that a channel's records had before those that are appended. */
+export interface Note {
+  channel: string;
+  once: Once;
+}
 
 /** The channels' streams in Redis. */
 export class RedisStreams implements StreamReader {
@@ -92,6 +100,18 @@ export class RedisStreams implements StreamReader {
     return replies as AppendOutcome[];
   }
 
+  /** Takes note of keys, in one pipeline. Rejects if any failed; noting one again changes nothing. */
+  async note(notes: Note[]): Promise<void> {
+    await Promise.all(
+      notes.map(({ channel, once }) =>
+        this.#scripts.run('note', {
+          keys: [this.#keys.once(channel)],
+          arguments: [...onceArguments(once), String(positionSeconds(this.#historyOf(channel)))],
+        }),
+      ),
+    );
+  }
+
   /** Last Kafka offset in Redis of each source, undefined where there is none. */
   async positions(sources: string[]): Promise<(number | undefined)[]> {
     if (sources.length === 0) return [];
@@ -109,8 +129,10 @@ export class RedisStreams implements StreamReader {
     const channel = publication?.channel ?? '';
     // Without a publication nothing is kept, so it does not matter for how long.
     const history = publication ? this.#historyOf(channel) : { size: 1, seconds: 1 };
+    const once = publication?.once;
+    const keys = [this.#keys.positions, this.#keys.meta(channel), this.#keys.stream(channel)];
     return {
-      keys: [this.#keys.positions, this.#keys.meta(channel), this.#keys.stream(channel)],
+      keys: once ? [...keys, this.#keys.once(channel)] : keys,
       arguments: [
         source,
         String(kafka.offset),
@@ -122,6 +144,7 @@ export class RedisStreams implements StreamReader {
         String(positionSeconds(history)),
         this.#keys.feed(channel),
         String(kafka.partition),
+        ...(once ? onceArguments(once) : []),
       ],
     };
   }
@@ -182,6 +205,10 @@ export class RedisFeed implements StreamFeed {
       await client.subscribe(feeds.slice(i, i + SUBSCRIBE_CHUNK), this.#listener);
     }
   }
+}
+
+function onceArguments({ id, at }: Once): string[] {
+  return [id, String(at), String(IDEMPOTENCY_WINDOW_MS)];
 }
 
 function newEpoch(): string {

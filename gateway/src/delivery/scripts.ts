@@ -1,11 +1,31 @@
+/** Most idempotency keys that are kept of one channel; over it, the oldest are forgotten before their time. */
+const MAX_ONCE = 100_000;
+
+/**
+ * Lua that takes note of an idempotency key and leaves in `before` when a record had it last (false: it is new). The
+ * arguments are Lua. Keys are kept for two windows of the records' own time: clocks of two writers may differ by one.
+ */
+const noteOnce = (
+  key: string,
+  id: string,
+  at: string,
+  { windowMs, seconds }: Record<string, string>,
+): string => `
+  before = redis.call('ZSCORE', ${key}, ${id})
+  if not before or tonumber(before) < tonumber(${at}) then redis.call('ZADD', ${key}, ${at}, ${id}) end
+  redis.call('ZREMRANGEBYSCORE', ${key}, '-inf', string.format('(%.0f', ${at} - 2 * ${windowMs}))
+  redis.call('ZREMRANGEBYRANK', ${key}, 0, -${MAX_ONCE + 1})
+  redis.call('EXPIRE', ${key}, ${seconds})`;
+
 /**
  * Puts one Kafka record into its channel's stream and tells the gateways, all or nothing, unless it is there already.
  *
- * KEYS: positions, meta, stream
+ * KEYS: positions, meta, stream, once
  * ARGV: 1 `<topic>/<partition>`, 2 the record's offset, 3 the offset before it as the caller knows it (-1: none),
  *   4 an epoch for a new channel, 5 the entry (empty: only take note of the offset), 6 stream length, 7 its seconds to
- *   live, 8 the meta's, 9 pub/sub channel, 10 partition
- * Returns ok, seen (it was there), or what the caller must repair first: lost (Redis was emptied), elsewhere (what is
+ *   live, 8 the meta's, 9 pub/sub channel, 10 partition, and for a record with an idempotency key: 11 its id, 12 the record's
+ *   time, 13 the window, milliseconds
+ * Returns ok, seen (it was there), doubled (its key was, in the window: only the offset was taken note of), or what the caller must repair first: lost (Redis was emptied), elsewhere (what is
  *   there is not the offset before it: a promoted replica goes back in time).
  */
 export const APPEND = `
@@ -18,6 +38,10 @@ elseif ARGV[3] ~= '-1' then
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 if ARGV[5] == '' then return 'ok' end
+if ARGV[11] then
+  local before${noteOnce('KEYS[4]', 'ARGV[11]', 'ARGV[12]', { windowMs: 'ARGV[13]', seconds: 'ARGV[8]' })}
+  if before and ARGV[12] - before <= tonumber(ARGV[13]) then return 'doubled' end
+end
 local epoch = redis.call('HGET', KEYS[2], 'e')
 if not epoch then
   epoch = ARGV[4]
@@ -31,6 +55,16 @@ redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[6], string.format('%.0f-0', offs
 redis.call('EXPIRE', KEYS[3], ARGV[7])
 redis.call('PUBLISH', ARGV[9], epoch .. ' ' .. string.format('%.0f', offset) .. ' ' .. ARGV[5])
 return 'ok'
+`;
+
+/**
+ * Takes note of the idempotency key of a record that is not carried any more: it is older than the history.
+ *
+ * KEYS: once
+ * ARGV: 1 its id, 2 the record's time, 3 the window, milliseconds, 4 the keys' seconds to live
+ */
+export const NOTE = `
+local before${noteOnce('KEYS[1]', 'ARGV[1]', 'ARGV[2]', { windowMs: 'ARGV[3]', seconds: 'ARGV[4]' })}
 `;
 
 /**

@@ -43,7 +43,7 @@ export interface Metrics {
   syncMessages: Counter;
   /** reason: client, or a reason of `sync/failure.ts` */
   syncEnds: Counter<'reason'>;
-  /** reason: slow_reader, connect_timeout, not_upgraded, bad_record, http2_flood, http2_error, join_leave */
+  /** reason: slow_reader, connect_timeout, not_upgraded, bad_record, http2_flood, http2_error, join_leave, doubled (by its key) */
   drops: Counter<'reason'>;
   /** kind: protocol_<code>, token_<kind>, kafka_<what>, redis_<what>, internal */
   errors: Counter<'kind'>;

@@ -148,7 +148,7 @@ export class Gateway {
       streams,
       tracer: parts.tracing,
       log,
-      carried: (records) => this.metrics.carried.inc(records),
+      carried: (records, doubled) => this.#carried(records, doubled),
       failed: (what) => this.#carryFailed(what),
     });
     this.#limits = new SendLimits(config.limits);
@@ -397,6 +397,11 @@ export class Gateway {
       'redis-feed': this.#feedLink.ready,
       kafka: this.#publications.ready,
     };
+  }
+
+  #carried(records: number, doubled: number): void {
+    this.metrics.carried.inc(records);
+    this.metrics.drops.inc({ reason: 'doubled' }, doubled);
   }
 
   #carryFailed(what: 'consume' | 'append' | 'record'): void {

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { TokenError } from '../auth/index.ts';
 import type { Identity, Right } from '../auth/index.ts';
 import type { Topic } from '../channels/index.ts';
-import { BackendAwayError, encodeEnvelope } from '../delivery/index.ts';
-import { DISCONNECT, ERROR, MalformedFrameError } from '../protocol/index.ts';
+import { BackendAwayError, encodeEnvelope, IDEMPOTENCY_HEADER } from '../delivery/index.ts';
+import { DISCONNECT, ERROR, MalformedFrameError, Payload } from '../protocol/index.ts';
 import type {
   ClientInfo,
   Codec,
@@ -13,13 +13,15 @@ import type {
   HistoryRequest,
   PerCodec,
   ProtocolError,
-  PublishRequest,
   Results,
+  RpcRequest,
 } from '../protocol/index.ts';
 import { awayIf } from './away.ts';
 import { expiryOf } from './expiry.ts';
 import { historyOf } from './recovery.ts';
 import { RefusedError } from './refused.ts';
+import { PUBLISH_METHOD, publishCallOf } from './rpc.ts';
+import type { KeyedPublishRequest } from './rpc.ts';
 import type { SessionServices, Wire } from './services.ts';
 import { replyOf, Subscriptions } from './subscriptions.ts';
 import type { ServerSide, Subscriber } from './subscriptions.ts';
@@ -33,6 +35,9 @@ const EXPIRY_GRACE_S = 10;
 
 /** Most bytes of a presence reply: it must fit into the output buffer of its connection. */
 const MAX_PRESENCE_BYTES = 512 * 1024;
+
+/** What {@link PUBLISH_METHOD} answers: as little as publish. */
+const NOTHING = Payload.ofJson({});
 
 const NO_SUBSCRIPTIONS: ReadonlyMap<string, ServerSide> = new Map();
 
@@ -271,7 +276,9 @@ export class Session<F> implements Subscriber<F> {
       case 'unsubscribe':
         return this.#unsubscribe(command.id, command.request.channel);
       case 'publish':
-        return this.#publish(command.id, command.request);
+        return this.#publish({ ...command.request, idempotencyKey: '' }, () =>
+          this.reply(command.id, 'publish', {}),
+        );
       case 'history':
         return this.#history(command.id, command.request);
       case 'presence':
@@ -284,7 +291,8 @@ export class Session<F> implements Subscriber<F> {
         return this.#refresh(command.id, command.request.token);
       case 'ping':
         return this.#ping(command.id);
-      // Nobody has defined a method for rpc.
+      case 'rpc':
+        return this.#rpc(command.id, command.request);
       default:
         return this.#reject(command.id, ERROR.methodNotFound);
     }
@@ -295,16 +303,25 @@ export class Session<F> implements Subscriber<F> {
     this.reply(id, 'unsubscribe', {});
   }
 
-  async #publish(id: number, { channel, data }: PublishRequest): Promise<void> {
+  async #publish(
+    { channel, data, idempotencyKey }: KeyedPublishRequest,
+    acknowledge: () => void,
+  ): Promise<void> {
     const { log, events, now, unixNow } = this.#services;
     const { topic } = this.#allowed('pub', channel);
     if (data.size > MAX_PUBLICATION_BYTES) throw new RefusedError(ERROR.limitExceeded);
     this.#limit();
     const began = now();
     const info = this.#subscriptions?.infoIn(channel) ?? this.#info;
-    await log.append(topic, channel, encodeEnvelope(data, info, unixNow()));
+    const headers = idempotencyKey === '' ? undefined : { [IDEMPOTENCY_HEADER]: idempotencyKey };
+    await log.append(topic, channel, encodeEnvelope(data, info, unixNow()), headers);
     events.published((now() - began) / 1000);
-    this.reply(id, 'publish', {});
+    acknowledge();
+  }
+
+  async #rpc(id: number, { method, data }: RpcRequest): Promise<void> {
+    if (method !== PUBLISH_METHOD) throw new RefusedError(ERROR.methodNotFound);
+    await this.#publish(publishCallOf(data), () => this.reply(id, 'rpc', { data: NOTHING }));
   }
 
   async #history(id: number, request: HistoryRequest): Promise<void> {

@@ -1,3 +1,4 @@
+import { TRACEPARENT } from '../delivery/index.ts';
 import type { PublicationLog } from '../delivery/index.ts';
 import type { Tracing } from './tracing.ts';
 
@@ -8,10 +9,16 @@ export function tracedLog(log: PublicationLog, tracing: Tracing | undefined): Pu
     get pending() {
       return log.pending;
     },
-    async append(topic, key, value) {
+    async append(topic, key, value, headers) {
       const span = tracing.publishing(topic, key);
       try {
-        await log.append(topic, key, value, span.traceparent);
+        const { traceparent } = span;
+        await log.append(
+          topic,
+          key,
+          value,
+          traceparent ? { ...headers, [TRACEPARENT]: traceparent } : headers,
+        );
         span.end();
       } catch (error) {
         span.fail(error);

@@ -130,13 +130,15 @@ describe('a traced log', () => {
     };
     const traced = tracedLog(log, tracing);
     assert.equal(traced.pending, 3);
-    const done = traced.append('orders.chat', 'chat:a', 'value');
+    const done = traced.append('orders.chat', 'chat:a', 'value', { key: '1' });
     await turn();
     assert.equal(spans.length, 0);
     durable.resolve();
     await done;
     const { traceId = '', spanId = '' } = spans[0]?.spanContext() ?? {};
-    assert.deepEqual(appended, [['orders.chat', 'chat:a', 'value', `00-${traceId}-${spanId}-01`]]);
+    assert.deepEqual(appended, [
+      ['orders.chat', 'chat:a', 'value', { key: '1', traceparent: `00-${traceId}-${spanId}-01` }],
+    ]);
   });
 
   it('passes on what went wrong', async () => {

@@ -90,6 +90,8 @@ export const ADMIN_PATH = {
   metrics: '/metrics',
   /** JSON: {@link CertificateState} of a gateway, {@link LinkState} of a replicator. */
   certificate: '/certificate',
+  /** Gateway only: JSON, {@link LimitsState}. */
+  limits: '/limits',
   /** Replicator only: JSON, {@link ReplicationState}. */
   replication: '/replication',
 } as const;
@@ -316,6 +318,31 @@ export interface RateConfig {
   burst: number;
 }
 
+/** How fast clients may send, on each gateway: each user, each of a tier, and all of a tenant together. */
+export interface SendLimitsConfig extends RateConfig {
+  tiers: ({ name: string } & RateConfig)[];
+  /** Left out: only each user has a rate. */
+  tenant?: RateConfig;
+}
+
+/** What `/limits` of a gateway answers. */
+export interface LimitsState {
+  /** What applies. */
+  limits: SendLimitsConfig;
+  /** spec: the platform's. etcd: these, and the value of `etcd.key` over them. */
+  from: 'spec' | 'etcd';
+  /** Absent without `spec.gateway.limits.etcdKey`. */
+  etcd?: {
+    key: string;
+    /** Revision of this zone's etcd that wrote the value which applies; absent while the spec's limits do. */
+    revision?: number;
+    /** Whether changes are seen at once, now. */
+    followed: boolean;
+  };
+  /** Why what applies may not be what was wanted, and what to do. */
+  problem?: string;
+}
+
 /** What the channels of one topic offer, and to whom. */
 export interface ChannelOptions {
   /** Granted: only those whose token says so. */
@@ -366,14 +393,8 @@ export interface GatewayConfig {
   heartbeat: { intervalMs: number; timeoutMs: number };
   /** Time for TLS and a valid connect, milliseconds. */
   connectTimeoutMs: number;
-  limits: {
-    connections: number;
-    messagesPerSecond: number;
-    burst: number;
-    tiers: ({ name: string } & RateConfig)[];
-    /** For each tenant, all its users together. */
-    tenant?: RateConfig;
-  };
+  /** `etcdKey`: a key under one of `etcd.prefixes`, whose value is laid over the rest while the gateway runs. */
+  limits: { connections: number; etcdKey?: string } & SendLimitsConfig;
   kafka: KafkaConnectionConfig & {
     group: string;
     /** `name`: channel namespace; `topic`: name in Kafka. */

@@ -247,6 +247,7 @@ describe('a platform that is accepted', () => {
             limits: { cpu: '1000m', memory: '1G' },
           },
           service: { annotations: { plain: '', 'example.com/with.domain_1': 'x' } },
+          limits: { etcdKey: '/a/b/l' },
           tolerations: [{ operator: 'Exists' }, { key: 'k', effect: 'NoExecute', tolerationSeconds: 0 }],
         },
         kafka: {

@@ -503,6 +503,30 @@ const traces: InvalidPlatform[] = [
   },
 ];
 
+const liveLimits: InvalidPlatform[] = [
+  {
+    name: 'limits in etcd that no zone but home would get',
+    change: spec({
+      gateway: { limits: { etcdKey: '/elsewhere/limits' } },
+      etcd: { prefixes: ['/config/', '/tenants/'] },
+    }),
+    field: 'spec.gateway.limits.etcdKey',
+    message: 'limits.etcdKey must lie under one of etcd.prefixes, or the other zones would not get it',
+  },
+  {
+    name: 'limits in etcd where nothing is replicated',
+    change: gateway({ limits: { etcdKey: '/config/gateway-limits' } }),
+    field: 'spec.gateway.limits.etcdKey',
+    message: 'such as /config/gateway-limits with the prefix /config/',
+  },
+  {
+    name: 'a prefix as the key of limits',
+    change: spec({ gateway: { limits: { etcdKey: '/config/' } }, etcd: { prefixes: ['/config/'] } }),
+    field: 'spec.gateway.limits.etcdKey',
+    message: 'an etcdKey starts with a slash and ends without one, such as /config/gateway-limits',
+  },
+];
+
 const tenants: InvalidPlatform[] = [
   {
     name: 'a rate of tenants that is never reached',
@@ -913,6 +937,7 @@ export const invalidPlatforms: readonly InvalidPlatform[] = [
   ...gateways,
   ...limits,
   ...traces,
+  ...liveLimits,
   ...tenants,
   ...topics,
   ...stores,

@@ -182,6 +182,10 @@ export interface LimitsSpec {
    */
   tiers?: TierSpec[];
   /**
+   * A key in the platform's etcd, such as /config/gateway-limits, under one of etcd.prefixes. Its value (JSON with any of messagesPerSecond, burst, tiers and tenant) is laid over these limits, and gateways follow it without a restart.
+   */
+  etcdKey?: string;
+  /**
    * Rate that all users of one tenant (the token's claim tenant) share on each pod, besides their own. Left out, there is none.
    */
   tenant?: {

@@ -17,6 +17,13 @@ const valid = {
     burst: 400,
     tiers: [{ name: 'vip', messagesPerSecond: 5_000, burst: 5_000 }],
     tenant: { messagesPerSecond: 1_000, burst: 2_000 },
+    etcdKey: '/config/gateway-limits',
+  },
+  etcd: {
+    homeZone: 'zone-a',
+    epoch: 1,
+    prefixes: ['/config/'],
+    zones: [{ zone: 'zone-a', endpoints: ['http://etcd:2379'] }],
   },
   kafka: {
     brokers: ['kafka:9092'],
@@ -126,6 +133,11 @@ describe('gateway.json', () => {
       'tracing.samplingRatePerMillion',
       0.5,
       'gateway.json: tracing.samplingRatePerMillion: must be a whole number from 0 to 1000000; it is 0.5',
+    ],
+    [
+      'limits.etcdKey',
+      '/elsewhere/limits',
+      'gateway.json: limits.etcdKey: must be a key under one of etcd.prefixes; it is "/elsewhere/limits"',
     ],
     ['auth', null, 'gateway.json: auth: must be an object; it is null'],
   ] as const) {

@@ -3,11 +3,11 @@ import type {
   ChannelOptions,
   GatewayConfig,
   KafkaConnectionConfig,
-  RateConfig,
   RemoteKeySet,
   TracingConfig,
 } from '@causeway/crds';
 import { gatewayEtcd } from './etcd.ts';
+import { gatewayLimits } from './limits.ts';
 import { ConfigError, Field } from './validate.ts';
 
 const PORT_MAX = 65_535;
@@ -59,7 +59,7 @@ export function parseGatewayConfig(root: Field): GatewayConfig {
       timeoutMs: heartbeat.at('timeoutMs').integer(100),
     },
     connectTimeoutMs: root.at('connectTimeoutMs').integer(100),
-    limits: limits(root.at('limits')),
+    limits: gatewayLimits(root.at('limits'), etcd),
     kafka: kafka(root.at('kafka')),
     redis: redis(root.at('redis')),
     ...(etcd && { etcd }),
@@ -85,26 +85,6 @@ function keySet(field: Field): RemoteKeySet {
     url: url.string(),
     refreshMs: field.at('refreshMs').integer(1_000),
     ...(caDir && { caDir }),
-  };
-}
-
-function limits(field: Field): GatewayConfig['limits'] {
-  const tenant = field.maybe('tenant');
-  return {
-    connections: field.at('connections').integer(1),
-    ...rate(field),
-    tiers: (field.maybe('tiers')?.items() ?? []).map((tier) => ({
-      name: tier.at('name').string(),
-      ...rate(tier),
-    })),
-    ...(tenant && { tenant: rate(tenant) }),
-  };
-}
-
-function rate(field: Field): RateConfig {
-  return {
-    messagesPerSecond: field.at('messagesPerSecond').positive(),
-    burst: field.at('burst').integer(1),
   };
 }
 

@@ -118,3 +118,69 @@ describe('limits of users', () => {
     assert.equal(limits.size, 0);
   });
 });
+
+describe('limits that change', () => {
+  const table = (messagesPerSecond: number, burst: number, more: object = {}) => ({
+    messagesPerSecond,
+    burst,
+    tiers: [],
+    ...more,
+  });
+  const sent = (limits: SendLimits, now: number, who = sender('ann')): number => {
+    let count = 0;
+    while (count < 1_000 && limits.allow(who, now)) count += 1;
+    return count;
+  };
+
+  it('keep the tokens that a bucket has, at most the new burst', () => {
+    const limits = new SendLimits(table(1, 10));
+    for (let n = 0; n < 4; n++) limits.allow(sender('ann'), 0);
+    limits.change(table(1, 100), 0);
+    assert.equal(sent(limits, 0), 6, 'a larger burst gives nothing at once');
+    limits.change(table(1_000, 1_000), 0);
+    assert.equal(sent(limits, 100), 100, 'but the new rate does');
+    limits.allow(sender('bob'), 100);
+    limits.change(table(1, 2), 100);
+    assert.equal(sent(limits, 100, sender('bob')), 2, 'what is over the new burst is gone');
+    assert.equal(sent(limits, 1_100), 1, 'at the new rate');
+  });
+
+  it('count the time before the change at the rate of before', () => {
+    const limits = new SendLimits(table(10, 10));
+    sent(limits, 0);
+    limits.change(table(0.001, 10), 500);
+    assert.equal(sent(limits, 1_000), 5);
+  });
+
+  it('never refill a bucket by being changed back and forth', () => {
+    const tier = {
+      tiers: [{ name: 'vip', messagesPerSecond: 1, burst: 5 }],
+      tenant: { messagesPerSecond: 1, burst: 5 },
+    };
+    const limits = new SendLimits(table(1, 5, tier));
+    const ann = sender('ann', 'vip', 'a');
+    assert.equal(sent(limits, 0, ann), 5);
+    for (let n = 0; n < 10; n++) {
+      limits.change(table(1, 5), 0);
+      limits.change(table(1, 5, tier), 0);
+    }
+    assert.equal(sent(limits, 0, ann), 0);
+  });
+
+  it('hold for tiers and tenants that there were, come and go', () => {
+    const limits = new SendLimits(table(1, 1, { tenant: { messagesPerSecond: 1, burst: 3 } }));
+    assert.equal(sent(limits, 0, sender('ann', 'vip', 'a')), 1);
+    limits.change(table(1, 1, { tiers: [{ name: 'vip', messagesPerSecond: 1, burst: 7 }] }), 0);
+    assert.equal(sent(limits, 0, sender('bob', 'vip', 'a')), 7);
+    limits.change(table(1, 1), 0);
+    assert.equal(sent(limits, 0, sender('cleo', 'vip', 'a')), 1);
+  });
+
+  it('decide at the new rate which buckets are full again', () => {
+    const limits = new SendLimits(table(1_000, 10));
+    sent(limits, 0);
+    limits.change(table(0.001, 10), 0);
+    limits.sweep(60_000);
+    assert.equal(sent(limits, 60_000), 0);
+  });
+});

@@ -13,7 +13,6 @@ import {
   RedisPresence,
   RedisStreams,
 } from '../delivery/index.ts';
-import { SendLimits } from '../limits/index.ts';
 import type { Log } from '../log/index.ts';
 import { reason } from '../log/index.ts';
 import { createMetrics } from '../metrics/index.ts';
@@ -30,6 +29,7 @@ import { ClientServer, frameOf } from '../transport/index.ts';
 import type { Certificates, ServerEvents } from '../transport/index.ts';
 import type { GatewayConfig, GatewayEtcdConfig } from '@causeway/crds';
 import { planDrain } from './drain.ts';
+import { LiveLimits } from './live-limits.ts';
 
 const TICK_MS = 100;
 const SWEEP_MS = 1_000;
@@ -61,6 +61,7 @@ export interface GatewayParts {
 /** All parts of the data plane, put together. Begins with {@link start}; ends with {@link stop}. */
 export class Gateway {
   readonly metrics: Metrics;
+  readonly limits: LiveLimits;
   readonly #parts: GatewayParts;
   readonly #topics: Topics;
   readonly #commands: RedisLink;
@@ -68,7 +69,6 @@ export class Gateway {
   readonly #hub: Hub<PerCodec<Buffer>>;
   readonly #publications: KafkaLog;
   readonly #carrier: Carrier;
-  readonly #limits: SendLimits;
   readonly #presence: Presence;
   readonly #services: SessionServices<Buffer>;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -151,7 +151,7 @@ export class Gateway {
       carried: (records, doubled) => this.#carried(records, doubled),
       failed: (what) => this.#carryFailed(what),
     });
-    this.#limits = new SendLimits(config.limits);
+    this.limits = this.#createLimits();
     this.#services = this.#createServices(streams);
     this.#feed = this.#createFeed();
     this.#sync = this.#feed && this.#createSync(this.#feed);
@@ -186,7 +186,7 @@ export class Gateway {
       setInterval(() => this.#server?.tick(performance.now(), Date.now()), TICK_MS),
       setInterval(() => {
         this.#hub.sweep();
-        this.#limits.sweep(performance.now());
+        this.limits.send.sweep(performance.now());
       }, SWEEP_MS),
       setInterval(() => void this.#presence.keep(), PRESENCE_KEEP_MS),
     );
@@ -260,6 +260,12 @@ export class Gateway {
     this.#feedLink.close();
   }
 
+  #createLimits(): LiveLimits {
+    const { config, log } = this.#parts;
+    const { registry } = this.metrics;
+    return new LiveLimits({ limits: config.limits, log, registry, away: () => this.#feed?.away });
+  }
+
   #createHub(reader: RedisStreams, feed: RedisFeed): Hub<PerCodec<Buffer>> {
     const options: HubOptions<PerCodec<Buffer>> = {
       reader,
@@ -313,6 +319,7 @@ export class Gateway {
       etcd: { endpoints, ...(dir !== undefined && { dir }) },
       prefixes,
       role: { home: homeZone === zone, epoch },
+      follow: this.limits.followed,
       log,
       failed: () => this.#error('etcd_watch'),
     });
@@ -341,7 +348,7 @@ export class Gateway {
       streams,
       presence: this.#presence,
       log: tracedLog(this.#publications, this.#parts.tracing),
-      limits: this.#limits,
+      limits: this.limits.send,
       topics: this.#topics,
       heartbeat: config.heartbeat,
       pingFrame: new PerCodec((codec) => frameOf(codec.ping)),

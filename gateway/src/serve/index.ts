@@ -44,6 +44,7 @@ export async function serve(configFile: string): Promise<void> {
     metrics: () => gateway.metrics.registry.metrics(),
     metricsContentType: gateway.metrics.registry.contentType,
     certificate: () => certificateState(certificates, config),
+    limits: () => gateway.limits.state,
   });
   log.info('admin endpoint listening', { port: admin.port });
   gateway.start();

@@ -16,6 +16,8 @@ import type { Log } from '../log/index.ts';
 import { reason } from '../log/index.ts';
 import { watchFiles } from '../mounted/index.ts';
 import { SyncFailure } from './failure.ts';
+import { KeyFollower } from './followed-key.ts';
+import type { FollowedKey } from './followed-key.ts';
 import { checkEpoch, History } from './history.ts';
 import type { Mark } from './position.ts';
 import { RevisionReader } from './reader.ts';
@@ -38,6 +40,8 @@ export interface FeedJob {
   etcd: EtcdConnectionConfig;
   prefixes: readonly string[];
   role: Role;
+  /** A key that the gateway follows for itself. */
+  follow?: FollowedKey | undefined;
   log: Log;
   /** A connection broke. */
   failed(): void;
@@ -53,6 +57,7 @@ interface Connected {
 export class Feed {
   readonly prefixes: readonly string[];
   readonly #job: FeedJob;
+  readonly #follower: KeyFollower | undefined;
   readonly #stopping = new AbortController();
   #role: Role;
   #restart = new AbortController();
@@ -68,6 +73,7 @@ export class Feed {
   constructor(job: FeedJob) {
     this.#job = job;
     this.#role = job.role;
+    this.#follower = job.follow && new KeyFollower(job.follow);
     this.prefixes = normalizePrefixes(job.prefixes);
   }
 
@@ -146,6 +152,8 @@ export class Feed {
     const client = new EtcdClient(etcd, credentials, () => undefined);
     const stopWatching = this.#watchCredentials(credentials);
     try {
+      // First: it counts also while /sync has to wait for another home.
+      await this.#follower?.begin(client);
       const history = await this.#goOn(client);
       await this.#follow({ client, history }, signal);
     } finally {
@@ -191,6 +199,7 @@ export class Feed {
       { client, clusterId: history.clusterId, prefixes: this.prefixes, after: history.frontier },
       {
         revision: (revision) => {
+          this.#follower?.take(revision);
           if (history.failure) return;
           try {
             history.add(revision);

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { Server, ServerResponse } from 'node:http';
 import { ADMIN_PATH } from '@causeway/crds';
-import type { CertificateState } from '@causeway/crds';
+import type { CertificateState, LimitsState } from '@causeway/crds';
 
 /** What the admin endpoint shows. */
 export interface AdminSources {
@@ -10,11 +10,12 @@ export interface AdminSources {
   metrics(): Promise<string>;
   metricsContentType: string;
   certificate(): Promise<CertificateState | undefined>;
+  limits(): LimitsState;
 }
 
 const TEXT = 'text/plain; charset=utf-8';
 
-/** Probes, metrics and certificate state in plain HTTP, on a port of its own. Resolves to the server and its port. */
+/** Probes, metrics, certificate state and limits in plain HTTP, on a port of its own. Resolves to the server and its port. */
 export async function startAdminServer(
   port: number,
   sources: AdminSources,
@@ -49,6 +50,8 @@ async function answer(path: string, sources: AdminSources, response: ServerRespo
       if (!state) return send(response, 503, TEXT, 'no certificate yet\n');
       return send(response, 200, 'application/json', `${JSON.stringify(state)}\n`);
     }
+    case ADMIN_PATH.limits:
+      return send(response, 200, 'application/json', `${JSON.stringify(sources.limits())}\n`);
     default:
       return send(response, 404, TEXT, `not found; there are ${Object.values(ADMIN_PATH).join(', ')}\n`);
   }

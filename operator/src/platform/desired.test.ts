@@ -179,6 +179,11 @@ describe('the gateways', () => {
     ]);
     assert.equal(config.redis.url, 'rediss://orders-redis.messaging.svc:6379');
     assert.deepEqual(config.limits.tiers, [{ name: 'vip', messagesPerSecond: 5000, burst: 10_000 }]);
+    assert.equal('etcdKey' in config.limits, false);
+    const live = gatewayConfig(
+      ordersPlatform(({ spec }) => (spec.gateway.limits.etcdKey = '/config/gateway-limits')),
+    );
+    assert.equal(live.limits.etcdKey, '/config/gateway-limits');
   });
 
   it('are told of the etcd of each zone where something is replicated, and of the home while they run', () => {

@@ -67,6 +67,7 @@ export function gatewayConfig(platform: MessagePlatform): GatewayConfig {
       burst: gateway.limits.burst,
       tiers: (gateway.limits.tiers ?? []).map(withBurst),
       ...(gateway.limits.tenant === undefined ? {} : { tenant: withBurst(gateway.limits.tenant) }),
+      ...(gateway.limits.etcdKey === undefined ? {} : { etcdKey: gateway.limits.etcdKey }),
     },
     kafka: {
       brokers: kafka.bootstrapServers.split(','),

@@ -170,6 +170,8 @@ export const SECRET_KEY = {
   hmac: 'hmac',
   /** JSON Web Key Set, in the JWT Secret. */
   jwks: 'jwks.json',
+  /** Bearer token for the application behind an rpc method. */
+  token: 'token',
   username: 'username',
   password: 'password',
 } as const;
@@ -208,6 +210,8 @@ export const MOUNT = {
   redis: '/etc/causeway/redis',
   /** The user's Secret for an external etcd. */
   etcd: '/etc/causeway/etcd',
+  /** The user's Secrets for rpc methods, in folders by the method's place in the spec: `<n>` and `<n>-ca`. */
+  rpc: '/etc/causeway/rpc',
   /** Downward API: the file `annotations`. */
   podinfo: '/etc/causeway/podinfo',
 } as const;
@@ -380,6 +384,19 @@ export interface TracingConfig {
   caDir?: string;
 }
 
+/** An rpc method that an application carries out over HTTP. */
+export interface RpcMethodConfig {
+  method: string;
+  url: string;
+  timeoutMs: number;
+  /** Calls under way at most, on each gateway. */
+  concurrency: number;
+  /** Mounted Secret with `token`. */
+  dir?: string;
+  /** Mounted Secret with ca.crt, the authority of the URL's server. */
+  caDir?: string;
+}
+
 /** `gateway.json`: all that `causeway-gateway serve` needs besides POD_NAME, POD_NAMESPACE and ZONE. */
 export interface GatewayConfig {
   platform: string;
@@ -395,6 +412,7 @@ export interface GatewayConfig {
   connectTimeoutMs: number;
   /** `etcdKey`: a key under one of `etcd.prefixes`, whose value is laid over the rest while the gateway runs. */
   limits: { connections: number; etcdKey?: string } & SendLimitsConfig;
+  rpc?: RpcMethodConfig[];
   kafka: KafkaConnectionConfig & {
     group: string;
     /** `name`: channel namespace; `topic`: name in Kafka. */

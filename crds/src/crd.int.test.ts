@@ -248,6 +248,16 @@ describe('a platform that is accepted', () => {
           },
           service: { annotations: { plain: '', 'example.com/with.domain_1': 'x' } },
           limits: { etcdKey: '/a/b/l' },
+          rpc: [
+            { method: 'a.B_c:d/e-1', url: 'http://10.0.0.1:8080/rpc?a=b' },
+            {
+              method: 'f',
+              url: 'https://[::1]',
+              timeout: '30s',
+              secretRef: { name: 'f' },
+              caSecretRef: { name: 'f' },
+            },
+          ],
           tolerations: [{ operator: 'Exists' }, { key: 'k', effect: 'NoExecute', tolerationSeconds: 0 }],
         },
         kafka: {

@@ -527,6 +527,54 @@ const liveLimits: InvalidPlatform[] = [
   },
 ];
 
+const rpcMethod = (change: Change): Change =>
+  gateway({ rpc: [{ method: 'orders.create', url: 'https://orders.shop.svc/rpc', ...change }] });
+const rpc: InvalidPlatform[] = [
+  {
+    name: "an rpc method of Causeway's own",
+    change: rpcMethod({ method: 'causeway.publish' }),
+    field: 'spec.gateway.rpc[0].method',
+    message: 'methods that begin with causeway. are kept for Causeway itself',
+  },
+  {
+    name: 'an rpc method with a space in its name',
+    change: rpcMethod({ method: 'create order' }),
+    field: 'spec.gateway.rpc[0].method',
+    message:
+      'a method has letters, digits, dots, colons, slashes, dashes and underscores, such as orders.create',
+  },
+  {
+    name: 'an rpc method behind a URL with a password',
+    change: rpcMethod({ url: 'https://u:p@orders.shop.svc/rpc' }),
+    field: 'spec.gateway.rpc[0].url',
+    message: 'and have no user and password: a token goes into the Secret of secretRef',
+  },
+  {
+    name: 'an rpc method that would send its token in clear',
+    change: rpcMethod({ url: 'http://orders.shop.svc/rpc', secretRef: { name: 'orders-rpc' } }),
+    field: 'spec.gateway.rpc[0].url',
+    message: 'secretRef needs a url that begins with https://',
+  },
+  {
+    name: 'an rpc method with an authority for nothing',
+    change: rpcMethod({ url: 'http://orders.shop.svc/rpc', caSecretRef: { name: 'orders-ca' } }),
+    field: 'spec.gateway.rpc[0].url',
+    message: 'caSecretRef needs a url that begins with https://',
+  },
+  {
+    name: 'an rpc method that may take a minute',
+    change: rpcMethod({ timeout: '1m' }),
+    field: 'spec.gateway.rpc[0].timeout',
+    message: 'timeout must be from 100ms to 30s',
+  },
+  {
+    name: 'an rpc method without a call at a time',
+    change: rpcMethod({ concurrency: 0 }),
+    field: 'spec.gateway.rpc[0].concurrency',
+    message: 'should be greater than or equal to 1',
+  },
+];
+
 const tenants: InvalidPlatform[] = [
   {
     name: 'a rate of tenants that is never reached',
@@ -938,6 +986,7 @@ export const invalidPlatforms: readonly InvalidPlatform[] = [
   ...limits,
   ...traces,
   ...liveLimits,
+  ...rpc,
   ...tenants,
   ...topics,
   ...stores,

@@ -107,6 +107,42 @@ export interface GatewaySpec {
    */
   allowedOrigins?: string[];
   limits: LimitsSpec;
+  /**
+   * Methods that clients may call by rpc, each carried out by an application of yours over HTTP. causeway.publish is there always.
+   *
+   * Items: One method.
+   */
+  rpc?: {
+    /**
+     * Name of the method, as clients call it.
+     */
+    method: string;
+    /**
+     * Where calls are posted to, such as https://orders.shop.svc/rpc. Redirects are not followed.
+     */
+    url: string;
+    /**
+     * Time for one call, such as 3s. SDKs give up after 5s themselves if they are not told otherwise.
+     */
+    timeout: string;
+    /**
+     * Calls of this method that one pod has under way at most. What is over it is answered with error 111 at once.
+     */
+    concurrency: number;
+    /**
+     * A Secret in the platform's namespace with the key token, which is sent as a bearer token, so that the application knows that the gateway calls.
+     */
+    secretRef?: SecretReference;
+    /**
+     * A Secret in the platform's namespace with the key ca.crt: the authority of the URL's server. Left out, the public ones.
+     */
+    caSecretRef?: {
+      /**
+       * Name of the Secret.
+       */
+      name: string;
+    };
+  }[];
   resources?: ResourcesSpec;
   /**
    * The front Service that clients connect to.

@@ -25,6 +25,17 @@ const valid = {
     prefixes: ['/config/'],
     zones: [{ zone: 'zone-a', endpoints: ['http://etcd:2379'] }],
   },
+  rpc: [
+    { method: 'a', url: 'http://a.svc/rpc', timeoutMs: 3_000, concurrency: 100 },
+    {
+      method: 'b',
+      url: 'https://b.svc/rpc',
+      timeoutMs: 500,
+      concurrency: 5,
+      dir: '/rpc/1',
+      caDir: '/rpc/1-ca',
+    },
+  ],
   kafka: {
     brokers: ['kafka:9092'],
     tls: {},
@@ -138,6 +149,11 @@ describe('gateway.json', () => {
       'limits.etcdKey',
       '/elsewhere/limits',
       'gateway.json: limits.etcdKey: must be a key under one of etcd.prefixes; it is "/elsewhere/limits"',
+    ],
+    [
+      'rpc',
+      [{ method: 'a', url: 'ftp://a' }],
+      'gateway.json: rpc[0].url: must be a URL that begins with https:// or http://; it is "ftp://a"',
     ],
     ['auth', null, 'gateway.json: auth: must be an object; it is null'],
   ] as const) {

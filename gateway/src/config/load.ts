@@ -4,6 +4,7 @@ import type {
   GatewayConfig,
   KafkaConnectionConfig,
   RemoteKeySet,
+  RpcMethodConfig,
   TracingConfig,
 } from '@causeway/crds';
 import { gatewayEtcd } from './etcd.ts';
@@ -42,6 +43,7 @@ export function parseGatewayConfig(root: Field): GatewayConfig {
   const listen = root.at('listen');
   const tls = root.at('tls');
   const drain = root.at('drain');
+  const rpc = root.maybe('rpc');
   const etcd = gatewayEtcd(root.maybe('etcd'));
   const tracing = root.maybe('tracing');
   return {
@@ -60,6 +62,7 @@ export function parseGatewayConfig(root: Field): GatewayConfig {
     },
     connectTimeoutMs: root.at('connectTimeoutMs').integer(100),
     limits: gatewayLimits(root.at('limits'), etcd),
+    ...(rpc && { rpc: rpc.items().map(rpcMethod) }),
     kafka: kafka(root.at('kafka')),
     redis: redis(root.at('redis')),
     ...(etcd && { etcd }),
@@ -84,6 +87,22 @@ function keySet(field: Field): RemoteKeySet {
   return {
     url: url.string(),
     refreshMs: field.at('refreshMs').integer(1_000),
+    ...(caDir && { caDir }),
+  };
+}
+
+function rpcMethod(field: Field): RpcMethodConfig {
+  const url = field.at('url');
+  if (!/^https?:\/\//.test(url.string()) || !URL.canParse(url.string()))
+    url.fail('a URL that begins with https:// or http://');
+  const dir = field.maybe('dir')?.string();
+  const caDir = field.maybe('caDir')?.string();
+  return {
+    method: field.at('method').string(),
+    url: url.string(),
+    timeoutMs: field.at('timeoutMs').integer(1),
+    concurrency: field.at('concurrency').integer(1),
+    ...(dir && { dir }),
     ...(caDir && { caDir }),
   };
 }

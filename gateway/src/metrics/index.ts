@@ -46,7 +46,7 @@ export interface Metrics {
   syncEnds: Counter<'reason'>;
   /** reason: slow_reader, connect_timeout, not_upgraded, bad_record, http2_flood, http2_error, join_leave, doubled (by its key) */
   drops: Counter<'reason'>;
-  /** kind: protocol_<code>, token_<kind>, kafka_<what>, redis_<what>, internal */
+  /** kind: protocol_<code>, token_<kind>, kafka_<what>, redis_<what>, rpc_<trouble>, internal */
   errors: Counter<'kind'>;
 }
 

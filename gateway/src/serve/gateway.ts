@@ -18,6 +18,7 @@ import { reason } from '../log/index.ts';
 import { createMetrics } from '../metrics/index.ts';
 import type { Metrics } from '../metrics/index.ts';
 import { Presence } from '../presence/index.ts';
+import { HttpMethods } from '../rpc/index.ts';
 import { PerCodec } from '../protocol/index.ts';
 import type { ClientInfo } from '../protocol/index.ts';
 import { Session } from '../session/index.ts';
@@ -71,6 +72,7 @@ export class Gateway {
   readonly #carrier: Carrier;
   readonly #presence: Presence;
   readonly #services: SessionServices<Buffer>;
+  readonly #methods: HttpMethods;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #feed: Feed | undefined;
   readonly #sync: SyncService | undefined;
@@ -149,9 +151,10 @@ export class Gateway {
       tracer: parts.tracing,
       log,
       carried: (records, doubled) => this.#carried(records, doubled),
-      failed: (what) => this.#carryFailed(what),
+      failed: (what) => this.#notCarried(what),
     });
     this.limits = this.#createLimits();
+    this.#methods = this.#createMethods();
     this.#services = this.#createServices(streams);
     this.#feed = this.#createFeed();
     this.#sync = this.#feed && this.#createSync(this.#feed);
@@ -255,9 +258,17 @@ export class Gateway {
     ]);
     for (const timer of this.#timers) clearInterval(timer);
     this.#server?.destroy();
+    this.#methods.close();
     this.#hub.close();
     this.#commands.close();
     this.#feedLink.close();
+  }
+
+  #createMethods(): HttpMethods {
+    return new HttpMethods(this.#parts.config.rpc ?? [], (trouble, method, error) => {
+      this.#error(`rpc_${trouble}`);
+      this.#parts.log.debug('rpc not answered', { method, trouble, reason: reason(error) });
+    });
   }
 
   #createLimits(): LiveLimits {
@@ -350,6 +361,7 @@ export class Gateway {
       log: tracedLog(this.#publications, this.#parts.tracing),
       limits: this.limits.send,
       topics: this.#topics,
+      methods: this.#methods,
       heartbeat: config.heartbeat,
       pingFrame: new PerCodec((codec) => frameOf(codec.ping)),
       version: VERSION,
@@ -411,7 +423,7 @@ export class Gateway {
     this.metrics.drops.inc({ reason: 'doubled' }, doubled);
   }
 
-  #carryFailed(what: 'consume' | 'append' | 'record'): void {
+  #notCarried(what: 'consume' | 'append' | 'record'): void {
     if (what === 'record') this.metrics.drops.inc({ reason: 'bad_record' });
     else this.#error(what === 'append' ? 'redis_append' : 'kafka_consume');
   }

@@ -4,6 +4,7 @@ import type { PublicationLog } from '../delivery/index.ts';
 import type { SendLimits } from '../limits/index.ts';
 import type { Presence } from '../presence/index.ts';
 import type { Disconnect, Message, PerCodec } from '../protocol/index.ts';
+import type { HttpMethods } from '../rpc/index.ts';
 
 /** The client's end of a connection. `F` is a frame that is ready to be written. */
 export interface Wire<F> {
@@ -37,6 +38,8 @@ export interface SessionServices<F> {
   log: PublicationLog;
   limits: Pick<SendLimits, 'allow'>;
   topics: Topics;
+  /** Methods of the user's applications. */
+  methods: Pick<HttpMethods, 'has' | 'call'>;
   heartbeat: { intervalMs: number; timeoutMs: number };
   pingFrame: PerCodec<F>;
   /** Told to clients. */

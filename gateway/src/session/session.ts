@@ -320,8 +320,16 @@ export class Session<F> implements Subscriber<F> {
   }
 
   async #rpc(id: number, { method, data }: RpcRequest): Promise<void> {
-    if (method !== PUBLISH_METHOD) throw new RefusedError(ERROR.methodNotFound);
-    await this.#publish(publishCallOf(data), () => this.reply(id, 'rpc', { data: NOTHING }));
+    if (method === PUBLISH_METHOD)
+      return this.#publish(publishCallOf(data), () => this.reply(id, 'rpc', { data: NOTHING }));
+    const { methods } = this.#services;
+    if (!methods.has(method)) throw new RefusedError(ERROR.methodNotFound);
+    this.#limit();
+    const { user, tenant } = this.#identity;
+    const outcome = await methods.call(method, { data, user, tenant, client: this.#info.client });
+    if (!outcome) throw new RefusedError(ERROR.methodNotFound);
+    if ('error' in outcome) throw new RefusedError(outcome.error);
+    this.reply(id, 'rpc', outcome);
   }
 
   async #history(id: number, request: HistoryRequest): Promise<void> {

@@ -101,6 +101,7 @@ class World {
       log: { append: unused, pending: 0 },
       limits: { allow: () => true },
       topics: new Topics(topics),
+      methods: { has: () => false, call: unused },
       heartbeat: { intervalMs: 1_000_000, timeoutMs: 1_000_000 },
       pingFrame: new PerCodec(() => ''),
       version: 'test',

@@ -325,6 +325,42 @@ describe('tracing', () => {
   });
 });
 
+describe('rpc methods', () => {
+  const change = ({ spec }: MessagePlatform): void => {
+    spec.gateway.rpc = [
+      { method: 'a', url: 'http://a.svc/rpc', timeout: '3s', concurrency: 100 },
+      {
+        method: 'b',
+        url: 'https://b.svc/rpc',
+        timeout: '500ms',
+        concurrency: 5,
+        secretRef: { name: 'b-token' },
+        caSecretRef: { name: 'b-ca' },
+      },
+    ];
+  };
+
+  it('are told to gateways, which mount their Secrets', () => {
+    assert.equal(gatewayConfig(ordersPlatform()).rpc, undefined);
+    assert.deepEqual(gatewayConfig(ordersPlatform(change)).rpc, [
+      { method: 'a', url: 'http://a.svc/rpc', timeoutMs: 3_000, concurrency: 100 },
+      {
+        method: 'b',
+        url: 'https://b.svc/rpc',
+        timeoutMs: 500,
+        concurrency: 5,
+        dir: '/etc/causeway/rpc/1',
+        caDir: '/etc/causeway/rpc/1-ca',
+      },
+    ]);
+    const { volumes } = find(desired(change), 'orders-gateway-zone-a').spec.template.spec;
+    const mounted = volumes.flatMap(({ name, secret }) =>
+      name.startsWith('rpc') ? [`${name} ${secret?.secretName}`] : [],
+    );
+    assert.deepEqual(mounted, ['rpc-1 b-token', 'rpc-1-ca b-ca']);
+  });
+});
+
 describe('the home zone', () => {
   const selectorOf = (objects: readonly KubeObject[], name: string): unknown =>
     (

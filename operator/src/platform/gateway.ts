@@ -13,6 +13,7 @@ import {
   type GatewayConfig,
   type RateConfig,
   type RemoteKeySet,
+  type RpcMethodConfig,
   type TracingConfig,
 } from '@causeway/crds';
 import type { KubeObject } from '../controller/kube-api.ts';
@@ -33,6 +34,7 @@ import {
 import { managesRedis } from './redis.ts';
 import { epochOf, homeOf, type Images, type MessagePlatform } from './types.ts';
 
+type RpcMethodSpec = NonNullable<MessagePlatform['spec']['gateway']['rpc']>[number];
 type TopicChannels = MessagePlatform['spec']['kafka']['topics'][number]['channels'];
 
 /** Time that a pod has to send its clients away before it is killed, seconds. */
@@ -69,6 +71,7 @@ export function gatewayConfig(platform: MessagePlatform): GatewayConfig {
       ...(gateway.limits.tenant === undefined ? {} : { tenant: withBurst(gateway.limits.tenant) }),
       ...(gateway.limits.etcdKey === undefined ? {} : { etcdKey: gateway.limits.etcdKey }),
     },
+    ...(gateway.rpc === undefined ? {} : { rpc: gateway.rpc.map(rpcMethod) }),
     kafka: {
       brokers: kafka.bootstrapServers.split(','),
       ...(kafka.tls === undefined
@@ -110,6 +113,20 @@ function tracing({
     samplingRatePerMillion,
     ...(headersSecretRef === undefined ? {} : { headersDir: MOUNT.tracingHeaders }),
     ...(caSecretRef === undefined ? {} : { caDir: MOUNT.tracingCa }),
+  };
+}
+
+function rpcMethod(
+  { method, url, timeout, concurrency, secretRef, caSecretRef }: RpcMethodSpec,
+  index: number,
+): RpcMethodConfig {
+  return {
+    method,
+    url,
+    timeoutMs: parseDuration(timeout),
+    concurrency,
+    ...(secretRef === undefined ? {} : { dir: `${MOUNT.rpc}/${index}` }),
+    ...(caSecretRef === undefined ? {} : { caDir: `${MOUNT.rpc}/${index}-ca` }),
   };
 }
 
@@ -168,27 +185,46 @@ function startConfig({ etcd, ...rest }: GatewayConfig): object {
   return { ...rest, etcd: fixed };
 }
 
-/** The Secrets of the user that gateway pods mount: mount name, mount path, Secret. */
-export function gatewayUserSecrets(
-  platform: MessagePlatform,
-): { name: string; path: string; secret: string }[] {
-  const { gateway, kafka, redis, etcd } = platform.spec;
+/** A Secret of the user that gateway pods mount. */
+interface UserSecret {
+  /** Of the volume. */
+  name: string;
+  path: string;
+  secret: string;
+}
+type WishedSecret = Omit<UserSecret, 'secret'> & { secret: string | undefined };
+
+/** The Secrets of the user that gateway pods mount. */
+export function gatewayUserSecrets(platform: MessagePlatform): UserSecret[] {
+  const all = [...clientSecrets(platform), ...backendSecrets(platform)];
+  return all.flatMap(({ name, path, secret }) => (secret === undefined ? [] : [{ name, path, secret }]));
+}
+
+/** For what clients ask of a gateway. */
+function clientSecrets({ spec: { gateway } }: MessagePlatform): WishedSecret[] {
   const { headersSecretRef, caSecretRef } = gateway.tracing ?? {};
-  const all = [
+  return [
     { name: 'jwt', path: MOUNT.jwt, secret: gateway.auth.jwt.secretRef?.name },
     { name: 'jwks-ca', path: MOUNT.jwksCa, secret: gateway.auth.jwt.jwks?.caSecretRef?.name },
     { name: 'tracing-headers', path: MOUNT.tracingHeaders, secret: headersSecretRef?.name },
     { name: 'tracing-ca', path: MOUNT.tracingCa, secret: caSecretRef?.name },
+    ...(gateway.rpc ?? []).flatMap((rpc, index) => [
+      { name: `rpc-${index}`, path: `${MOUNT.rpc}/${index}`, secret: rpc.secretRef?.name },
+      { name: `rpc-${index}-ca`, path: `${MOUNT.rpc}/${index}-ca`, secret: rpc.caSecretRef?.name },
+    ]),
+  ];
+}
+
+/** For what is behind a gateway. */
+function backendSecrets(platform: MessagePlatform): WishedSecret[] {
+  const { kafka, redis, etcd } = platform.spec;
+  const etcdSecret = servesEtcd(platform) ? etcd.external?.secretRef?.name : undefined;
+  return [
     { name: 'kafka-tls', path: MOUNT.kafkaTls, secret: kafka.tls?.secretRef?.name },
     { name: 'kafka-sasl', path: MOUNT.kafkaSasl, secret: kafka.sasl?.secretRef.name },
     { name: 'redis', path: MOUNT.redis, secret: redis.external?.secretRef?.name },
-    {
-      name: 'etcd',
-      path: MOUNT.etcd,
-      secret: servesEtcd(platform) ? etcd.external?.secretRef?.name : undefined,
-    },
+    { name: 'etcd', path: MOUNT.etcd, secret: etcdSecret },
   ];
-  return all.flatMap(({ name, path, secret }) => (secret === undefined ? [] : [{ name, path, secret }]));
 }
 
 /** All objects of the gateways. */

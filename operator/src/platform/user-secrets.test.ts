@@ -73,3 +73,31 @@ describe('headers for a collector of traces', () => {
     }
   });
 });
+
+describe('the Secrets of rpc methods', () => {
+  it('must be there and have what gateways read', () => {
+    const platform = ordersPlatform(({ spec }) => {
+      spec.gateway.rpc = [
+        {
+          method: 'a',
+          url: 'https://a.svc/rpc',
+          timeout: '3s',
+          concurrency: 100,
+          secretRef: { name: 'a-token' },
+          caSecretRef: { name: 'a-ca' },
+        },
+      ];
+    });
+    const problems = (secrets: Record<string, SecretData>): string[] =>
+      userSecretProblems(
+        platform,
+        new Map(Object.entries({ 'orders-jwt': { [SECRET_KEY.hmac]: 'x'.repeat(32) }, ...secrets })),
+        NOW,
+      ).map(({ message }) => message);
+    assert.deepEqual(problems({ 'a-token': { password: 'x' } }), [
+      'Secret messaging/a-token cannot be used: it has no token. Put token into it.',
+      'Secret messaging/a-ca does not exist. Create it with ca.crt.',
+    ]);
+    assert.deepEqual(problems({ 'a-token': { token: 'x' }, 'a-ca': { 'ca.crt': 'x' } }), []);
+  });
+});

@@ -39,6 +39,20 @@ export function userSecretNeeds(platform: MessagePlatform): Need[] {
       check: requireKeys(SECRET_KEY.ca),
     },
     ...tracingNeeds(gateway.tracing),
+    ...(gateway.rpc ?? []).flatMap(({ secretRef, caSecretRef }) => [
+      {
+        part: 'Gateways' as const,
+        secret: secretRef?.name,
+        contents: 'token',
+        check: requireKeys(SECRET_KEY.token),
+      },
+      {
+        part: 'Gateways' as const,
+        secret: caSecretRef?.name,
+        contents: 'ca.crt',
+        check: requireKeys(SECRET_KEY.ca),
+      },
+    ]),
     {
       part: 'Topics',
       secret: kafka.sasl?.secretRef.name,

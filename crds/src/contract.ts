@@ -56,6 +56,11 @@ export const ANNOTATION = {
    * annotation makes the kubelet bring the pod's Secrets up to date now, not within a minute.
    */
   refresh: `${API_GROUP}/refresh`,
+  /**
+   * On a gateway pod: clients to send away per second, a decimal number over 0. While it is there the gateway is to be
+   * empty; when it is removed the gateway serves again. See {@link DrainState}.
+   */
+  drain: `${API_GROUP}/drain`,
   /** On pod templates: hash of the configuration that a pod reads only at its start. */
   configHash: `${API_GROUP}/config-hash`,
 } as const;
@@ -92,6 +97,8 @@ export const ADMIN_PATH = {
   certificate: '/certificate',
   /** Gateway only: JSON, {@link LimitsState}. */
   limits: '/limits',
+  /** Gateway only: JSON, {@link DrainState}. */
+  drain: '/drain',
   /** Replicator only: JSON, {@link ReplicationState}. */
   replication: '/replication',
 } as const;
@@ -132,6 +139,27 @@ export interface InnerState {
   fingerprint: string;
   /** SHA-256 of each certificate that it trusts. */
   bundle: string[];
+}
+
+/** What `/drain` of a gateway answers: how far it has come with {@link ANNOTATION}.drain. */
+export interface DrainState {
+  /**
+   * Serving: not asked to be empty. Noticing: not ready any more, and waits for load balancers to know. Draining:
+   * sends clients away. Drained: none is left; those that still come are sent away at once.
+   */
+  phase: 'Serving' | 'Noticing' | 'Draining' | 'Drained';
+  /** Clients to send away per second; absent while Serving, as `startedAt` and `atStart` are. */
+  perSecond?: number;
+  /** When the drain began (RFC 3339): when the gateway stopped being ready. */
+  startedAt?: string;
+  /** When no client was left (RFC 3339); absent before. */
+  endedAt?: string;
+  /** Clients that are here now, those of `/sync` too. */
+  connections: number;
+  /** Clients that were here at `startedAt`. */
+  atStart?: number;
+  /** Clients sent away since `startedAt`, also such that came meanwhile; 0 while Serving. */
+  sent: number;
 }
 
 /** What `/certificate` of a replicator answers. */

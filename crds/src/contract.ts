@@ -452,7 +452,11 @@ export interface GatewayConfig {
   etcd?: GatewayEtcdConfig;
   /** Absent: no traces. */
   tracing?: TracingConfig;
-  drain: { perSecond: number; timeoutMs: number };
+  /**
+   * `perSecond`, `timeoutMs`: of a gateway that ends. `noticeMs`: how long load balancers get to notice that one is not
+   * ready which is asked to be empty.
+   */
+  drain: { perSecond: number; timeoutMs: number; noticeMs: number };
 }
 
 /** `etcd` in `gateway.json`. A gateway follows changes of `homeZone` and `epoch` without a restart. */

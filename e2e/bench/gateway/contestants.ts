@@ -180,7 +180,7 @@ function gatewayConfig(platform: Platform, at: { port: number; adminPort: number
       topics: platform.topics,
     },
     redis: { url: platform.redisUrl },
-    drain: { perSecond: 1_000, timeoutMs: 5_000 },
+    drain: { perSecond: 1_000, timeoutMs: 5_000, noticeMs: 0 },
   };
 }
 

@@ -63,7 +63,7 @@ const valid = {
     headersDir: '/headers',
     caDir: '/ca',
   },
-  drain: { perSecond: 2_000, timeoutMs: 30_000 },
+  drain: { perSecond: 2_000, timeoutMs: 30_000, noticeMs: 7_000 },
 };
 
 /** The topic of `valid` with other channel options. */

@@ -67,7 +67,11 @@ export function parseGatewayConfig(root: Field): GatewayConfig {
     redis: redis(root.at('redis')),
     ...(etcd && { etcd }),
     ...(tracing && { tracing: tracingConfig(tracing) }),
-    drain: { perSecond: drain.at('perSecond').positive(), timeoutMs: drain.at('timeoutMs').integer(0) },
+    drain: {
+      perSecond: drain.at('perSecond').positive(),
+      timeoutMs: drain.at('timeoutMs').integer(0),
+      noticeMs: drain.at('noticeMs').integer(0),
+    },
   };
 }
 

@@ -297,7 +297,9 @@ for (const runtime of RUNTIMES) {
     });
 
     it('are sent elsewhere on SIGTERM, and go on there with nothing lost', EACH, async () => {
-      const leaving = await start((config) => (config.drain = { perSecond: 10, timeoutMs: 3_000 }));
+      const leaving = await start(
+        (config) => (config.drain = { perSecond: 10, timeoutMs: 3_000, noticeMs: 0 }),
+      );
       const staying = await start();
       const clients = await Promise.all(
         Array.from({ length: 10 }, (_, i) => client([leaving, staying], { user: `user ${i}` })),

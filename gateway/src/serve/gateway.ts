@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { DISCONNECT } from '../protocol/index.ts';
 import { TokenVerifier } from '../auth/index.ts';
 import { Hub, Topics } from '../channels/index.ts';
 import type { HubOptions, StreamEntry } from '../channels/index.ts';
@@ -15,21 +14,23 @@ import {
 } from '../delivery/index.ts';
 import type { Log } from '../log/index.ts';
 import { reason } from '../log/index.ts';
-import { createMetrics } from '../metrics/index.ts';
-import type { Metrics } from '../metrics/index.ts';
+import { createDrainMetrics, createMetrics } from '../metrics/index.ts';
+import type { DrainSent, Metrics } from '../metrics/index.ts';
 import { Presence } from '../presence/index.ts';
 import { HttpMethods } from '../rpc/index.ts';
 import { PerCodec } from '../protocol/index.ts';
 import type { ClientInfo } from '../protocol/index.ts';
 import { Session } from '../session/index.ts';
 import type { SessionEvents, SessionServices } from '../session/index.ts';
-import { Feed, SyncFailure, SyncService } from '../sync/index.ts';
+import { Feed, SyncService } from '../sync/index.ts';
 import { tracedHub, tracedLog } from '../tracing/index.ts';
 import type { Tracing } from '../tracing/index.ts';
 import { ClientServer, frameOf } from '../transport/index.ts';
 import type { Certificates, ServerEvents } from '../transport/index.ts';
-import type { GatewayConfig, GatewayEtcdConfig } from '@causeway/crds';
-import { planDrain } from './drain.ts';
+import type { DrainState, GatewayConfig, GatewayEtcdConfig } from '@causeway/crds';
+import { Drain } from './drain.ts';
+import { drainHost } from './drain-host.ts';
+import type { Client } from './drain-host.ts';
 import { LiveLimits } from './live-limits.ts';
 
 const TICK_MS = 100;
@@ -37,6 +38,8 @@ const SWEEP_MS = 1_000;
 /** How long a gateway's presence outlives it, and how often it is kept: two may fail. */
 const PRESENCE_TTL_MS = 25_000;
 const PRESENCE_KEEP_MS = 8_000;
+/** How long load balancers get to notice that we end. Our endpoints are gone by then: the pod is being deleted. */
+const LAST_NOTICE_MS = 1_000;
 /** How long clients get to close their end after they were sent away. */
 const CLOSE_MS = 3_000;
 /**
@@ -78,7 +81,8 @@ export class Gateway {
   readonly #sync: SyncService | undefined;
   #server: ClientServer | undefined;
   #redisSeen = { commands: false, feed: false };
-  #draining = false;
+  readonly #drain: Drain<Client>;
+  readonly #drainSent: DrainSent;
 
   constructor(parts: GatewayParts) {
     const { config, log } = parts;
@@ -158,6 +162,8 @@ export class Gateway {
     this.#services = this.#createServices(streams);
     this.#feed = this.#createFeed();
     this.#sync = this.#feed && this.#createSync(this.#feed);
+    this.#drain = this.#createDrain();
+    this.#drainSent = createDrainMetrics(this.metrics.registry, () => this.#drain.reason !== undefined);
   }
 
   /** Another zone may be home now. */
@@ -168,7 +174,7 @@ export class Gateway {
   /** What is missing for traffic; empty: nothing. Kafka is not asked: without it clients still have their history. */
   missing(): string[] {
     const missing: string[] = [];
-    if (this.#draining) missing.push('draining');
+    if (this.#drain.reason !== undefined) missing.push(this.#drain.reason);
     if (!this.#server) missing.push('no certificate that can be served yet');
     if (!this.#parts.verifier.ready) missing.push('no keys to check tokens with');
     if (!this.#redisSeen.commands || !this.#redisSeen.feed) missing.push('Redis was not reached yet');
@@ -199,7 +205,7 @@ export class Gateway {
   async serveCertificate(): Promise<void> {
     const { config, certificates, log } = this.#parts;
     const certificate = certificates.served;
-    if (!certificate || this.#draining) return;
+    if (!certificate || this.#drain.last) return;
     if (this.#server) {
       this.#server.serve(certificate);
       return;
@@ -214,38 +220,26 @@ export class Gateway {
       events: this.#serverEvents(),
       newSession: (wire, codec) => new Session(this.#services, wire, codec),
       ...(this.#sync && { sync: this.#sync }),
+      turnsAway: () => this.#drain.closed,
     });
     const port = await this.#server.listen(config.listen.port);
     log.info('listening', { port });
   }
 
-  /** Tells the load balancer, by readiness, to send no more clients. */
-  refuseTraffic(): void {
-    this.#draining = true;
+  /** Somebody wants it to be empty, at so many clients per second; undefined: nobody does. */
+  askToDrain(perSecond: number | undefined): void {
+    this.#drain.ask(perSecond);
   }
 
-  /** Sends the clients away, a few at a time, so that they come back elsewhere. */
-  async drain(): Promise<void> {
-    const { config, log } = this.#parts;
-    const server = this.#server;
-    if (!server) return;
-    server.stopAccepting();
-    this.#sync?.refuse();
-    const shutdown = new SyncFailure('shutdown', 'this gateway ends: connect again, with the same position');
-    const leaving = [
-      ...Array.from(server.sessions.keys(), (session) => () => session.close(DISCONNECT.shutdown)),
-      ...Array.from(this.#sync?.streams ?? [], (stream) => () => stream.stop(shutdown)),
-    ];
-    const { at } = planDrain(leaving.length, config.drain.perSecond, config.drain.timeoutMs, Math.random);
-    log.info('draining', { connections: leaving.length });
-    const began = performance.now();
-    for (const [index, leave] of leaving.entries()) {
-      const wait = (at[index] ?? 0) - (performance.now() - began);
-      if (wait > 5) await new Promise((done) => setTimeout(done, wait));
-      leave();
-    }
-    await Promise.all([server.empty(CLOSE_MS), this.#sync?.empty(CLOSE_MS)]);
-    log.info('drained', { connections: leaving.length, seconds: (performance.now() - began) / 1000 });
+  get drainState(): DrainState {
+    return this.#drain.state;
+  }
+
+  /** Stops being ready, then sends the clients away, a few at a time, so that they come back elsewhere. */
+  async leave(): Promise<void> {
+    const { perSecond, timeoutMs } = this.#parts.config.drain;
+    await this.#drain.leave({ perSecond, timeoutMs, noticeMs: Math.min(LAST_NOTICE_MS, timeoutMs) });
+    await Promise.all([this.#server?.empty(CLOSE_MS), this.#sync?.empty(CLOSE_MS)]);
   }
 
   /** Ends everything: what was acknowledged is in Kafka, what is under way is waited for. */
@@ -347,8 +341,31 @@ export class Gateway {
       events: {
         sent: (messages) => this.metrics.syncMessages.inc(messages),
         ended: (why) => this.metrics.syncEnds.inc({ reason: why }),
+        turnedAway: () => this.#turnedAway(),
       },
+      turnsAway: () => this.#drain.closed,
     });
+  }
+
+  #createDrain(): Drain<Client> {
+    const { config, log } = this.#parts;
+    return new Drain({
+      host: drainHost({
+        server: () => this.#server,
+        sync: () => this.#sync,
+        sent: (kind) => this.#drainSent.inc({ kind }),
+      }),
+      noticeMs: config.drain.noticeMs,
+      log,
+      now: () => performance.now(),
+      unixNow: () => Date.now(),
+      random: Math.random,
+    });
+  }
+
+  #turnedAway(): void {
+    this.#drainSent.inc({ kind: 'newcomer' });
+    this.#drain.turnedAway();
   }
 
   #createServices(streams: RedisStreams): SessionServices<Buffer> {
@@ -407,6 +424,7 @@ export class Gateway {
       notUpgraded: () => drops.inc({ reason: 'not_upgraded' }),
       timedOut: () => drops.inc({ reason: 'connect_timeout' }),
       http2Broken: (why) => drops.inc({ reason: why }),
+      turnedAway: () => this.#turnedAway(),
     };
   }
 

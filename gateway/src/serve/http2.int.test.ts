@@ -366,7 +366,9 @@ for (const runtime of RUNTIMES) {
     });
 
     it('are asked to leave by GOAWAY, and sent away one by one', EACH, async () => {
-      const gateway = await start((config) => (config.drain = { perSecond: 20, timeoutMs: 3_000 }));
+      const gateway = await start(
+        (config) => (config.drain = { perSecond: 20, timeoutMs: 3_000, noticeMs: 0 }),
+      );
       const client = await http2(gateway);
       const empty = await http2(gateway);
       const raws = [];

@@ -6,7 +6,6 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { SECRET_KEY } from '@causeway/crds';
 import type { CertificateState, GatewayConfig, InnerState, RemoteKeySet } from '@causeway/crds';
 import { MountedKeys, RemoteKeys, TokenVerifier } from '../auth/index.ts';
@@ -19,10 +18,8 @@ import { countSpans } from '../metrics/index.ts';
 import { innerState, readInnerState, watchFiles } from '../mounted/index.ts';
 import { startTracing } from '../tracing/index.ts';
 import { Certificates, startAdminServer } from '../transport/index.ts';
+import { DrainRequest } from './drain-request.ts';
 import { Gateway } from './gateway.ts';
-
-/** How long load balancers get to notice that we are not ready, before clients are sent away. */
-const NOTICE_MS = 1_000;
 
 /** Serves until SIGTERM or SIGINT, then drains and ends the process with exit code 0. Throws ConfigError. */
 export async function serve(configFile: string): Promise<void> {
@@ -45,21 +42,23 @@ export async function serve(configFile: string): Promise<void> {
     metricsContentType: gateway.metrics.registry.contentType,
     certificate: () => certificateState(certificates, config),
     limits: () => gateway.limits.state,
+    drain: () => gateway.drainState,
   });
   log.info('admin endpoint listening', { port: admin.port });
   gateway.start();
   const ended = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+  const drainRequest = new DrainRequest(config.tls.annotationsFile, log);
   const stopWatching = [
     watchFiles([config.tls.dir, dirname(config.tls.annotationsFile)], async () => {
+      // First: one that is to be empty takes no clients when it begins to listen.
+      gateway.askToDrain(await drainRequest.read());
       if (await certificates.reload()) await gateway.serveCertificate().catch(fail(log));
     }),
     keys.start(),
     ...(config.etcd ? [watchFiles([dirname(configFile)], homeOfEtcd(configFile, gateway, log))] : []),
   ];
   await ended;
-  gateway.refuseTraffic();
-  await delay(Math.min(NOTICE_MS, config.drain.timeoutMs));
-  await gateway.drain();
+  await gateway.leave();
   for (const stop of stopWatching) stop();
   await gateway.stop();
   await tracing?.close();

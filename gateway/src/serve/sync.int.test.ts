@@ -408,6 +408,53 @@ for (const runtime of RUNTIMES) {
       for (const ws of sockets) ws.terminate();
     });
 
+    it('end when somebody asks for the gateway to be empty, and none begins until it is taken back', async () => {
+      const last = async (position?: { rev: bigint; epoch: bigint }) => {
+        const at: { reason: string | null; position: Response['position'] } = { reason: null, position };
+        try {
+          const request = { ...position };
+          for await (const response of client(gateways.b).watch(request, { headers: await headers() }))
+            if (response.position) at.position = response.position;
+        } catch (error) {
+          assert.equal((error as ConnectError).code, Code.Unavailable);
+          at.reason = (error as ConnectError).metadata.get('causeway-reason');
+        }
+        return at;
+      };
+      const streams = Array.from({ length: 5 }, () => last());
+      await waitFor(
+        'the streams',
+        async () => (await gateways.b.metric('causeway_gateway_sync_streams')) === 5,
+      );
+      assert.equal((await gateways.b.drain()).connections, 5);
+      gateways.b.annotateDrain('10');
+      const ended = await Promise.all(streams);
+      for (const { reason, position } of ended) {
+        assert.equal(reason, 'shutdown');
+        assert.ok(position, 'it knows where to go on');
+      }
+      await waitFor('drained', async () => (await gateways.b.drain()).phase === 'Drained');
+      assert.equal((await last()).reason, 'shutdown', 'a newcomer');
+      const bearer = (await headers())['authorization'] ?? '';
+      const ws = new WebSocket(`wss://localhost:${gateways.b.port}/sync`, {
+        ca: readFileSync(platform.pki.caFile),
+        headers: { authorization: bearer },
+      });
+      const closed = await new Promise<[number, string]>((resolve) =>
+        ws.once('close', (code, why) => resolve([code, why.toString()])),
+      );
+      assert.deepEqual(closed, [4_014, 'shutdown']);
+      assert.equal((await gateways.b.drain()).sent, 7);
+      gateways.b.annotateDrain(undefined);
+      await waitFor('serving', async () => (await gateways.b.drain()).phase === 'Serving');
+      const again = last(ended[0]?.position);
+      await waitFor('a stream', async () => (await gateways.b.metric('causeway_gateway_sync_streams')) === 1);
+      gateways.b.annotateDrain('10');
+      assert.equal((await again).reason, 'shutdown');
+      gateways.b.annotateDrain(undefined);
+      await waitFor('serving', async () => (await gateways.b.drain()).phase === 'Serving');
+    });
+
     it('follows the home without a restart, and sends streams away when it ends', async () => {
       const { port, pid } = gateways.b;
       const stop = new AbortController();

@@ -36,7 +36,7 @@ const STATUS_OF = {
   behind: STATUS.unavailable,
   /** Another zone becomes home: come back, and resume. */
   'home-moved': STATUS.unavailable,
-  /** The gateway ends: come back, and resume. */
+  /** The gateway ends, or is to be empty: come back, and resume. */
   shutdown: STATUS.unavailable,
   /** The token can't be checked now. */
   'no-token-keys': STATUS.unavailable,

@@ -9,3 +9,4 @@ export { Feed } from './feed.ts';
 export { SyncFailure } from './failure.ts';
 export { SyncService } from './service.ts';
 export type { FollowedKey } from './followed-key.ts';
+export type { SyncStream } from './stream.ts';

@@ -40,6 +40,8 @@ export interface SyncEvents {
   sent(messages: number): void;
   /** A stream ended, and why; `client`: the client left. */
   ended(why: string): void;
+  /** A stream was refused, since the gateway is to be empty. */
+  turnedAway(): void;
 }
 
 /** What it works with. */
@@ -52,6 +54,8 @@ export interface SyncParts {
   events: SyncEvents;
   /** Makes a text frame of WebSocket. */
   textFrame: (text: string) => Buffer;
+  /** Whether the gateway is to be empty: no stream begins then. Those that run are ended by their `stop`. */
+  turnsAway: () => boolean;
   maxStreams?: number;
   limits?: Partial<StreamServices['limits']>;
 }
@@ -63,7 +67,6 @@ export class SyncService {
   readonly #parts: SyncParts;
   readonly #services: StreamServices;
   readonly #streams = new Set<SyncStream>();
-  #draining = false;
 
   constructor(parts: SyncParts) {
     this.#parts = parts;
@@ -79,11 +82,6 @@ export class SyncService {
   /** Streams that run. */
   get streams(): ReadonlySet<SyncStream> {
     return this.#streams;
-  }
-
-  /** Takes no more streams. Those that run are ended by their `stop`. */
-  refuse(): void {
-    this.#draining = true;
   }
 
   /** Resolves when no stream is left, or after `timeoutMs`. */
@@ -199,7 +197,10 @@ export class SyncService {
   }
 
   #admit(): void {
-    if (this.#draining) throw new SyncFailure('shutdown', 'this gateway ends: connect again');
+    if (this.#parts.turnsAway()) {
+      this.#parts.events.turnedAway();
+      throw new SyncFailure('shutdown', 'this gateway is to be empty: connect again');
+    }
     const most = this.#parts.maxStreams ?? MAX_STREAMS;
     if (this.#streams.size >= most)
       throw new SyncFailure('too-many-streams', `this gateway has ${most} streams already`);

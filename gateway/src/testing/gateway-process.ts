@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ADMIN_PATH, ANNOTATION } from '@causeway/crds';
-import type { CertificateState, ChannelOptions, GatewayConfig } from '@causeway/crds';
+import type { CertificateState, ChannelOptions, DrainState, GatewayConfig } from '@causeway/crds';
 import { freePorts, run as runToItsEnd, waitFor } from '../../../e2e/tools/index.ts';
 import type { TestPki } from '../../../e2e/harness/index.ts';
 import { imageEnvironment } from './image-environment.ts';
@@ -65,6 +65,8 @@ export interface GatewayOptions {
   config?: (config: GatewayConfig) => void;
   /** Default zone-a. */
   zone?: string;
+  /** Its pod is asked to be empty from the beginning, with this value of the annotation. */
+  drain?: string;
   /** Wait until it is ready. Default true. */
   ready?: boolean;
 }
@@ -78,8 +80,11 @@ export interface GatewayProcess {
   readonly jwt: MountedSecret;
   /** JSON lines that it has logged. */
   readonly logs: Record<string, unknown>[];
-  /** Puts the annotation that names the certificate to serve into the downward API file. */
+  /** Puts the annotation that names the certificate to serve into the downward API file, and no other. */
   annotate(version: number | undefined): void;
+  /** Puts the annotation that asks it to be empty there, with this value; undefined: takes it away. */
+  annotateDrain(value: string | undefined): void;
+  drain(): Promise<DrainState>;
   certificate(): Promise<CertificateState>;
   /** Status and body of an admin path. */
   admin(path: string): Promise<{ status: number; body: string }>;
@@ -106,6 +111,7 @@ export async function startGateway({
   platform,
   config: adapt,
   zone = 'zone-a',
+  drain,
   ready,
 }: GatewayOptions): Promise<GatewayProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'causeway-gateway-'));
@@ -116,7 +122,7 @@ export async function startGateway({
     current: '1',
   });
   const jwt = mountSecret({ hmac: HMAC });
-  const podinfo = mountSecret({ annotations: '' });
+  const podinfo = mountSecret({ annotations: drainAnnotation(drain) });
   const [port = 0, adminPort = 0] = await freePorts(2);
   const config = defaultConfig(platform, {
     port,
@@ -143,10 +149,9 @@ export async function startGateway({
     tls,
     jwt,
     logs,
-    annotate: (version) =>
-      podinfo.write({
-        annotations: version === undefined ? '' : `a/b="x \\"y\\""\n${ANNOTATION.certificate}="${version}"\n`,
-      }),
+    annotate: (version) => podinfo.write({ annotations: certificateAnnotation(version) }),
+    annotateDrain: (value) => podinfo.write({ annotations: drainAnnotation(value) }),
+    drain: async () => JSON.parse((await admin(ADMIN_PATH.drain)).body) as DrainState,
     certificate: async () => JSON.parse((await admin(ADMIN_PATH.certificate)).body) as CertificateState,
     admin,
     metric: async (name) => sumOf((await admin(ADMIN_PATH.metrics)).body, name),
@@ -178,6 +183,14 @@ export async function startGateway({
     });
   }
   return gateway;
+}
+
+function certificateAnnotation(version: number | undefined): string {
+  return version === undefined ? '' : `a/b="x \\"y\\""\n${ANNOTATION.certificate}="${version}"\n`;
+}
+
+function drainAnnotation(value: string | undefined): string {
+  return value === undefined ? '' : `${ANNOTATION.drain}=${JSON.stringify(value)}\n`;
 }
 
 function run(
@@ -221,7 +234,7 @@ function defaultConfig(
       topics: structuredClone(platform.topics),
     },
     redis: { url: platform.redisUrl },
-    drain: { perSecond: 1_000, timeoutMs: 5_000 },
+    drain: { perSecond: 1_000, timeoutMs: 5_000, noticeMs: 500 },
   };
 }
 

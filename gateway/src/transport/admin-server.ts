@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { Server, ServerResponse } from 'node:http';
 import { ADMIN_PATH } from '@causeway/crds';
-import type { CertificateState, LimitsState } from '@causeway/crds';
+import type { CertificateState, DrainState, LimitsState } from '@causeway/crds';
 
 /** What the admin endpoint shows. */
 export interface AdminSources {
@@ -11,6 +11,7 @@ export interface AdminSources {
   metricsContentType: string;
   certificate(): Promise<CertificateState | undefined>;
   limits(): LimitsState;
+  drain(): DrainState;
 }
 
 const TEXT = 'text/plain; charset=utf-8';
@@ -52,6 +53,8 @@ async function answer(path: string, sources: AdminSources, response: ServerRespo
     }
     case ADMIN_PATH.limits:
       return send(response, 200, 'application/json', `${JSON.stringify(sources.limits())}\n`);
+    case ADMIN_PATH.drain:
+      return send(response, 200, 'application/json', `${JSON.stringify(sources.drain())}\n`);
     default:
       return send(response, 404, TEXT, `not found; there are ${Object.values(ADMIN_PATH).join(', ')}\n`);
   }

@@ -43,6 +43,8 @@ export interface ServerEvents extends WireEvents {
   timedOut(): void;
   /** An HTTP/2 connection that asked too much too fast, or broke the protocol. */
   http2Broken(why: 'http2_flood' | 'http2_error'): void;
+  /** A WebSocket that was sent away at once; see {@link ClientServerOptions}. */
+  turnedAway(): void;
 }
 
 /** How clients are served. */
@@ -60,6 +62,11 @@ export interface ClientServerOptions {
   newSession: (wire: WebSocketWire, codec: Codec) => ClientSession;
   /** Serves `/sync`; left out where there is none. */
   sync?: SyncHandler;
+  /**
+   * Whether newcomers are sent away at once, with the code that makes SDKs go elsewhere: they get their handshakes first,
+   * since a client that is refused without a word can't tell it from an outage (docs/adr/0057-drain-on-request.md).
+   */
+  turnsAway: () => boolean;
 }
 
 /** What is served on this port besides sessions. */
@@ -178,6 +185,11 @@ export class ClientServer {
     this.#accepting = false;
     this.#server.close();
     for (const [socket, { session }] of this.#arriving) if (!session) socket.destroy();
+    this.goAway();
+  }
+
+  /** Asks those who are here over HTTP/2 to open nothing more here. */
+  goAway(): void {
     for (const connection of this.#http2) connection.goAway();
   }
 
@@ -283,12 +295,14 @@ export class ClientServer {
         const url = headers[':path'] ?? '';
         if (pathOf(url) === SYNC_PATH) this.#openOther(ws, stream, { url, headers: oneEach(headers) });
         else this.#open(ws, stream, { url, transport: 'h2' });
+        if (this.#options.turnsAway()) connection.goAway();
       },
       serves: (path) => this.#options.sync?.paths.has(path) === true,
       exchange: (stream, headers) => {
         this.#expect(stream);
         stream.once('close', () => this.#arriving.delete(stream));
         this.#options.sync?.handle(new Http2Exchange(stream, headers, () => this.#keep(stream, undefined)));
+        if (this.#options.turnsAway()) connection.goAway();
       },
     });
     this.#http2.add(connection);
@@ -357,7 +371,8 @@ export class ClientServer {
   }
 
   #open(ws: WebSocket, socket: Duplex, { url, transport }: { url: string; transport: Transport }): void {
-    const { events, newSession } = this.#options;
+    const { events, newSession, turnsAway } = this.#options;
+    if (turnsAway()) return this.#sendBack(ws, socket);
     const wire = new WebSocketWire(ws, { socket, transport, events });
     const session = newSession(wire, pickCodec(ws.protocol, url));
     wire.begin(session);
@@ -375,5 +390,13 @@ export class ClientServer {
     this.#sessions.delete(session);
     session.ended();
     if (this.#sessions.size === 0) this.#onEmpty();
+  }
+
+  /** Before its token is looked at: an SDK goes on with longer and longer waits only while nobody has let it in. */
+  #sendBack(ws: WebSocket, socket: Duplex): void {
+    ws.on('error', () => undefined);
+    ws.once('close', () => this.#arriving.delete(socket));
+    this.#options.events.turnedAway();
+    ws.close(DISCONNECT.shutdown.code, DISCONNECT.shutdown.reason);
   }
 }

@@ -4,6 +4,7 @@
  * and crds; ws is imported nowhere else.
  */
 export { startAdminServer } from './admin-server.ts';
+export { parseAnnotations } from './annotations.ts';
 export type { AdminSources } from './admin-server.ts';
 export { Certificates } from './certificates.ts';
 export { ClientServer } from './client-server.ts';

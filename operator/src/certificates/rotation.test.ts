@@ -30,6 +30,7 @@ interface ModelPod {
   told: number | undefined;
   toldAt: number | undefined;
   serves: number;
+  drains?: boolean;
   /** It was not ready at some time of the rotation: what it serves may be old when it is back. */
   wasAway: boolean;
   delay: number;
@@ -117,9 +118,9 @@ class Model {
   }
 
   #view(pod: ModelPod): RotatingPod {
-    const { name, zone, ready, told, toldAt } = pod;
+    const { name, zone, ready, told, toldAt, drains = false } = pod;
     const failing = this.failing?.pod === name && pod.serves !== 3 ? { failing: this.failing.why } : {};
-    return { name, uid: name, zone, ready, told, toldAt, shows: pod.serves, ...failing };
+    return { name, uid: name, zone, ready, told, toldAt, shows: pod.serves, drains, ...failing };
   }
 
   /** What issueDue makes of the Secret. */
@@ -383,6 +384,15 @@ describe('a rotation', () => {
     skipping.toEnd();
     assert.equal(skipping.last?.result, 'Completed');
     assert.ok(skipping.told.includes('zone-c-0=4') && skipping.told.includes('zone-c-1=4'), 'for later');
+  });
+
+  it('goes on without a zone that somebody emptied, and tells its pods what to come up with', () => {
+    const model = new Model();
+    model.change('zone-c-0', { ready: false, drains: true });
+    model.change('zone-c-1', { ready: false });
+    model.toEnd();
+    assert.equal(model.last?.result, 'Completed');
+    assert.ok(model.told.includes('zone-c-0=4') && model.told.includes('zone-c-1=4'));
   });
 
   it('moves pods that start in the middle of it', () => {

@@ -51,6 +51,8 @@ export interface RotatingPod {
   toldAt: number | undefined;
   /** Version that it showed in a TLS handshake just now; undefined: it was not asked, or showed none of ours. */
   shows: number | undefined;
+  /** Somebody asked for it to be empty: it works, though it is not ready. */
+  drains?: boolean;
   /** What is wrong with what it showed, for a person. */
   trouble?: string;
   /** What is wrong with its clients since it serves the version that it is told, for a person. */
@@ -66,6 +68,8 @@ export interface RotatingLink {
   trusts: boolean | undefined;
   /** Version of the pair that it uses, as it shows or says; undefined: not asked, or none of ours. */
   shows: number | undefined;
+  /** As of a {@link RotatingPod}. */
+  drains?: boolean;
   trouble?: string;
 }
 
@@ -265,10 +269,13 @@ function verifyLinks(input: RotationInput, rotation: Rotation): RotationStep {
   return toStage(input, rotation, 'Retire');
 }
 
-/** There is something in the zone, and nothing of it is ready. */
-function isAway(all: readonly { zone: string; ready: boolean }[], zone: string): boolean {
+/**
+ * There is something in the zone, and nothing of it is ready. A zone whose gateways were asked to be empty is not away:
+ * nobody knows when it is to serve again, and then it comes up with what it was told meanwhile.
+ */
+function isAway(all: readonly { zone: string; ready: boolean; drains?: boolean }[], zone: string): boolean {
   const here = all.filter((one) => one.zone === zone);
-  return here.length > 0 && here.every(({ ready }) => !ready);
+  return here.length > 0 && here.every(({ ready, drains }) => !ready && drains !== true);
 }
 
 function namesOf(all: readonly { name: string }[]): string[] {

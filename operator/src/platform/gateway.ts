@@ -30,6 +30,7 @@ import {
   secretVolume,
   selector,
   spreadOverNodes,
+  UNREADY_NOTICE_MS,
 } from './objects.ts';
 import { managesRedis } from './redis.ts';
 import { epochOf, homeOf, type Images, type MessagePlatform } from './types.ts';
@@ -90,7 +91,11 @@ export function gatewayConfig(platform: MessagePlatform): GatewayConfig {
     redis: redisConnection(platform),
     ...etcdConnections(platform),
     ...(gateway.tracing === undefined ? {} : { tracing: tracing(gateway.tracing) }),
-    drain: { perSecond: failover.drainPerSecond, timeoutMs: (TERMINATION_GRACE_SECONDS - 10) * 1000 },
+    drain: {
+      perSecond: failover.drainPerSecond,
+      timeoutMs: (TERMINATION_GRACE_SECONDS - 10) * 1000,
+      noticeMs: UNREADY_NOTICE_MS,
+    },
   };
 }
 

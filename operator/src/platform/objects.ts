@@ -124,13 +124,19 @@ export function podEnvironment(zone: string): object[] {
   ];
 }
 
+/** How often the kubelet asks whether a pod is ready, and after how many times that it is not it says so. */
+const READINESS = { periodSeconds: 2, failureThreshold: 3 };
+
+/** From when a pod says that it is not ready until load balancers send it no more clients, milliseconds. */
+export const UNREADY_NOTICE_MS = READINESS.periodSeconds * READINESS.failureThreshold * 1000 + 1000;
+
 /** Probes of what has the admin endpoint as port `admin`: gateways and replicators. */
 export function adminProbes(): object {
   const probe = (path: string): object => ({ httpGet: { path, port: 'admin' } });
   return {
     startupProbe: { ...probe(ADMIN_PATH.healthz), periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 60 },
     livenessProbe: { ...probe(ADMIN_PATH.healthz), periodSeconds: 10, timeoutSeconds: 5 },
-    readinessProbe: { ...probe(ADMIN_PATH.readyz), periodSeconds: 2, timeoutSeconds: 2 },
+    readinessProbe: { ...probe(ADMIN_PATH.readyz), ...READINESS, timeoutSeconds: 2 },
   };
 }
 

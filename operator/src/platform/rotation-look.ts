@@ -205,10 +205,11 @@ function linkPod(pod: Pod): LinkPod {
   return { ...placeOf(pod), refresh, trusts: undefined, shows: undefined };
 }
 
-function placeOf(pod: Pod): { name: string; uid: string; zone: string; ready: boolean } {
-  const { name, uid = '', labels } = pod.metadata;
+function placeOf(pod: Pod): Pick<RotatingPod, 'name' | 'uid' | 'zone' | 'ready' | 'drains'> {
+  const { name, uid = '', labels, annotations } = pod.metadata;
   const ready = isServing(pod) && pod.status?.podIP !== undefined;
-  return { name, uid, zone: labels?.[LABEL.zone] ?? '', ready };
+  const drains = annotations?.[ANNOTATION.drain] !== undefined;
+  return { name, uid, zone: labels?.[LABEL.zone] ?? '', ready, ...(drains && { drains }) };
 }
 
 function componentOf(pod: Pod): string {

@@ -1,5 +1,5 @@
 /** What users do to a platform. Each scenario is run without a fault, and then with every fault there is. */
-import { ANNOTATION, AUTHORITY_REQUEST } from '@causeway/crds';
+import { ANNOTATION, AUTHORITY_REQUEST, COMPONENT, LABEL } from '@causeway/crds';
 import { refOf } from '../controller/keys.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { MessagePlatform } from '../platform/types.ts';
@@ -96,6 +96,34 @@ function rotate(request: string): Step {
   };
 }
 
+function emptiedGateways(world: World): string[] {
+  const pods = world.kube.all().filter(({ kind }) => kind === KIND.pod);
+  const emptied = pods.filter(({ object }) => object.metadata.annotations?.[ANNOTATION.drain] === '200');
+  return emptied.map(({ object }) => object.metadata.name);
+}
+
+/** Somebody empties a gateway by hand. The annotation is theirs. */
+const emptyGateway: Step = {
+  name: 'empty a gateway',
+  act: (world) => {
+    const gateway = world.kube
+      .all()
+      .find(
+        ({ kind, object }) =>
+          kind === KIND.pod && object.metadata.labels?.[LABEL.component] === COMPONENT.gateway,
+      );
+    if (gateway === undefined) throw new Error('there is no gateway');
+    const annotations = { [ANNOTATION.drain]: '200' };
+    world.kube.patch(KIND.pod, refOf(gateway.object), { metadata: { annotations } }, { manager: 'kubectl' });
+  },
+  isDone: (world) => isReady(world) && emptiedGateways(world).length === 1,
+};
+
+/** `step` leaves it as it is. */
+function stillEmptied(step: Step): Step {
+  return { ...step, isDone: (world) => step.isDone(world) && emptiedGateways(world).length === 1 };
+}
+
 /** Somebody deletes and edits what the platform owns; it must all come back. */
 const vandalize: Step = {
   name: 'delete and edit children',
@@ -146,6 +174,7 @@ export const scenarios: readonly Scenario[] = [
   },
   { name: 'rotate', base: example, steps: [rotate('please')] },
   { name: 'rotate-authority', base: example, steps: [rotate('authority, please')] },
+  { name: 'rotate-emptied', base: example, steps: [emptyGateway, stillEmptied(rotate('please'))] },
   { name: 'scale', base: example, steps: [scale(2), scale(1)] },
   {
     name: 'partitions',

@@ -24,7 +24,7 @@ export type { Etcd, EtcdOptions } from './etcd.ts';
 export { startRedis } from './redis.ts';
 export type { Redis, RedisOptions } from './redis.ts';
 export { startKafka } from './kafka.ts';
-export type { Kafka, KafkaBroker, KafkaOptions } from './kafka.ts';
+export type { Kafka, KafkaBroker, KafkaListener, KafkaOptions } from './kafka.ts';
 export { createTestPki } from './pki.ts';
 export type { TestPki } from './pki.ts';
 export type { Server } from './server.ts';

@@ -17,8 +17,18 @@ export interface KafkaOptions {
   racks?: readonly string[];
   /** Clients must log in with SASL/PLAIN as this user. Default: no login. */
   sasl?: { username: string; password: string };
+  /** More ways to the brokers, for clients that reach them through something else. Not with `sasl`. */
+  listeners?: readonly KafkaListener[];
   /** More broker settings, put into server.properties. */
   config?: Readonly<Record<string, string>>;
+}
+
+/** A listener beside the usual one: who comes to it is told its own addresses of the brokers. */
+export interface KafkaListener {
+  /** In capital letters. */
+  name: string;
+  /** Where each broker listens on 127.0.0.1, and where it says that it does. */
+  brokers: readonly { port: number; advertisedPort: number }[];
 }
 
 /** One broker of {@link Kafka}. */
@@ -53,11 +63,9 @@ function properties(node: Node, nodes: readonly Node[], options: KafkaOptions): 
     'process.roles': 'broker,controller',
     'node.id': String(node.id),
     'controller.quorum.voters': nodes.map((n) => `${n.id}@127.0.0.1:${n.controllerPort}`).join(','),
-    listeners: `CLIENT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
-    'advertised.listeners': `CLIENT://127.0.0.1:${node.port}`,
+    ...listenersOf(node, options),
     'inter.broker.listener.name': 'CLIENT',
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': `CLIENT:${sasl ? 'SASL_PLAINTEXT' : 'PLAINTEXT'},CONTROLLER:PLAINTEXT`,
     'broker.rack': node.rack,
     'log.dirs': join(node.folder, 'data'),
     'auto.create.topics.enable': 'false',
@@ -87,6 +95,28 @@ function properties(node: Node, nodes: readonly Node[], options: KafkaOptions): 
   return Object.entries(all)
     .map(([key, value]) => `${key}=${value}\n`)
     .join('');
+}
+
+function listenersOf(node: Node, { sasl, listeners = [] }: KafkaOptions): Record<string, string> {
+  const more = listeners.map(({ name, brokers }) => ({ name, ...brokers[node.id - 1] }));
+  const at = (name: string, port: number | undefined): string => `${name}://127.0.0.1:${port}`;
+  const client = at('CLIENT', node.port);
+  const all = [
+    client,
+    at('CONTROLLER', node.controllerPort),
+    ...more.map(({ name, port }) => at(name, port)),
+  ];
+  const advertised = [client, ...more.map(({ name, advertisedPort }) => at(name, advertisedPort))];
+  const security = [
+    `CLIENT:${sasl ? 'SASL_PLAINTEXT' : 'PLAINTEXT'}`,
+    'CONTROLLER:PLAINTEXT',
+    ...more.map(({ name }) => `${name}:PLAINTEXT`),
+  ];
+  return {
+    listeners: all.join(','),
+    'advertised.listeners': advertised.join(','),
+    'listener.security.protocol.map': security.join(','),
+  };
 }
 
 const jvm = ['-Xms64m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];

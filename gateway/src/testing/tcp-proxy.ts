@@ -1,4 +1,4 @@
-/** A network between clients and a gateway that can be cut. */
+/** A network between clients and a server that can be cut, or can lose all that is sent. */
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 
@@ -6,46 +6,93 @@ export interface TcpProxy {
   readonly port: number;
   /** Breaks all connections, and refuses new ones until {@link restore}. */
   cut(): void;
+  /**
+   * Forwards nothing, and tells nobody: connections stay half-open, also those that one side closes. What was sent
+   * meanwhile is forwarded after {@link restore}, as TCP does after packets were lost.
+   */
+  stall(): void;
+  /** Breaks all connections that there are. */
+  reset(): void;
   /** Forwards again. */
   restore(): void;
   close(): void;
 }
 
-export async function startTcpProxy(port: number): Promise<TcpProxy> {
-  let isCut = false;
-  const sockets = new Set<Socket>();
-  const keep = (socket: Socket): void => {
-    sockets.add(socket);
-    // What a broken connection says is nothing to us; the other side is broken too.
-    socket.on('error', () => undefined);
-    socket.on('close', () => sockets.delete(socket));
-  };
+type Mode = 'open' | 'cut' | 'stalled';
+
+/** `port`: of the server, on 127.0.0.1; asked for each connection. */
+export async function startTcpProxy(port: number | (() => number)): Promise<TcpProxy> {
+  let mode: Mode = 'open';
+  const pairs = new Set<Pair>();
   const server = createServer((inner) => {
-    keep(inner);
-    if (isCut) {
+    if (mode === 'cut') {
+      // What a broken connection says is nothing to us; the other side is broken too.
+      inner.on('error', () => undefined);
       inner.resetAndDestroy();
       return;
     }
-    const outer = connect(port, '127.0.0.1');
-    keep(outer);
-    inner.pipe(outer).pipe(inner);
-    inner.on('close', () => outer.destroy());
-    outer.on('close', () => inner.destroy());
+    const pair = new Pair(inner, connect(typeof port === 'number' ? port : port(), '127.0.0.1'));
+    pairs.add(pair);
+    inner.on('close', () => pairs.delete(pair));
+    if (mode === 'open') pair.join();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const reset = (): void => {
+    for (const pair of pairs) pair.reset();
+  };
   const cut = (): void => {
-    isCut = true;
-    for (const socket of sockets) socket.resetAndDestroy();
+    mode = 'cut';
+    reset();
   };
   return {
     port: (server.address() as AddressInfo).port,
     cut,
+    reset,
+    stall() {
+      mode = 'stalled';
+      for (const pair of pairs) pair.part();
+    },
     restore() {
-      isCut = false;
+      const before = mode;
+      mode = 'open';
+      if (before === 'stalled') for (const pair of pairs) pair.join();
     },
     close() {
       cut();
       server.close();
     },
   };
+}
+
+/** The two ends of one connection. */
+class Pair {
+  readonly #inner: Socket;
+  readonly #outer: Socket;
+
+  constructor(inner: Socket, outer: Socket) {
+    this.#inner = inner;
+    this.#outer = outer;
+    for (const socket of [inner, outer]) socket.on('error', () => undefined);
+    inner.on('close', () => outer.destroy());
+    outer.on('close', () => inner.destroy());
+  }
+
+  join(): void {
+    this.#inner.pipe(this.#outer).pipe(this.#inner);
+  }
+
+  part(): void {
+    for (const [from, to] of [
+      [this.#inner, this.#outer],
+      [this.#outer, this.#inner],
+    ] as const) {
+      from.unpipe(to);
+      from.pause();
+    }
+  }
+
+  reset(): void {
+    this.#inner.resetAndDestroy();
+    this.#outer.resetAndDestroy();
+  }
 }

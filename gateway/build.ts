@@ -1,6 +1,6 @@
 /**
- * gateway/build.ts: makes gateway/dist/main.js, one file that runs on Node and on Bun without node_modules.
- * Imports only esbuild and Node.
+ * gateway/build.ts: makes gateway/dist/main.js, one file that runs on Node and on Bun without node_modules. With two
+ * arguments, a file of ours and a folder: makes main.js of that one, there; for tests. Imports only esbuild and Node.
  */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import type { Plugin } from 'esbuild';
 
 const here = import.meta.dirname;
-const outDir = join(here, 'dist');
+const [entryPoint = join(here, 'src', 'main.ts'), outDir = join(here, 'dist')] = process.argv.slice(2);
 
 /**
  * etcd3 reads its .proto files from its own package when it starts. A bundle has no package, so the parsed schema
@@ -47,7 +47,7 @@ const __dirname = import.meta.dirname;`;
 
 await mkdir(outDir, { recursive: true });
 const { outputFiles } = await build({
-  entryPoints: [join(here, 'src', 'main.ts')],
+  entryPoints: [entryPoint],
   outfile: join(outDir, 'main.js'),
   write: false,
   bundle: true,

@@ -113,7 +113,7 @@ export class Place {
         config.redis.url = `redis://127.0.0.1:${redis.port}`;
         config.heartbeat = { ...HEARTBEAT };
         config.connectTimeoutMs = 2_000;
-        config.drain = { perSecond: 20, timeoutMs: 2_000 };
+        config.drain = { perSecond: 20, timeoutMs: 2_000, noticeMs: 100 };
       },
     });
   }

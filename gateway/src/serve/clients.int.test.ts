@@ -254,6 +254,9 @@ for (const runtime of RUNTIMES) {
       const large = await rawClient(platform, gateway);
       large.ws.send('x'.repeat(70_000));
       assert.equal((await large.closed).code, 1009);
+      const inPieces = await rawClient(platform, gateway);
+      for (let piece = 0; piece <= 1_024; piece += 1) inPieces.ws.send('{', { fin: false });
+      assert.equal((await inPieces.closed).code, 1008);
       assert.equal((await gateway.admin('/healthz')).status, 200);
     });
 

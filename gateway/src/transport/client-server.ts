@@ -20,13 +20,20 @@ import { webSocketOnStream } from './stream-web-socket.ts';
 import { parseHead, pathOf, refusalResponse, refuse } from './upgrade.ts';
 import type { RequestHead, UpgradeRules } from './upgrade.ts';
 import { destroyIt, forgetHandshake, listener } from './lean-socket.ts';
-import { WebSocketWire, wireOf } from './web-socket-wire.ts';
-import type { ClientSession, Transport, WireEvents } from './web-socket-wire.ts';
+import { MAX_OUTPUT_BYTES, WebSocketWire, wireOf } from './web-socket-wire.ts';
+import type { ClientSession, Transport, WireEvents, WireOptions } from './web-socket-wire.ts';
 import { WsMessageSocket } from './ws-message-socket.ts';
 import type { MessageRequest } from './ws-message-socket.ts';
 
-/** Most bytes of a message from a client. */
-const MAX_MESSAGE_BYTES = 64 * 1024;
+/**
+ * What sessions get. Clients of the protocol send a message whole; the ws package would take 16,384 fragments, each of
+ * which costs a hundred times its byte.
+ */
+const FRAME_LIMITS: FrameLimits = {
+  messageBytes: 64 * 1024,
+  fragments: 1_024,
+  outputBytes: MAX_OUTPUT_BYTES,
+};
 /** How long a client has to answer a close frame before its socket is destroyed, milliseconds. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
@@ -47,6 +54,16 @@ export interface ServerEvents extends WireEvents {
   turnedAway(): void;
 }
 
+/** Bounds for each client. */
+export interface FrameLimits {
+  /** Most bytes of a message from it. */
+  messageBytes: number;
+  /** Most frames that a message from it may come in. */
+  fragments: number;
+  /** Most bytes that wait for it; one that reads slower than that is sent away. */
+  outputBytes: number;
+}
+
 /** How clients are served. */
 export interface ClientServerOptions {
   /** What tells this platform's sessions from others' when they are resumed. */
@@ -60,6 +77,8 @@ export interface ClientServerOptions {
   certificate: ServedCertificate;
   events: ServerEvents;
   newSession: (wire: WebSocketWire, codec: Codec) => ClientSession;
+  /** Left out: those of the protocol's sessions. */
+  frames?: FrameLimits;
   /** Serves `/sync`; left out where there is none. */
   sync?: SyncHandler;
   /**
@@ -105,14 +124,8 @@ export class ClientServer {
   readonly #options: ClientServerOptions;
   readonly #server: Server;
   readonly #rules: UpgradeRules;
-  readonly #webSockets = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: MAX_MESSAGE_BYTES,
-    closeTimeout: CLOSE_TIMEOUT_MS,
-    handleProtocols: pickSubprotocol,
-  } as ConstructorParameters<typeof WebSocketServer>[0]);
+  readonly #wireOptions: WireOptions;
+  readonly #webSockets: WebSocketServer;
   readonly #seats: Seats;
   /** What is there whose time to become a client is not over. */
   readonly #arriving = new Map<Duplex, Arrival>();
@@ -129,6 +142,17 @@ export class ClientServer {
 
   constructor(options: ClientServerOptions) {
     this.#options = options;
+    const frames = options.frames ?? FRAME_LIMITS;
+    this.#wireOptions = { events: options.events, maxOutputBytes: frames.outputBytes };
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: frames.messageBytes,
+      maxFragments: frames.fragments,
+      closeTimeout: CLOSE_TIMEOUT_MS,
+      handleProtocols: pickSubprotocol,
+    } as ConstructorParameters<typeof WebSocketServer>[0]);
     this.#rules = {
       paths: new Set([WEBSOCKET_PATH, ...(options.sync ? [SYNC_PATH] : [])]),
       allowedOrigins: new Set(options.allowedOrigins.map((origin) => origin.toLowerCase())),
@@ -371,9 +395,9 @@ export class ClientServer {
   }
 
   #open(ws: WebSocket, socket: Duplex, { url, transport }: { url: string; transport: Transport }): void {
-    const { events, newSession, turnsAway } = this.#options;
+    const { newSession, turnsAway } = this.#options;
     if (turnsAway()) return this.#sendBack(ws, socket);
-    const wire = new WebSocketWire(ws, { socket, transport, events });
+    const wire = new WebSocketWire(ws, { socket, transport }, this.#wireOptions);
     const session = newSession(wire, pickCodec(ws.protocol, url));
     wire.begin(session);
     this.#sessions.set(session, socket);

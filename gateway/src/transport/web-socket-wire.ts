@@ -27,6 +27,13 @@ export interface WireEvents {
   slow(): void;
 }
 
+/** What all wires keep to, and tell. */
+export interface WireOptions {
+  readonly events: WireEvents;
+  /** Most bytes that may wait for a client. */
+  readonly maxOutputBytes: number;
+}
+
 /** Where a WebSocket has its wire, so that all of them share their listeners. */
 const WIRE = Symbol('wire');
 type WithWire = WebSocket & { [WIRE]?: WebSocketWire };
@@ -55,16 +62,17 @@ export class WebSocketWire {
   /** Who gets what comes; none before {@link begin}. */
   session: ClientSession | undefined;
   readonly #ws: WebSocket;
-  readonly #events: WireEvents;
+  readonly #options: WireOptions;
 
   constructor(
     ws: WebSocket,
-    { socket, transport, events }: { socket: Duplex; transport: Transport; events: WireEvents },
+    { socket, transport }: { socket: Duplex; transport: Transport },
+    options: WireOptions,
   ) {
     this.#ws = ws;
     this.socket = socket;
     this.transport = transport;
-    this.#events = events;
+    this.#options = options;
     (ws as WithWire)[WIRE] = this;
   }
 
@@ -76,7 +84,7 @@ export class WebSocketWire {
   }
 
   receive(data: Buffer, isBinary: boolean): void {
-    this.#events.received(data.length);
+    this.#options.events.received(data.length);
     this.session?.receive(data, isBinary);
   }
 
@@ -87,14 +95,15 @@ export class WebSocketWire {
   sendFrame(frame: Buffer): void {
     const { socket } = this;
     if (this.#ws.readyState !== this.#ws.OPEN || socket.destroyed) return;
-    if (socket.writableLength + frame.length > MAX_OUTPUT_BYTES) {
-      this.#events.slow();
+    const { events, maxOutputBytes } = this.#options;
+    if (socket.writableLength + frame.length > maxOutputBytes) {
+      events.slow();
       this.session?.close(DISCONNECT.slow);
       return;
     }
     corkForAMoment(socket);
     socket.write(frame);
-    this.#events.sent(frame.length);
+    events.sent(frame.length);
   }
 
   close({ code, reason }: Disconnect): void {

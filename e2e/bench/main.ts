@@ -19,9 +19,11 @@ const BENCHMARKS: Readonly<Record<string, readonly string[]>> = {
   'gateway-handshakes': ['gateway/main.ts', 'handshakes'],
   'gateway-fanout': ['gateway/main.ts', 'fanout'],
   'gateway-storm': ['gateway/main.ts', 'storm'],
+  'gateway-flood': ['gateway/main.ts', 'flood'],
   'gateway-memory': ['gateway/main.ts', 'memory'],
   'gateway-throughput': ['gateway/main.ts', 'throughput'],
   'gateway-soak': ['gateway/main.ts', 'soak'],
+  'gateway-churn': ['gateway/main.ts', 'churn'],
 };
 
 /** Runs one, with its lines shown. */

@@ -6,7 +6,9 @@ import { applySection } from './apply-to-ready/report.ts';
 import type { Machine } from './common/machine.ts';
 import { markdownTable, shown } from './common/markdown.ts';
 import type { Section } from './common/section.ts';
+import { churnSection } from './gateway/sections/churn.ts';
 import { fanoutSection } from './gateway/sections/fanout.ts';
+import { floodSection } from './gateway/sections/flood.ts';
 import { handshakesSection } from './gateway/sections/handshakes.ts';
 import { memorySection } from './gateway/sections/memory.ts';
 import { soakSection } from './gateway/sections/soak.ts';
@@ -60,6 +62,8 @@ const SECTIONS: readonly [file: string, make: (result: never) => Section][] = [
   ['gateway-throughput', throughputSection],
   ['gateway-storm', stormSection],
   ['gateway-soak', soakSection],
+  ['gateway-churn', churnSection],
+  ['gateway-flood', floodSection],
   ['messages-lab', labSection],
   ['messages-loopback', loopbackSection],
   ['operator-scale', scaleSection],

@@ -39,6 +39,8 @@ export interface Contestant {
   address: string;
   port: number;
   server: Server;
+  /** Of its metrics and probes; only ours has them. */
+  adminUrl?: string;
   /** Processes that it has messages in besides its own: Redis, and for ours Kafka. */
   backendPids: number[];
   stop(): Promise<void>;
@@ -48,14 +50,21 @@ export interface Contestant {
 export interface Stage {
   caFile: string;
   token: string;
+  /** What tokens are signed with. */
+  secret: string;
   /** A server of this kind. Two of the same kind and `group` deliver each other's messages (not ws). */
   contestant(kind: Kind, group?: Group): Promise<Contestant>;
   stop(): Promise<void>;
 }
 
-/** Servers that share a platform. */
+/** Servers that share a platform, and how ours are configured. */
 export interface Group {
   platform?: Platform;
+  /** Changes ours from the defaults of benchmarks. */
+  config?: (config: GatewayConfig) => void;
+  /** Flags for the runtime, and variables for the process, of ours. */
+  flags?: (kind: 'bun' | 'node') => string[];
+  env?: Record<string, string>;
 }
 
 const root = join(import.meta.dirname, '../../..');
@@ -91,6 +100,7 @@ export async function openStage({
   return {
     caFile,
     token: await tokenOf(secret),
+    secret,
     contestant: (kind, group) => {
       if (kind === 'ws') return wsServer({ caFile, certFile, keyFile, secret });
       return kind === 'centrifuge' ? centrifuge(common) : causeway(common, kind, group);
@@ -126,13 +136,22 @@ async function causeway(common: Common, kind: 'bun' | 'node', group: Group = {})
   const config = gatewayConfig(platform, { port, adminPort });
   config.tls = { dir: tls.dir, annotationsFile: join(podinfo.dir, 'annotations') };
   config.auth = { jwt: { dir: jwt.dir } };
+  group.config?.(config);
   const file = join(folder, 'gateway.json');
   writeFileSync(file, JSON.stringify(config));
+  const adminUrl = `http://127.0.0.1:${adminPort}`;
   const server = createServer({
     command: {
       name: NAMES[kind],
       command: PROGRAM[kind],
-      args: [...profileFlags(profile), join(root, 'gateway/dist/main.js'), 'serve', '--config', file],
+      args: [
+        ...profileFlags(profile),
+        ...(group.flags?.(kind) ?? []),
+        join(root, 'gateway/dist/main.js'),
+        'serve',
+        '--config',
+        file,
+      ],
       cwd: folder,
       logFile: join(folder, 'gateway.log'),
       env: {
@@ -140,13 +159,15 @@ async function causeway(common: Common, kind: 'bun' | 'node', group: Group = {})
         POD_NAME: `gateway-${port}`,
         ZONE: 'zone-a',
         LOG_LEVEL: 'info',
+        ...group.env,
       },
     },
-    ready: async () => (await fetch(`http://127.0.0.1:${adminPort}${ADMIN_PATH.readyz}`)).status === 200,
+    ready: async () => (await fetch(`${adminUrl}${ADMIN_PATH.readyz}`)).status === 200,
   });
   const { kafka, redis } = backends;
   return {
     ...shape(kind, port, server),
+    adminUrl,
     backendPids: [redis.pid(), ...kafka.brokers.map((broker) => broker.pid())].flatMap((pid) => pid ?? []),
     stop: async () => {
       // A profile is written at an orderly end only.

@@ -47,6 +47,18 @@ export interface Published {
   pushTimes: Buckets;
 }
 
+/** Visitors by kind; the Go source says what each does. */
+export interface Visited {
+  kinds: Record<string, Opened>;
+  seconds: number;
+}
+
+/** Connections of a flood, by kind: those that were ended as they should be. */
+export interface Flooded extends Visited {
+  /** Due while as many were open as may be. */
+  skipped: number;
+}
+
 /** Messages that came back to whom sent them. */
 export interface Echoed {
   made: number;
@@ -121,6 +133,22 @@ interface Commands {
     };
     result: Opened;
   };
+  visits: {
+    order: {
+      address: string;
+      count: number;
+      /** Number of the first one: who comes twice with a number is the same user. */
+      first: number;
+      concurrency: number;
+      channel: string;
+      bytes: number;
+    };
+    result: Visited;
+  };
+  flood: {
+    order: { address: string; perSecond: number; seconds: number; concurrency: number };
+    result: Flooded;
+  };
   feed: {
     order: {
       group: string;
@@ -172,11 +200,11 @@ export class Load {
   }
 
   /** Starts it; `stop` must be called. */
-  static async start(access: { caFile: string; token: string }): Promise<Load> {
+  static async start(access: { caFile: string; token: string; secret?: string }): Promise<Load> {
     const program = await ensureBinary('gatewayload');
     const child = spawn(program, ['-ca', access.caFile, '-max', LIFETIME], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, TOKEN: access.token },
+      env: { ...process.env, TOKEN: access.token, TOKEN_SECRET: secretBytes(access.secret) },
     });
     return new Load(child);
   }
@@ -224,6 +252,11 @@ export class Load {
     this.#child.kill('SIGKILL');
     await closed;
   }
+}
+
+/** The generator takes it as hexadecimal: contestants sign with the bytes of its text. */
+function secretBytes(secret = ''): string {
+  return Buffer.from(secret).toString('hex');
 }
 
 /** Opening 20,000 connections, or an echo of all of them, says no time of its own: it takes minutes on a slow machine. */

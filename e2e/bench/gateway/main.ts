@@ -2,7 +2,7 @@
  * e2e/bench/gateway: the gateway on Bun and on Node beside the Centrifuge library for Go and plain `ws` on Node, one
  * server process each, by turns, with the same clients (a load generator in Go) and the same TLS 1.3 certificate.
  * Imports e2e/harness, e2e/binaries, e2e/tools and the gateway's test tools.
- * Run: node e2e/bench/gateway/main.ts memory | fanout | handshakes | throughput | storm | soak
+ * Run: node e2e/bench/gateway/main.ts memory | fanout | handshakes | throughput | storm | soak | churn | flood
  */
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -10,11 +10,15 @@ import { versions } from '../../binaries/catalog.ts';
 import { machineFacts, type Machine } from '../common/machine.ts';
 import { countList, countOf, writeResult } from '../common/result.ts';
 import type { Section } from '../common/section.ts';
+import { measureChurn } from './churn.ts';
 import { KINDS, NAMES, openStage, type Kind, type Stage } from './contestants.ts';
 import { measureFanout } from './fanout.ts';
+import { measureFlood } from './flood.ts';
 import { measureHandshakes } from './handshakes.ts';
 import { CURVES, measureMemory, mostConnections, type MemoryRun } from './memory.ts';
+import { churnSection } from './sections/churn.ts';
 import { fanoutSection } from './sections/fanout.ts';
+import { floodSection } from './sections/flood.ts';
 import { handshakesSection } from './sections/handshakes.ts';
 import { memorySection } from './sections/memory.ts';
 import type { GatewayResult } from './sections/result.ts';
@@ -214,6 +218,25 @@ const soak = command('soak', 'connections that come, talk and go', 1)
     measureAll({ name: 'soak', kinds: KINDS, measure: measureSoak, section: soakSection }, options),
   );
 
+/** What is asked of ours alone: its own metrics are a part of it. */
+const OURS = ['bun', 'node'] as const;
+
+const churn = command('churn', 'what is left of clients that came and went in every way', 1)
+  .option('--visits <n>', 'clients', countOf, 100_000)
+  .addHelpText('after', '\nQuick: --visits 2000 --only bun --out /tmp/churn.json')
+  .action((options: Common & { visits: number }) =>
+    measureAll({ name: 'churn', kinds: OURS, measure: measureChurn, section: churnSection }, options),
+  );
+
+const flood = command('flood', 'what clients notice of a flood of handshakes', 1)
+  .option('--rates <list>', 'connections a second that storm in, rising', countList, [200, 400, 800])
+  .option('--seconds <n>', 'seconds before, during and after each', countOf, 20)
+  .addHelpText('after', '\nQuick: --rates 200 --seconds 5 --only bun --out /tmp/flood.json')
+  .action((options: Common & { rates: number[]; seconds: number }) =>
+    measureAll({ name: 'flood', kinds: OURS, measure: measureFlood, section: floodSection }, options),
+  );
+
 const program = new Command('gateway').description('the gateway beside its peers');
-for (const one of [memory, fanout, handshakes, throughput, storm, soak]) program.addCommand(one);
+for (const one of [memory, fanout, handshakes, throughput, storm, soak, churn, flood])
+  program.addCommand(one);
 await program.parseAsync();

@@ -2,10 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ADMIN_PATH } from '@causeway/crds';
 import { waitFor } from '../../tools/index.ts';
+import { Exposition } from '../common/exposition.ts';
 import { usageOf } from '../common/process-usage.ts';
 import { NAMES } from './contestants.ts';
-import type { Contestant, Kind, Stage } from './contestants.ts';
+import type { Contestant, Group, Kind, Stage } from './contestants.ts';
 import { busyTicks, establishedAt } from './figures.ts';
 import { Load } from './load.ts';
 import type { Errors, Opened } from './load.ts';
@@ -39,8 +41,13 @@ export interface Cpu {
 const TICKS = 100;
 
 /** Starts a server and a load generator, warms both up, gives them to `work`, and ends them. */
-export async function withRig<T>(stage: Stage, kind: Kind, work: (rig: Rig) => Promise<T>): Promise<T> {
-  const contestant = await stage.contestant(kind);
+export async function withRig<T>(
+  stage: Stage,
+  kind: Kind,
+  work: (rig: Rig) => Promise<T>,
+  group?: Group,
+): Promise<T> {
+  const contestant = await stage.contestant(kind, group);
   try {
     await contestant.server.start();
     const load = await Load.start(stage);
@@ -55,6 +62,13 @@ export async function withRig<T>(stage: Stage, kind: Kind, work: (rig: Rig) => P
   } finally {
     await contestant.stop();
   }
+}
+
+/** What our server says of itself. Throws for others. */
+export async function metricsOf({ adminUrl, name }: Contestant): Promise<Exposition> {
+  if (adminUrl === undefined) throw new Error(`${name} has no metrics`);
+  const response = await fetch(adminUrl + ADMIN_PATH.metrics, { signal: AbortSignal.timeout(10_000) });
+  return new Exposition(await response.text());
 }
 
 /** The server's process. Throws when it does not run. */

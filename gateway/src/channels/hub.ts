@@ -92,6 +92,13 @@ export class Hub<F> {
     return this.#channels.size;
   }
 
+  /** Subscriptions to all of them. */
+  get subscriptions(): number {
+    let count = 0;
+    for (const { subscriptions } of this.#channels.values()) count += subscriptions.size;
+    return count;
+  }
+
   /**
    * Subscribes `receiver`, and reads the part of the stream that it asks for. Rejects when Redis cannot be reached;
    * then nothing is left. Undefined if {@link unsubscribe} was called meanwhile.

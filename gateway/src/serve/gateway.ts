@@ -14,7 +14,7 @@ import {
 } from '../delivery/index.ts';
 import type { Log } from '../log/index.ts';
 import { reason } from '../log/index.ts';
-import { createDrainMetrics, createMetrics } from '../metrics/index.ts';
+import { createDrainMetrics, createMetrics, showKept } from '../metrics/index.ts';
 import type { DrainSent, Metrics } from '../metrics/index.ts';
 import { Presence } from '../presence/index.ts';
 import { HttpMethods } from '../rpc/index.ts';
@@ -186,6 +186,7 @@ export class Gateway {
 
   /** Connects to Redis and Kafka, without waiting for them. */
   start(): void {
+    showKept(this.metrics.registry, () => this.#kept());
     this.#commands.start();
     this.#feedLink.start();
     this.#publications.start();
@@ -433,6 +434,15 @@ export class Gateway {
       'redis-commands': this.#commands.ready,
       'redis-feed': this.#feedLink.ready,
       kafka: this.#publications.ready,
+    };
+  }
+
+  #kept(): Record<string, number> {
+    return {
+      ...this.#server?.kept,
+      subscriptions: this.#hub.subscriptions,
+      presence_channels: this.#presence.channels,
+      user_buckets: this.limits.send.size,
     };
   }
 

@@ -184,6 +184,17 @@ export class ClientServer {
     return this.#carried;
   }
 
+  /** What is kept for clients, by what it is. */
+  get kept(): Record<'sockets' | 'arriving' | 'http2_connections' | 'sessions' | 'other_requests', number> {
+    return {
+      sockets: this.#seats.sockets,
+      arriving: this.#arriving.size,
+      http2_connections: this.#http2.size,
+      sessions: this.#sessions.size,
+      other_requests: this.#others.size,
+    };
+  }
+
   /** How many TLS handshakes are under way. */
   async handshakes(): Promise<number> {
     const sockets = await promisify<number>(this.#server.getConnections.bind(this.#server))();

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Machine } from '../../common/machine.ts';
+import type { ChurnRun, Remains } from '../churn.ts';
 import type { FanoutRun } from '../fanout.ts';
+import type { FloodPhase, FloodRun } from '../flood.ts';
 import type { HandshakeRun } from '../handshakes.ts';
 import type { MemoryRun } from '../memory.ts';
 import type { SoakRun } from '../soak.ts';
 import type { StormRun } from '../storm.ts';
 import type { ThroughputRun } from '../throughput.ts';
+import { churnSection } from './churn.ts';
 import { fanoutSection } from './fanout.ts';
+import { floodSection } from './flood.ts';
 import { handshakesSection } from './handshakes.ts';
 import { memorySection } from './memory.ts';
 import type { GatewayResult } from './result.ts';
@@ -59,6 +63,8 @@ it('a contestant that could not be measured is a shortfall, and the page can be 
     throughputSection,
     stormSection,
     soakSection,
+    churnSection,
+    floodSection,
   ]) {
     const { body, shortfalls } = section({ ...resultOf([]), failures });
     assert.match(shortfalls.join(), /Causeway on Bun, run 1: not measured \(it ended\)/);
@@ -196,5 +202,68 @@ it('a soak falls short of growth, of what stays open, and of visits that were no
   assert.match(
     shortfalls.join('\n'),
     /grew by 10 %[^]*1,000 visits fewer[^]*4 connections were open[^]*10 more/,
+  );
+});
+
+it('churn falls short of entries, heap, sockets and descriptors that stay, and of visits that fail', () => {
+  const remains = (bytes: number, more = 0): Remains => ({
+    kept: { subscriptions: more, user_buckets: 0 },
+    connections: 0,
+    channels: more,
+    presence: 0,
+    handshakes: 0,
+    files: 30 + more * 10,
+    rssMiB: 100,
+    heap: { bytes, objects: { TLSSocket: 1 + more * 10 }, handles: {} },
+  });
+  const kindOf = (failed: number) => ({ made: 100, failed, errors: {}, times: times(5) });
+  const runOf = (after: Remains, failed: number, slowReaders: number): ChurnRun => ({
+    contestant: BUN,
+    run: 1,
+    visits: 1_000,
+    seconds: 10,
+    kinds: { leaves: kindOf(failed), slow: kindOf(0) },
+    slowReaders,
+    cpuSeconds: { server: 1, load: 1 },
+    before: remains(20_000_000),
+    after,
+  });
+  assert.deepEqual(churnSection(resultOf([runOf(remains(20_010_000), 0, 100)])).shortfalls, []);
+  const { shortfalls } = churnSection(resultOf([runOf(remains(20_100_000, 1), 2, 99)]));
+  assert.match(
+    shortfalls.join('\n'),
+    /2 visits failed[^]*2 entries[^]*100 bytes of heap[^]*10 TLS sockets[^]*10 more descriptors[^]*1 slow readers/,
+  );
+});
+
+it('a flood falls short when those who are in wait, lose messages or their connection', () => {
+  const phase = (name: FloodPhase['phase'], p99: number, deliveries = 1_000): FloodPhase => ({
+    phase: name,
+    sent: 100,
+    failed: 0,
+    expected: 1_000,
+    deliveries,
+    acknowledged: times(p99),
+    delivered: times(p99),
+    cpu: { server: 1, backends: 1, load: 1, othersShare: 0 },
+  });
+  const runOf = (during: FloodPhase, lost: number, errors: Record<string, number>): FloodRun => ({
+    contestant: BUN,
+    run: 1,
+    perSecond: 400,
+    arrived: 4_000,
+    seconds: 10,
+    phases: [phase('before', 10), during, phase('after', 10)],
+    kinds: { silent: { made: 2_000, failed: 0, errors, times: times(5_000) } },
+    handshakes: { ok: 3_000 },
+    mostUnderWay: 20,
+    lost,
+  });
+  assert.deepEqual(floodSection(resultOf([runOf(phase('during', 60), 0, {})])).shortfalls, []);
+  const kept = { 'the server kept who said nothing': 3 };
+  const { shortfalls } = floodSection(resultOf([runOf(phase('during', 150, 990), 1, kept)]));
+  assert.match(
+    shortfalls.join('\n'),
+    /grows by 140 ms[^]*1 clients that were in[^]*10 messages were not delivered[^]*3 connections that said nothing/,
   );
 });

@@ -67,7 +67,7 @@ func (b *bench) arrive(address string, config *tls.Config) (bool, error) {
 		return false, err
 	}
 	defer c.close()
-	return w.conn.ConnectionState().DidResume, nil
+	return w.tls.ConnectionState().DidResume, nil
 }
 
 // churn connects, subscribes, echoes rounds messages of bytes and disconnects, perSecond times a second for seconds,

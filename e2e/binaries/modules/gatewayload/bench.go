@@ -13,6 +13,8 @@ import (
 type bench struct {
 	config *tls.Config
 	token  string
+	// secret signs tokens of further users; empty if there is none.
+	secret []byte
 	began  time.Time
 	groups map[string][]*member
 	// current is the load that deliveries count for.

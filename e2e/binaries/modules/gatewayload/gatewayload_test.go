@@ -65,3 +65,21 @@ func TestRunsOfNumbers(t *testing.T) {
 		t.Fatal(got)
 	}
 }
+
+func TestEachKindOfVisitorHasItsShare(t *testing.T) {
+	counts := make([]int, len(kinds))
+	for number := 1_000; number < 1_200; number++ {
+		counts[kindOf(number)]++
+	}
+	for index, kind := range kinds {
+		if counts[index] != kind.share {
+			t.Fatalf("%d of 200 visitors are of the kind %s", counts[index], kind.name)
+		}
+	}
+}
+
+func TestAHeaderBlockIsNotCompressed(t *testing.T) {
+	if got := headerBlock([]string{":a", "bc"}); !bytes.Equal(got, []byte("\x00\x02:a\x02bc")) {
+		t.Fatalf("%q", got)
+	}
+}

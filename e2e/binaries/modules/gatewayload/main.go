@@ -3,11 +3,13 @@
 //
 // It reads commands from standard input, one JSON object for each line, carries out one after the other, and writes
 // one line of JSON for each to standard output. It ends with its input, and in any case after -max. The token comes in
-// the environment as TOKEN: arguments can be seen by everyone on the machine.
+// the environment as TOKEN, and what to sign tokens of further users with, in hexadecimal, as TOKEN_SECRET: arguments can
+// be seen by everyone on the machine.
 package main
 
 import (
 	"bufio"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -18,7 +20,7 @@ import (
 	"time"
 )
 
-const version = "1.0.0"
+const version = "1.1.0"
 
 // Garbage is collected rarely: the memory of this process is not what is measured, its CPU takes from the server's.
 const gcPercent = 400
@@ -29,6 +31,7 @@ type command struct {
 	Group       string  `json:"group"`
 	Address     string  `json:"address"`
 	Count       int     `json:"count"`
+	First       int     `json:"first"`
 	Concurrency int     `json:"concurrency"`
 	Channel     string  `json:"channel"`
 	PerChannel  int     `json:"perChannel"`
@@ -67,6 +70,9 @@ func main() {
 	}
 	time.AfterFunc(*limit, func() { log.Fatalf("ended after %s", *limit) })
 	bench := newBench(config, os.Getenv("TOKEN"))
+	if bench.secret, err = hex.DecodeString(os.Getenv("TOKEN_SECRET")); err != nil {
+		log.Fatal("TOKEN_SECRET is not hexadecimal")
+	}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 1<<20)
 	out := json.NewEncoder(os.Stdout)
@@ -99,6 +105,8 @@ func (b *bench) carryOut(order command) (any, error) {
 		"publish":    b.publish,
 		"handshakes": b.handshakes,
 		"churn":      b.churn,
+		"visits":     b.visits,
+		"flood":      b.flood,
 		"feed":       b.startFeed,
 		"feed-stop":  b.stopFeed,
 		"await-back": b.awaitBack,

@@ -57,24 +57,25 @@ func clientConfig(caFile string) (*tls.Config, error) {
 	}, nil
 }
 
-// wire is a WebSocket over TLS. One goroutine reads; any may write.
+// wire is a WebSocket over TLS, on HTTP/1.1 or on a stream of HTTP/2. One goroutine reads; any may write.
 type wire struct {
-	conn    *tls.Conn
+	tls *tls.Conn
+	// conn is what frames go through: tls itself, or a stream in it.
+	conn    net.Conn
 	buffer  []byte
 	start   int
 	writing sync.Mutex
 	scratch []byte
 }
 
-// dial connects, and upgrades to WebSocket (RFC 6455, 4.1).
+// dial connects, and upgrades to WebSocket: RFC 6455, 4.1, or RFC 8441 if config asks for h2.
 func dial(address string, config *tls.Config) (*wire, error) {
-	source := net.IPv4(127, 0, 0, byte(2+nextSource.Add(1)%sources))
-	dialer := net.Dialer{Timeout: dialTimeout, LocalAddr: &net.TCPAddr{IP: source}, KeepAlive: -1}
-	plain, err := dialer.Dial("tcp", address)
+	plain, err := dialTCP(address)
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{conn: tls.Client(plain, config)}
+	conn := tls.Client(plain, config)
+	w := &wire{tls: conn, conn: conn}
 	if err := w.open(address); err != nil {
 		plain.Close()
 		return nil, err
@@ -82,13 +83,33 @@ func dial(address string, config *tls.Config) (*wire, error) {
 	return w, nil
 }
 
+func dialTCP(address string) (net.Conn, error) {
+	source := net.IPv4(127, 0, 0, byte(2+nextSource.Add(1)%sources))
+	dialer := net.Dialer{Timeout: dialTimeout, LocalAddr: &net.TCPAddr{IP: source}, KeepAlive: -1}
+	return dialer.Dial("tcp", address)
+}
+
 func (w *wire) open(address string) error {
-	if err := w.conn.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
+	if err := w.tls.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
 		return err
 	}
-	if err := w.conn.Handshake(); err != nil {
+	if err := w.tls.Handshake(); err != nil {
 		return err
 	}
+	var err error
+	if w.tls.ConnectionState().NegotiatedProtocol == "h2" {
+		w.conn, err = openStream(w.tls, address)
+	} else {
+		err = w.upgrade(address)
+	}
+	if err != nil {
+		return err
+	}
+	return w.tls.SetDeadline(time.Time{})
+}
+
+// upgrade asks for a WebSocket over HTTP/1.1.
+func (w *wire) upgrade(address string) error {
 	nonce := make([]byte, 16)
 	if _, err := rand.Read(nonce); err != nil {
 		return err
@@ -99,10 +120,7 @@ func (w *wire) open(address string) error {
 	if _, err := w.conn.Write([]byte(request)); err != nil {
 		return err
 	}
-	if err := w.readHead(key); err != nil {
-		return err
-	}
-	return w.conn.SetDeadline(time.Time{})
+	return w.readHead(key)
 }
 
 // readHead checks the answer to the upgrade, and keeps what came after it.
@@ -243,4 +261,13 @@ func (w *wire) close() {
 	w.conn.SetWriteDeadline(time.Now().Add(time.Second))
 	_ = w.write(opClose, []byte{0x03, 0xe8})
 	w.conn.Close()
+}
+
+// drop ends the TCP connection without a word on any level; reset: by RST instead of FIN.
+func (w *wire) drop(reset bool) {
+	plain := w.tls.NetConn()
+	if tcp, ok := plain.(*net.TCPConn); ok && reset {
+		_ = tcp.SetLinger(0)
+	}
+	plain.Close()
 }

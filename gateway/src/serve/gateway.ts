@@ -138,25 +138,8 @@ export class Gateway {
     });
     this.#presence = this.#createPresence(presence);
     this.#hub = this.#createHub(streams, feed);
-    const kafka = (role: string) => () =>
-      createKafka({ connection: config.kafka, clientId: `${parts.podName}-${role}`, log });
-    this.#publications = new KafkaLog({
-      kafka: kafka('publish'),
-      topics: config.kafka.topics.map(({ topic }) => topic),
-      log,
-      failed: (what) => this.#error(`kafka_${what}`),
-    });
-    this.#carrier = new Carrier({
-      kafka: kafka('carry'),
-      group: config.kafka.group,
-      namespaces: new Map(config.kafka.topics.map(({ name, topic }) => [topic, name])),
-      historySeconds: (topic) => historySecondsOf(config, topic),
-      streams,
-      tracer: parts.tracing,
-      log,
-      carried: (records, doubled) => this.#carried(records, doubled),
-      failed: (what) => this.#notCarried(what),
-    });
+    this.#publications = this.#createPublications();
+    this.#carrier = this.#createCarrier(streams);
     this.limits = this.#createLimits();
     this.#methods = this.#createMethods();
     this.#services = this.#createServices(streams);
@@ -298,6 +281,43 @@ export class Gateway {
       unixNow: () => Date.now(),
     };
     return new Hub(tracedHub(options, this.#parts.tracing));
+  }
+
+  #createPublications(): KafkaLog {
+    const { config, log } = this.#parts;
+    return new KafkaLog({
+      kafka: this.#kafka('publish'),
+      topics: config.kafka.topics.map(({ topic }) => topic),
+      log,
+      failed: (what) => this.#error(`kafka_${what}`),
+    });
+  }
+
+  #createCarrier(streams: RedisStreams): Carrier {
+    const { config, log, tracing } = this.#parts;
+    return new Carrier({
+      kafka: this.#kafka('carry'),
+      group: config.kafka.group,
+      namespaces: new Map(config.kafka.topics.map(({ name, topic }) => [topic, name])),
+      historySeconds: (topic) => historySecondsOf(config, topic),
+      streams,
+      tracer: tracing,
+      log,
+      carried: (records, doubled) => {
+        this.metrics.carried.inc(records);
+        this.metrics.drops.inc({ reason: 'doubled' }, doubled);
+      },
+      failed: (what) => {
+        if (what === 'record') this.metrics.drops.inc({ reason: 'bad_record' });
+        else this.#error(what === 'append' ? 'redis_append' : 'kafka_consume');
+      },
+    });
+  }
+
+  /** Makes a client for one purpose. */
+  #kafka(role: string): () => ReturnType<typeof createKafka> {
+    const { config, podName, log } = this.#parts;
+    return () => createKafka({ connection: config.kafka, clientId: `${podName}-${role}`, log });
   }
 
   #createPresence(store: RedisPresence): Presence {
@@ -444,16 +464,6 @@ export class Gateway {
       presence_channels: this.#presence.channels,
       user_buckets: this.limits.send.size,
     };
-  }
-
-  #carried(records: number, doubled: number): void {
-    this.metrics.carried.inc(records);
-    this.metrics.drops.inc({ reason: 'doubled' }, doubled);
-  }
-
-  #notCarried(what: 'consume' | 'append' | 'record'): void {
-    if (what === 'record') this.metrics.drops.inc({ reason: 'bad_record' });
-    else this.#error(what === 'append' ? 'redis_append' : 'kafka_consume');
   }
 
   #error(kind: string): void {

@@ -8,11 +8,13 @@ import { usageOf } from '../common/process-usage.ts';
 import type { Group, Kind, Stage } from './contestants.ts';
 import { timesOf, type Times } from './figures.ts';
 import type { Heap } from './heap-probe.ts';
-import { Load, type Errors } from './load.ts';
+import { Load, type Errors, type Measured, type Visited } from './load.ts';
 import { announce, metricsOf, withRig, type Rig } from './rig.ts';
 
 /** Visitors that are there at once, but for those who read slowly. */
 const AT_ONCE = 64;
+/** Visits of one command: a command of the load generator has minutes, and not longer. */
+const BATCH = 5_000;
 const VISIT = { channel: 'chat:visit-%d', bytes: 256, concurrency: AT_ONCE };
 /** Visitors before the first look, as a share of all: code is compiled, and pools have the size that they keep. */
 const WARM_SHARE = 0.2;
@@ -109,30 +111,50 @@ async function churn(
     await load.run('visits', { address, first: 0, count: warm, ...VISIT });
     const before = await remains(rig, heapFile);
     const [cpu, slow] = [usageOf(rig.pid).cpuSeconds, await slowReaders(rig)];
-    const { result, cpuSeconds } = await load.run('visits', {
-      address,
-      first: warm,
-      count: visits,
-      ...VISIT,
-    });
+    const batches: Measured<Visited>[] = [];
+    for (let first = warm; first < warm + visits; first += BATCH) {
+      const count = Math.min(BATCH, warm + visits - first);
+      batches.push(await load.run('visits', { address, first, count, ...VISIT }));
+    }
     const server = usageOf(rig.pid).cpuSeconds - cpu;
     const after = await remains(rig, heapFile);
-    const kinds = Object.entries(result.kinds).map(([name, { made, failed, errors, times }]) => [
-      name,
-      { made, failed, errors, times: timesOf(times) },
-    ]);
     return {
       visits,
-      seconds: result.seconds,
-      kinds: Object.fromEntries(kinds) as Record<string, ChurnKind>,
+      seconds: batches.reduce((sum, { result }) => sum + result.seconds, 0),
+      kinds: together(batches.map(({ result }) => result)),
       slowReaders: (await slowReaders(rig)) - slow,
-      cpuSeconds: { server, load: cpuSeconds },
+      cpuSeconds: { server, load: batches.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0) },
       before,
       after,
     };
   } finally {
     await load.stop();
   }
+}
+
+/** All batches by kind. */
+function together(batches: readonly Visited[]): Record<string, ChurnKind> {
+  const kinds = Map.groupBy(
+    batches.flatMap((batch) => Object.entries(batch.kinds)),
+    ([name]) => name,
+  );
+  const sums = [...kinds].map(([name, parts]): [string, ChurnKind] => {
+    const all = parts.map(([, opened]) => opened);
+    const errors: Errors = {};
+    for (const [text, count] of all.flatMap((one) => Object.entries(one.errors))) {
+      errors[text] = (errors[text] ?? 0) + count;
+    }
+    return [
+      name,
+      {
+        made: all.reduce((sum, { made }) => sum + made, 0),
+        failed: all.reduce((sum, one) => sum + one.failed, 0),
+        errors,
+        times: timesOf(all.flatMap(({ times }) => times).toSorted(([a], [b]) => a - b)),
+      },
+    ];
+  });
+  return Object.fromEntries(sums);
 }
 
 async function slowReaders({ contestant }: Rig): Promise<number> {

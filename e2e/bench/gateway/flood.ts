@@ -13,7 +13,7 @@ const WARM_SECONDS = 3;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Connections of the flood that may be open at once. */
 const MOST_OPEN = 10_000;
-const LOOK_MS = 200;
+const LOOK_MS = 500;
 
 /** Messages among those who are in, for some seconds. */
 export interface FloodPhase {

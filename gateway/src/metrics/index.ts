@@ -1,5 +1,6 @@
 /** gateway/src/metrics: what the gateway counts, in Prometheus' terms. Imports only prom-client. */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { showProcess } from './process.ts';
 
 export { countSpans } from './spans.ts';
 export { createLimitsMetrics } from './limits.ts';
@@ -56,7 +57,7 @@ export interface Metrics {
 /** Makes the metrics, on a registry of their own. */
 export function createMetrics(sources: GaugeSources): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  showProcess(registry);
   const registers = [registry];
   const gauge = (name: string, help: string, value: () => number | Promise<number>): Gauge =>
     new Gauge({

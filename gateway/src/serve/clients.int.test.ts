@@ -140,6 +140,15 @@ for (const runtime of RUNTIMES) {
         (await gateway.metric(`causeway_gateway_${name}`)) === 0;
       await waitFor('no connections', () => left('connections'));
       await waitFor('no channels', () => left('channels'));
+      await waitFor('nothing kept', () => left('kept'));
+    });
+
+    it('do not wait for a look at the heap when metrics are asked for', EACH, async () => {
+      const { body } = await (await start()).admin('/metrics');
+      assert.match(body, /^process_resident_memory_bytes \d/m);
+      assert.match(body, /^nodejs_heap_size_used_bytes \d/m);
+      // Node has them at hand.
+      assert.equal(body.includes('nodejs_heap_space_size_total_bytes'), runtime === 'node');
     });
 
     it("get errors with the protocol's numbers", EACH, async () => {

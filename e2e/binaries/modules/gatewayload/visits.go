@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,8 @@ const (
 	slowPause = 4500 * time.Millisecond
 	// How long a server may take to end a connection that it should.
 	endTimeout = 20 * time.Second
+	// How often a slow reader tries to be noticed.
+	slowAttempts = 5
 	// A slow reader's own publication, and how often it asks for it: more than a server keeps for a client.
 	slowBytes    = 30_000
 	slowRequests = 150
@@ -184,48 +187,80 @@ func (v *visitor) http2() error {
 
 func (v *visitor) slow() error {
 	back, goOn := make(chan struct{}, 1), make(chan struct{})
-	// The goroutine that reads stops at its own publication.
+	// At each publication of its own the goroutine that reads stops until it may go on.
 	c, err := v.subscribed(v.bench.config, func(line []byte) {
-		signal(back)(line)
-		<-goOn
+		if _, ok := readStamp(line); ok {
+			back <- struct{}{}
+			<-goOn
+		}
 	})
 	if err != nil {
-		close(goOn)
 		return err
 	}
 	defer c.close()
-	err = v.echo(c, slowBytes, back)
-	if err == nil {
-		for range slowRequests {
-			c.start(`"history":{"channel":"`+v.channel+`","limit":1}`, func(*reply, error) {})
+	defer close(goOn)
+	for range slowAttempts {
+		if err := v.echo(c, slowBytes, back); err != nil {
+			return err
 		}
-		time.Sleep(slowPause)
+		if ended, err := v.askAndPause(c, goOn); ended || err != nil {
+			return err
+		}
 	}
-	close(goOn)
-	if err != nil {
-		return err
+	return errors.New("the server kept a slow reader")
+}
+
+// askAndPause asks for much, reads nothing for a while, and then all. It says whether the server has ended the
+// connection; a server that was too busy to answer meanwhile has not noticed, and has answered everything.
+func (v *visitor) askAndPause(c *client, goOn chan<- struct{}) (ended bool, err error) {
+	var answers atomic.Int64
+	answered := make(chan struct{})
+	for range slowRequests {
+		c.start(`"history":{"channel":"`+v.channel+`","limit":1}`, func(*reply, error) {
+			if answers.Add(1) == slowRequests {
+				close(answered)
+			}
+		})
+	}
+	time.Sleep(slowPause)
+	select {
+	case goOn <- struct{}{}:
+	case <-c.done:
+		return true, nil
 	}
 	select {
 	case <-c.done:
-		return nil
+		return true, nil
+	case <-answered:
 	case <-time.After(endTimeout):
-		return errors.New("the server kept a slow reader")
+		return false, errors.New("neither answered nor ended")
+	}
+	// The end of a connection answers what is open, too.
+	select {
+	case <-c.done:
+		return true, nil
+	case <-time.After(time.Second):
+		return false, nil
 	}
 }
 
-// echo publishes to its own channel, and waits until that has come back.
+// echo publishes to its own channel, and waits until that has come back. Not for its acknowledgement: whoever stops
+// reading at the publication may have stopped before it.
 func (v *visitor) echo(c *client, size int, back <-chan struct{}) error {
 	message := stamp{due: v.bench.now(), number: uint64(v.number)}.message(size)
-	if _, err := c.call(publishMembers(v.channel, message)); err != nil {
-		return err
-	}
+	failed := make(chan error, 1)
+	c.start(publishMembers(v.channel, message), func(_ *reply, err error) {
+		if err != nil {
+			failed <- err
+		}
+	})
 	timer := time.NewTimer(replyTimeout)
 	defer timer.Stop()
 	select {
 	case <-back:
 		return nil
-	case <-c.done:
-		return errors.New("closed while it waited")
+	case err := <-failed:
+		return err
 	case <-timer.C:
 		return errors.New("the message did not come back")
 	}

@@ -9,6 +9,7 @@ import { IDEMPOTENCY_HEADER, IDEMPOTENCY_WINDOW_MS, onceOf } from './once.ts';
 import { endSpans, traceparentIn } from './record-tracer.ts';
 import type { CarrySpan, RecordTracer } from './record-tracer.ts';
 import type { Append, AppendOutcome, Note } from './redis-streams.ts';
+import { OverdueError, within } from './within.ts';
 
 /** Records in one pipeline to Redis. */
 const CHUNK = 500;
@@ -16,6 +17,12 @@ const RETRY_MS = 200;
 const RESTART_MS = 1_000;
 /** How often it is asked whether Redis still has what was put there, and whether missing topics have come. */
 const VERIFY_MS = 3_000;
+/** After this time a call of kafkajs counts as failed: longer than its own time-out. */
+const CALL_MS = 10_000;
+/** Leaving the group may take this long; after that others learn of it by the session's time-out. */
+const LEAVE_MS = 3_000;
+/** A member that had no contact with its group for this long is given up: longer than a rebalance takes. */
+const DEAF_MS = 20_000;
 /** After so many looks in a row at which Kafka's log ended before what Redis has, it is another log. */
 const STRIKES = 3;
 /** How much further back than its history a topic is read for idempotency keys. Clocks of writers may differ by a minute. */
@@ -73,6 +80,10 @@ export class Carrier {
   readonly #sources = new Map<string, Source>();
   #assignment = 0;
   #placed: Promise<void> = Promise.resolve();
+  /** When the group last answered, monotonic milliseconds. */
+  #heardAt = 0;
+  /** Ends the consumer of now. */
+  #crash: (why: unknown) => void = () => undefined;
   #consumer: Consumer | undefined;
   #admin: Admin | undefined;
   #main: Promise<void> = Promise.resolve();
@@ -115,7 +126,7 @@ export class Carrier {
     const kafka = this.#options.kafka();
     const admin = kafka.admin({ retry: { retries: 2, initialRetryTime: 100 } });
     this.#admin = admin;
-    await admin.connect();
+    await within(CALL_MS, 'connect', admin.connect());
     const topics = await this.#existingTopics(admin);
     if (topics.length === 0) throw new Error('none of the topics is there yet');
     const consumer = kafka.consumer({
@@ -131,25 +142,35 @@ export class Carrier {
     this.#consumer = consumer;
     const crashed = new Promise<never>((_, reject) => {
       consumer.on('consumer.crash', ({ payload }) => reject(payload.error));
+      this.#crash = reject;
     });
     crashed.catch(() => undefined);
-    consumer.on('consumer.group_join', ({ payload }) => this.#assigned(payload.memberAssignment));
-    await consumer.connect();
-    await consumer.subscribe({ topics, fromBeginning: true });
-    await consumer.run({
+    consumer.on('consumer.group_join', ({ payload }) => {
+      this.#heardAt = performance.now();
+      this.#assigned(payload.memberAssignment);
+    });
+    consumer.on('consumer.heartbeat', () => (this.#heardAt = performance.now()));
+    this.#heardAt = performance.now();
+    await within(CALL_MS, 'connect', consumer.connect());
+    await within(CALL_MS, 'subscribe', consumer.subscribe({ topics, fromBeginning: true }));
+    const running = consumer.run({
       autoCommitInterval: 1_000,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: 8,
-      eachBatch: (payload) => this.#carry(payload),
+      // One that was given up may still have a batch: it is the next one's affair.
+      eachBatch: async (payload) => (this.#consumer === consumer ? this.#carry(payload) : undefined),
     });
+    // Joining the group may take long; the carrier may be stopped meanwhile.
+    running.catch(this.#crash);
     await Promise.race([crashed, this.#watch(admin, topics.length)]);
   }
 
-  /** Ends when the carrier is stopped, or when a topic that was missing has come. */
+  /** Ends when the carrier is stopped, or when a topic that was missing has come. Rejects when the group is silent. */
   async #watch(admin: Admin, subscribed: number): Promise<void> {
     for (;;) {
       await delay(VERIFY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       if (this.#stop.signal.aborted) return;
+      if (performance.now() - this.#heardAt > DEAF_MS) throw new Error('no contact with the group');
       await this.#verify();
       if (
         subscribed < this.#options.namespaces.size &&
@@ -160,8 +181,18 @@ export class Carrier {
   }
 
   async #existingTopics(admin: Admin): Promise<string[]> {
-    const existing = new Set(await admin.listTopics());
+    const existing = new Set(await within(CALL_MS, 'topics', admin.listTopics()));
     return [...this.#options.namespaces.keys()].filter((topic) => existing.has(topic));
+  }
+
+  /** A client that does not answer in time may never do so again: then all of them are made anew. */
+  async #ask<T>(what: string, call: Promise<T>): Promise<T> {
+    try {
+      return await within(CALL_MS, what, call);
+    } catch (error) {
+      if (error instanceof OverdueError) this.#crash(error);
+      throw error;
+    }
   }
 
   async #disconnect(): Promise<void> {
@@ -170,7 +201,11 @@ export class Carrier {
     this.#admin = undefined;
     this.#assignment += 1;
     this.#sources.clear();
-    const ends = await Promise.allSettled([consumer?.disconnect(), admin?.disconnect()]);
+    const ends = await Promise.allSettled(
+      [consumer, admin]
+        .filter((client) => client !== undefined)
+        .map((client) => within(LEAVE_MS, 'disconnect', client.disconnect())),
+    );
     for (const end of ends) {
       if (end.status === 'rejected') this.#options.log.debug('disconnecting', { reason: reason(end.reason) });
     }
@@ -219,9 +254,10 @@ export class Carrier {
     const admin = this.#admin;
     if (!admin) throw new Error('not connected to Kafka');
     const since = Date.now() - this.#options.historySeconds(topic) * 1_000;
-    const starts = await admin.fetchTopicOffsetsByTimestamp(topic, since);
-    const keyStarts = await admin.fetchTopicOffsetsByTimestamp(topic, since - KEYS_BEFORE_MS);
-    const ends = await admin.fetchTopicOffsets(topic);
+    const starts = await this.#ask('offsets', admin.fetchTopicOffsetsByTimestamp(topic, since));
+    const before = admin.fetchTopicOffsetsByTimestamp(topic, since - KEYS_BEFORE_MS);
+    const keyStarts = await this.#ask('offsets', before);
+    const ends = await this.#ask('offsets', admin.fetchTopicOffsets(topic));
     const start = Number(starts.find((entry) => entry.partition === partition)?.offset);
     const keyStart = Number(keyStarts.find((entry) => entry.partition === partition)?.offset);
     const end = Number(ends.find((entry) => entry.partition === partition)?.high);
@@ -272,7 +308,10 @@ export class Carrier {
     if (!admin) return;
     for (const topic of new Set(sources.map((source) => source.topic))) {
       const ends = new Map(
-        (await admin.fetchTopicOffsets(topic)).map((entry) => [entry.partition, Number(entry.high)]),
+        (await this.#ask('offsets', admin.fetchTopicOffsets(topic))).map((entry) => [
+          entry.partition,
+          Number(entry.high),
+        ]),
       );
       for (const [index, source] of sources.entries()) {
         if (source.topic !== topic) continue;

@@ -7,6 +7,7 @@ import type { KafkaConfig, LogEntry, SASLOptions } from 'kafkajs';
 import { SECRET_KEY } from '@causeway/crds';
 import type { KafkaConnectionConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
+import { breakWhenSilent } from './kafka-silence.ts';
 import { mendKafkaTimers } from './kafkajs-timers.ts';
 
 /** What a Kafka client is made from. */
@@ -46,7 +47,8 @@ type SocketFactory = NonNullable<KafkaConfig['socketFactory']>;
 
 /**
  * Sockets as kafkajs makes them itself, but each with the certificates that the mounted files have when it is made: a
- * client lives for as long as its connections go well, and it connects to further brokers all the time.
+ * client lives for as long as its connections go well, and it connects to further brokers all the time. And a dead
+ * connection is broken, which kafkajs would not do.
  */
 export function socketsWith(dir: string | undefined): SocketFactory {
   return ({ host, port, ssl, onConnect }) => {
@@ -56,6 +58,7 @@ export function socketsWith(dir: string | undefined): SocketFactory {
       ? connectTls({ host, port, ...name, ...ssl, ...certificatesIn(dir) }, onConnect)
       : connect({ host, port }, onConnect);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    breakWhenSilent(socket);
     return socket;
   };
 }

@@ -6,6 +6,7 @@ import { BackendAwayError } from './away.ts';
 import { Lane } from './lane.ts';
 import type { LaneRecord } from './lane.ts';
 import type { PublicationLog, RecordHeaders } from './publication-log.ts';
+import { within } from './within.ts';
 
 /** All records that wait, of all lanes. */
 const MAX_PENDING_RECORDS = 10_000;
@@ -16,6 +17,8 @@ const EXPIRE_EVERY_MS = 200;
 /** How soon new partitions are used, and how often an unreachable Kafka is asked. */
 const METADATA_EVERY_MS = 10_000;
 const METADATA_RETRY_MS = 500;
+/** After this time a call of kafkajs counts as failed: longer than all its own time-outs of one attempt. */
+const CALL_MS = 8_000;
 
 const choosePartition = Partitioners.DefaultPartitioner();
 
@@ -132,7 +135,8 @@ export class KafkaLog implements PublicationLog {
         partition,
         ...(headers && { headers }),
       }));
-      const answers = await producer.send({ topic, acks: -1, timeout: 5_000, messages });
+      const sent = producer.send({ topic, acks: -1, timeout: 5_000, messages });
+      const answers = await within(CALL_MS, 'send', sent);
       if (!answers.some((answer) => answer.partition === partition && answer.errorCode === 0)) {
         throw new Error(`no answer for ${topic}/${partition}`);
       }
@@ -166,8 +170,20 @@ export class KafkaLog implements PublicationLog {
       createPartitioner: Partitioners.DefaultPartitioner,
       retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 6 },
     });
-    await producer.connect();
-    return producer;
+    try {
+      await within(CALL_MS, 'connect', producer.connect());
+      return producer;
+    } catch (error) {
+      this.#leave(producer);
+      throw error;
+    }
+  }
+
+  /** Does not wait: what it leaves is of no more use. */
+  #leave(producer: Producer): void {
+    producer
+      .disconnect()
+      .catch((error: unknown) => this.#options.log.debug('old producer', { reason: reason(error) }));
   }
 
   #retire(generation: Generation): void {
@@ -177,9 +193,11 @@ export class KafkaLog implements PublicationLog {
 
   #release(generation: Generation): void {
     if (!generation.retired || generation.users > 0) return;
-    generation.connected
-      .then((producer) => producer.disconnect())
-      .catch((error: unknown) => this.#options.log.debug('old producer', { reason: reason(error) }));
+    // Where it never connected, there is nothing to leave.
+    generation.connected.then(
+      (producer) => this.#leave(producer),
+      () => undefined,
+    );
   }
 
   async #refreshMetadata(): Promise<void> {
@@ -203,7 +221,7 @@ export class KafkaLog implements PublicationLog {
     if (this.#admin) return this.#admin;
     const kafka = this.#options.kafka();
     const admin = kafka.admin({ retry: { retries: 1, initialRetryTime: 100 } });
-    await admin.connect();
+    await within(CALL_MS, 'connect', admin.connect());
     this.#admin = admin;
     return admin;
   }
@@ -211,7 +229,8 @@ export class KafkaLog implements PublicationLog {
   /** One topic at a time: one that is missing must not hide the others. */
   async #refreshTopic(admin: Admin, name: string): Promise<boolean> {
     try {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+      const read = admin.fetchTopicMetadata({ topics: [name] });
+      const { topics } = await within(CALL_MS, 'metadata', read);
       const partitions = topics[0]?.partitions ?? [];
       if (partitions.length > 0) this.#partitions.set(name, partitions);
       return partitions.length > 0;

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { breakWhenSilent } from './kafka-silence.ts';
+
+const LIMITS = { answerMs: 60, groupMs: 300 };
+const [METADATA, JOIN_GROUP] = [3, 11];
+
+/** The begin of a request, which is all that is looked at. */
+function request(apiKey: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeInt32BE(4);
+  bytes.writeInt16BE(apiKey, 4);
+  return bytes;
+}
+
+describe('a connection to Kafka', { timeout: 10_000 }, () => {
+  let server: Server;
+  let answers = true;
+  const accepted = new Set<Socket>();
+
+  before(async () => {
+    server = createServer((socket) => {
+      accepted.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => accepted.delete(socket));
+      socket.on('data', () => answers && socket.write('answer'));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  after(() => server.close());
+
+  /** `ended`: milliseconds until it broke. */
+  const open = async (): Promise<{ socket: Socket; ended: Promise<[number, string]> }> => {
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    breakWhenSilent(socket, LIMITS);
+    socket.resume();
+    await Promise.all([once(socket, 'connect'), once(server, 'connection')]);
+    const began = performance.now();
+    const ended = once(socket, 'error').then(([error]): [number, string] => [
+      performance.now() - began,
+      (error as Error).message,
+    ]);
+    return { socket, ended };
+  };
+
+  it('breaks when an answer is overdue', async () => {
+    answers = false;
+    const { socket, ended } = await open();
+    socket.write(request(METADATA));
+    const [ms, why] = await ended;
+    assert.ok(ms < LIMITS.groupMs, `after ${ms} ms`);
+    assert.equal(why, 'Kafka has not answered for 60 ms');
+  });
+
+  it('waits longer for an answer that waits for others', async () => {
+    answers = false;
+    const { socket, ended } = await open();
+    socket.write(request(JOIN_GROUP));
+    const [ms, why] = await ended;
+    assert.ok(ms >= LIMITS.groupMs - 5, `after ${ms} ms`);
+    assert.equal(why, 'Kafka has not answered for 300 ms');
+  });
+
+  it('says so when a request came too late: when the other side had closed it, or it was closed', async () => {
+    for (const event of ['end', 'close']) {
+      const { socket, ended } = await open();
+      socket.once(event, () => socket.write(request(METADATA)));
+      for (const one of accepted) one.end();
+      const [ms, why] = await ended;
+      assert.ok(ms < LIMITS.answerMs, `after ${ms} ms`);
+      assert.equal(why, 'closed before Kafka answered', event);
+    }
+  });
+
+  it('stays while all is answered, and while nothing is asked', async () => {
+    answers = true;
+    const { socket, ended } = await open();
+    const broken = Promise.race([ended, delay(5 * LIMITS.answerMs, 'whole')]);
+    for (let i = 0; i < 3; i += 1) {
+      socket.write(request(METADATA));
+      await once(socket, 'data');
+    }
+    assert.equal(await broken, 'whole');
+    socket.destroy();
+  });
+});

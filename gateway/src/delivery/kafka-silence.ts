@@ -1,0 +1,59 @@
+import type { Socket } from 'node:net';
+
+/** How long a connection to Kafka may owe an answer, milliseconds. */
+export interface SilenceLimits {
+  /** To most requests. Kafka answers at once, but for those that wait: Produce 5 s at most, Fetch 1 s (our settings). */
+  answerMs: number;
+  /** To those that wait for other members of a group. Longer than the time-out of a rebalance. */
+  groupMs: number;
+}
+
+export const SILENCE: SilenceLimits = { answerMs: 6_000, groupMs: 16_000 };
+
+/** API keys of requests that wait for other members of a group: JoinGroup, SyncGroup (Kafka protocol guide). */
+const GROUP_REQUESTS: ReadonlySet<number> = new Set([11, 14]);
+
+/**
+ * Makes an error of what kafkajs 2.2.4 does not notice:
+ *
+ * - An answer is overdue: the other side is gone, and the network says nothing of it. kafkajs gives up the request but
+ *   keeps the connection, and sends each repetition into the same void. Publishing was away for more than a minute,
+ *   until its retries were used up.
+ * - A request was written in the turn in which the other side closed the connection, or later. kafkajs has rejected
+ *   what was under way by then and stopped its timer, and waits for the answer for ever.
+ *
+ * To be called before anything is written. Counts on kafkajs' writing each request with one call.
+ */
+export function breakWhenSilent(socket: Socket, limits: SilenceLimits = SILENCE): void {
+  let timer: NodeJS.Timeout | undefined;
+  const settled = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+  };
+  const closed = (): boolean => socket.emit('error', new Error('closed before Kafka answered'));
+  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+  const watched = (...args: unknown[]): boolean => {
+    if (socket.destroyed) {
+      process.nextTick(closed);
+      return false;
+    }
+    const limit = isForGroup(args[0]) ? limits.groupMs : limits.answerMs;
+    timer ??= setTimeout(() => socket.destroy(new Error(`Kafka has not answered for ${limit} ms`)), limit);
+    return write(...args);
+  };
+  socket.write = watched;
+  // With the last two kafkajs rejects all that is under way.
+  for (const event of ['data', 'end', 'error']) socket.on(event, settled);
+  // Node puts a function of its own there when the other side has closed.
+  socket.on('end', () => (socket.write = watched));
+  socket.on('close', () => {
+    const isOwed = timer !== undefined;
+    settled();
+    if (isOwed) closed();
+  });
+}
+
+/** A request begins with its size, four bytes, and its API key, two. */
+function isForGroup(request: unknown): boolean {
+  return Buffer.isBuffer(request) && request.length >= 6 && GROUP_REQUESTS.has(request.readInt16BE(4));
+}

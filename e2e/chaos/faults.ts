@@ -57,10 +57,19 @@ const DEEDS: Record<FaultKind, Deed> = {
   'gateway-freeze': (stage, { on, forMs }) => freeze(placeAt(stage, on).gateway?.pid, forMs),
   'kafka-cut': (stage, { on, forMs }) => network(placeAt(stage, on).kafka, 'cut', forMs),
   'kafka-stall': (stage, { on, forMs }) => network(placeAt(stage, on).kafka, 'stall', forMs),
+  'kafka-lose': async (stage, { on }) => {
+    for (const proxy of placeAt(stage, on).kafka) proxy.lose();
+  },
   'redis-cut': (stage, { on, forMs }) => network([placeAt(stage, on).redis], 'cut', forMs),
   'redis-stall': (stage, { on, forMs }) => network([placeAt(stage, on).redis], 'stall', forMs),
+  'redis-lose': async (stage, { on }) => {
+    for (const proxy of [placeAt(stage, on).redis]) proxy.lose();
+  },
   'clients-cut': (stage, { on, forMs }) => network([placeAt(stage, on).front], 'cut', forMs),
   'clients-stall': (stage, { on, forMs }) => network([placeAt(stage, on).front], 'stall', forMs),
+  'clients-lose': async (stage, { on }) => {
+    for (const proxy of [placeAt(stage, on).front]) proxy.lose();
+  },
   rebalance: ({ world }, { forMs }) => rebalance(world, forMs),
   storm: async ({ world }) => {
     for (const { front } of world.places) front.reset();

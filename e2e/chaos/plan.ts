@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 
-/** What can be done to a platform. `freeze` is SIGSTOP; a `stall` loses all packets and tells nobody. */
+/**
+ * What can be done to a platform. `freeze` is SIGSTOP; a `stall` loses all packets for a
+ * while, and `lose` those of the connections that there are for good, and nobody is told.
+ */
 export const FAULTS = [
   'kafka-kill',
   'kafka-freeze',
@@ -13,10 +16,13 @@ export const FAULTS = [
   'gateway-freeze',
   'kafka-cut',
   'kafka-stall',
+  'kafka-lose',
   'redis-cut',
   'redis-stall',
+  'redis-lose',
   'clients-cut',
   'clients-stall',
+  'clients-lose',
   'rebalance',
   'storm',
   'leave',
@@ -94,7 +100,7 @@ export function planOf(
 
 function placeOf(kind: FaultKind, on: number, sizes: Sizes): { name: string; on: number } {
   const [thing = '', way = ''] = kind.split('-');
-  const isNetwork = way === 'cut' || way === 'stall';
+  const isNetwork = way === 'cut' || way === 'stall' || way === 'lose';
   if (isNetwork) return { name: `${thing}/${on % sizes.gateways}`, on: on % sizes.gateways };
   if (thing === 'kafka') return { name: `broker/${on % sizes.brokers}`, on: on % sizes.brokers };
   if (thing === 'redis') return { name: 'redis', on: 0 };

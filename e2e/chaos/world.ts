@@ -122,7 +122,12 @@ export class Place {
     return waitFor(
       'gateway ready',
       async () => (await this.#gateway?.admin(ADMIN_PATH.readyz))?.status === 200,
-      { timeoutMs: 60_000 },
+      {
+        timeoutMs: 60_000,
+        check: () => {
+          if (this.#gateway?.ended) throw new Error('a gateway ended by itself');
+        },
+      },
     );
   }
 

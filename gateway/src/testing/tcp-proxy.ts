@@ -11,6 +11,8 @@ export interface TcpProxy {
    * meanwhile is forwarded after {@link restore}, as TCP does after packets were lost.
    */
   stall(): void;
+  /** The connections that there are carry nothing any more, and nobody is told; new ones are forwarded. */
+  lose(): void;
   /** Breaks all connections that there are. */
   reset(): void;
   /** Forwards again. */
@@ -52,6 +54,9 @@ export async function startTcpProxy(port: number | (() => number)): Promise<TcpP
       mode = 'stalled';
       for (const pair of pairs) pair.part();
     },
+    lose() {
+      for (const pair of pairs) pair.lose();
+    },
     restore() {
       const before = mode;
       mode = 'open';
@@ -68,6 +73,7 @@ export async function startTcpProxy(port: number | (() => number)): Promise<TcpP
 class Pair {
   readonly #inner: Socket;
   readonly #outer: Socket;
+  #isLost = false;
 
   constructor(inner: Socket, outer: Socket) {
     this.#inner = inner;
@@ -78,6 +84,7 @@ class Pair {
   }
 
   join(): void {
+    if (this.#isLost) return;
     this.#inner.pipe(this.#outer).pipe(this.#inner);
   }
 
@@ -89,6 +96,11 @@ class Pair {
       from.unpipe(to);
       from.pause();
     }
+  }
+
+  lose(): void {
+    this.#isLost = true;
+    this.part();
   }
 
   reset(): void {

@@ -50,7 +50,7 @@ export async function run(
   const history = new History();
   const complaints: string[] = [];
   const world = await startWorld(servers, runtimes);
-  const cast = await Cast.enter(world, history);
+  const cast = await Cast.enter(world, history, (what) => void complaints.push(what));
   const sizes = {
     brokers: servers.backends.kafka.brokers.length,
     gateways: world.places.length,
@@ -147,7 +147,8 @@ class Cast {
     ];
   }
 
-  static async enter(world: World, history: History): Promise<Cast> {
+  /** `gaveUp`: an SDK was told to stay away, which nobody here has deserved. */
+  static async enter(world: World, history: History, gaveUp: (what: string) => void): Promise<Cast> {
     const forms = ['json', 'protobuf', 'json', 'json', 'protobuf'] as const;
     const clients = await Promise.all(
       forms.map((form, index) =>
@@ -159,6 +160,11 @@ class Cast {
         }),
       ),
     );
+    for (const [index, client] of clients.entries())
+      client.on('disconnected', ({ code, reason }) => {
+        // 0: we told it to leave.
+        if (code !== 0) gaveUp(`the SDK of client ${index} was told to stay away: ${code} ${reason}`);
+      });
     const cast = new Cast(world, history, clients);
     for (const one of cast.subscribers) if (one instanceof BareSubscriber) await one.begin();
     cast.#publishers = [3, 4].map((index) => {

@@ -112,6 +112,7 @@ export class Place {
         config.kafka.brokers = kafka.map(({ port }) => `127.0.0.1:${port}`);
         config.redis.url = `redis://127.0.0.1:${redis.port}`;
         config.heartbeat = { ...HEARTBEAT };
+        // Shorter than some faults: whoever is slow to connect must come back.
         config.connectTimeoutMs = 2_000;
         config.drain = { perSecond: 20, timeoutMs: 2_000, noticeMs: 100 };
       },

@@ -39,11 +39,15 @@ export const DISCONNECT = {
   expired: { code: 3005, reason: 'connection expired' },
   slow: { code: 3008, reason: 'slow' },
   insufficientState: { code: 3010, reason: 'insufficient state' },
+  /**
+   * It has not connected in time. Centrifuge says 3502 for this, after which SDKs never come back; but what keeps an SDK
+   * from connecting is a stalled network or a server in trouble, and a storm must not be the end of its clients.
+   */
+  stale: { code: 3011, reason: 'stale' },
   noPong: { code: 3012, reason: 'no pong' },
   tooManyRequests: { code: 3013, reason: 'too many requests' },
   invalidToken: { code: 3500, reason: 'invalid token' },
   badRequest: { code: 3501, reason: 'bad request' },
-  stale: { code: 3502, reason: 'stale' },
   /** The client sent a message, which nobody here reads: without a reply it would never know. */
   notAvailable: { code: 3508, reason: 'not available' },
 } as const satisfies Record<string, Disconnect>;

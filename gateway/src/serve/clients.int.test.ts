@@ -235,7 +235,7 @@ for (const runtime of RUNTIMES) {
       const deaf = await rawClient(platform, gateway);
       deaf.send({ id: 1, connect: { token: await token('ann') } });
       await Promise.all(closed);
-      assert.deepEqual(await silentClient.closed, { code: 3502, reason: 'stale' });
+      assert.deepEqual(await silentClient.closed, { code: 3011, reason: 'stale' });
       assert.deepEqual(await deaf.closed, { code: 3012, reason: 'no pong' });
       const ann = await connected(await client([gateway]));
       const left: number[] = [];

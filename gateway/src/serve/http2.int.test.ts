@@ -235,8 +235,8 @@ for (const runtime of RUNTIMES) {
       assert.equal(status, 404);
       stream.resume();
       await Promise.all([idle.closed, refused.closed]);
-      assert.deepEqual(await silent.closed, { code: 3502, reason: 'stale' });
-      assert.deepEqual(await silentToo.closed, { code: 3502, reason: 'stale' });
+      assert.deepEqual(await silent.closed, { code: 3011, reason: 'stale' });
+      assert.deepEqual(await silentToo.closed, { code: 3011, reason: 'stale' });
       assert.equal(ann.ws.readyState, 1, 'one who has spoken stays');
       ann.ws.close();
       await mixed.closed;

@@ -127,7 +127,7 @@ export class Channel<F> {
     }
     const last = this.#pace?.last?.offset ?? this.#offset;
     if (message.epoch !== this.#epoch || message.offset > last + 1) this.resync();
-    else if (this.#pace?.isBusy(this.#effects.now())) this.#hold(this.#pace, message);
+    else if (this.#pace?.arrives(this.#effects.now())) this.#hold(this.#pace, message);
     else this.#process([message]);
   }
 

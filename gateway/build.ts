@@ -1,43 +1,15 @@
 /**
  * gateway/build.ts: makes gateway/dist/main.js, one file that runs on Node and on Bun without node_modules. With two
- * arguments, a file of ours and a folder: makes main.js of that one, there; for tests. Imports only esbuild and Node.
+ * arguments, a file of ours and a folder: makes main.js of that one, there; for tests. Imports only esbuild, Node and
+ * crds/scripts.
  */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { build } from 'esbuild';
-import type { Plugin } from 'esbuild';
+import { inlineEtcdSchema } from '../crds/scripts/inline-etcd-schema.ts';
 
 const here = import.meta.dirname;
 const [entryPoint = join(here, 'src', 'main.ts'), outDir = join(here, 'dist')] = process.argv.slice(2);
-
-/**
- * etcd3 reads its .proto files from its own package when it starts. A bundle has no package, so the parsed schema
- * goes into it instead: `loadSync(<file>, options)` becomes `fromJSON(<schema>, options)`.
- */
-const inlineEtcdSchema: Plugin = {
-  name: 'inline-etcd-schema',
-  setup(hooks) {
-    hooks.onLoad({ filter: /etcd3[/\\]lib[/\\]connection-pool\.js$/ }, async ({ path }) => {
-      const source = await readFile(path, 'utf8');
-      const call = 'loadSync)(`${__dirname}/../proto/rpc.proto`,';
-      if (!source.includes(call))
-        throw new Error(`${path}: does not load its schema as expected; adapt build.ts`);
-      const schema = JSON.stringify(etcdSchema(path));
-      return { contents: source.replace(call, () => `fromJSON)(${schema},`), loader: 'js' };
-    });
-  },
-};
-
-/** etcd3's schema as JSON, parsed by the very protobufjs that etcd3 gets. */
-function etcdSchema(pathInEtcd3: string): unknown {
-  const fromEtcd3 = createRequire(pathInEtcd3);
-  const protobufjs = createRequire(fromEtcd3.resolve('@grpc/proto-loader'))('protobufjs') as {
-    Root: new () => { loadSync(file: string, options: object): { toJSON(): unknown } };
-  };
-  const file = join(dirname(pathInEtcd3), '..', 'proto', 'rpc.proto');
-  return new protobufjs.Root().loadSync(file, { keepCase: true }).toJSON();
-}
 
 /** The CommonJS packages in the bundle call require() for Node's modules, and some look at __dirname. */
 const banner = `import { createRequire as causewayCreateRequire } from 'node:module';

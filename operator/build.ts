@@ -1,7 +1,8 @@
-/** operator/build.ts: makes operator/dist/main.js, one file for Node. Imports only esbuild and Node. */
+/** operator/build.ts: makes operator/dist/main.js, one file for Node. Imports only esbuild, Node and crds/scripts. */
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { inlineEtcdSchema } from '../crds/scripts/inline-etcd-schema.ts';
 
 const outDir = join(import.meta.dirname, 'dist');
 
@@ -26,6 +27,7 @@ await build({
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: 'none',
+  plugins: [inlineEtcdSchema],
   banner: { js: banner },
   logLevel: 'warning',
 });

@@ -289,12 +289,45 @@ export const ETCD_KEY = {
   checkpoint: `${ETCD_PREFIX}replication/checkpoint`,
   /** In every zone: decimal epoch. A writer whose epoch is lower is fenced. */
   epoch: `${ETCD_PREFIX}epoch`,
+  /** In a zone that isn't home any more: JSON {@link EtcdFence}. Its mod revision is where the zone's time as home ended. */
+  fence: `${ETCD_PREFIX}fence`,
+  /** JSON list of {@link HomeRecord}, ascending by epoch. Written where a zone becomes home, carried on by replicators. */
+  homes: `${ETCD_PREFIX}homes`,
 } as const;
+
+/** How many of the last homes are remembered; one that has been away for more moves than that can't tell what it wrote alone. */
+export const HOMES_KEPT = 16;
+
+/** Says that a zone's etcd is not home, and since when. */
+export interface EtcdFence {
+  /** The zone isn't home under this epoch, and those before it. */
+  epoch: number;
+  /** Whether etcd itself refuses what applications write; Unmanaged: whoever runs that etcd has to see to it. */
+  applications: 'Refused' | 'Unmanaged';
+  /** RFC 3339. */
+  at: string;
+}
+
+/** A zone became home. */
+export interface HomeRecord {
+  /** The epoch that began with it. */
+  epoch: number;
+  zone: string;
+  /** RFC 3339. */
+  at: string;
+  /**
+   * The home before it, and its last revision (decimal) that the new one holds: what the old home wrote after it nobody
+   * else has. Absent when the zone was home before, too.
+   */
+  from?: { zone: string; revision: string; epoch: number };
+}
 
 /** How far a replicator has come. */
 export interface ReplicationCheckpoint {
-  /** Cluster id of the source, decimal (64 bits, so a string). */
+  /** Cluster id of the source, decimal (64 bits, so a string). Clusters that were made alike have the same. */
   sourceClusterId: string;
+  /** Zone of the source. Absent in checkpoints of earlier versions. */
+  homeZone?: string;
   /** Last revision of the source that is whole in the target, decimal. */
   revision: string;
   /** Epoch under which it was written. */

@@ -17,6 +17,8 @@ import {
   type ObjectRef,
 } from './controller/index.ts';
 import {
+  etcdAdmins,
+  fencedEtcd,
   fencedKafka,
   fencedRedis,
   platformCache,
@@ -26,6 +28,7 @@ import {
   registerPlatformMetrics,
   rotationMetrics,
   watchPlatforms,
+  type EtcdAdmins,
   type Images,
   type KafkaAdmin,
   type RedisAdmin,
@@ -36,6 +39,8 @@ export interface OperatorOptions {
   api: KubeApi & { fencedBy(fence: () => number): KubeApi };
   kafka: KafkaAdmin;
   redis: RedisAdmin;
+  /** Default: real etcds. */
+  etcd?: EtcdAdmins;
   images: Images;
   /** Empty: all. */
   namespaces: readonly string[];
@@ -100,6 +105,7 @@ export function createOperator(options: OperatorOptions): Operator {
       events,
       kafka: fencedKafka(options.kafka, mayAct),
       redis: fencedRedis(options.redis, mayAct),
+      etcd: fencedEtcd(options.etcd ?? etcdAdmins, mayAct),
       issuer: options.issuer ?? x509Issuer,
       probe: rotations.counted(options.probe ?? podProbe),
       rotations,

@@ -1,4 +1,5 @@
-/** Kafka and Redis for a leader: nothing is changed there once the leadership is over. */
+/** Kafka, Redis and etcd for a leader: nothing is changed there once the leadership is over. */
+import type { EtcdAdmins } from './etcd-admin.ts';
 import type { KafkaAdmin } from './kafka.ts';
 import type { RedisAdmin } from './redis-admin.ts';
 
@@ -25,5 +26,23 @@ export function fencedRedis(redis: RedisAdmin, mayAct: () => boolean): RedisAdmi
       check(mayAct);
       return redis.act(address, action);
     },
+  };
+}
+
+/** `etcd`, refusing changes unless `mayAct()`. */
+export function fencedEtcd(etcd: EtcdAdmins, mayAct: () => boolean): EtcdAdmins {
+  return (platform, secret) => {
+    const admin = etcd(platform, secret);
+    return {
+      state: (zone) => admin.state(zone),
+      fence: async (...order) => {
+        check(mayAct);
+        return admin.fence(...order);
+      },
+      promote: async (...order) => {
+        check(mayAct);
+        return admin.promote(...order);
+      },
+    };
   };
 }

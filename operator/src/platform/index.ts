@@ -4,7 +4,8 @@
  */
 export { foreignObject, isHeldBack, isOurs } from './children.ts';
 export { desiredObjects, desiredSecrets } from './desired.ts';
-export { fencedKafka, fencedRedis } from './fence.ts';
+export { etcdAdmins, type EtcdAdmins } from './etcd-admin.ts';
+export { fencedEtcd, fencedKafka, fencedRedis } from './fence.ts';
 export { platformCache, platformInformers, watchPlatforms } from './informers.ts';
 export { KafkaFailure, KafkaJsAdmin, type KafkaAccess, type KafkaAdmin } from './kafka.ts';
 export { CHILD_KINDS, KIND } from './kinds.ts';

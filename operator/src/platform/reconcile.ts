@@ -16,6 +16,7 @@ import {
   type CertificatePlan,
   type HeldSecrets,
   type IssuedSecrets,
+  type SecretData,
 } from '../certificates/index.ts';
 import type { ReconcileContext, Reconciler, ReconcileResult } from '../controller/controller.ts';
 import { toRfc3339 } from '../controller/conditions.ts';
@@ -23,6 +24,8 @@ import { addFinalizer, hasFinalizer, removeFinalizer } from '../controller/final
 import type { ObjectRef } from '../controller/kube-api.ts';
 import { applyObjects, pruneObjects } from './children.ts';
 import { certificateWish, desiredObjects, desiredSecrets } from './desired.ts';
+import { reconcileEtcdFences } from './etcd-fences.ts';
+import { managesEtcd } from './etcd.ts';
 import { finalize } from './finalize.ts';
 import { KIND } from './kinds.ts';
 import {
@@ -113,6 +116,10 @@ async function reconcilePlatform(
 
   const redis = await reconcileRedis(world, platform, { inner: held.inner, paused });
   outcome.problems.push(...redis.problems);
+
+  const { pods } = workloads(world, platform.metadata);
+  const secret = etcdSecret(platform, { inner: held.inner, secrets });
+  outcome.problems.push(...(await reconcileEtcdFences(world, platform, { pods, secret, paused })));
 
   const status = await saveStatus(world, topics.stored, {
     topics: topics.topics,
@@ -235,6 +242,16 @@ async function makeObjects(
   const held = certificates.issued;
   await restartOneEtcd(world, platform, { authority: held.authority, log: context.log });
   return { held, rotation: await rotate(world, platform, { plan: certificates.plan, held }) };
+}
+
+/** The Secret with which the etcds are reached, as far as it is there. */
+function etcdSecret(
+  platform: MessagePlatform,
+  { inner, secrets }: { inner: HeldSecrets['inner']; secrets: UserSecrets },
+): SecretData | undefined {
+  if (managesEtcd(platform)) return inner;
+  const name = platform.spec.etcd.external?.secretRef?.name;
+  return name === undefined ? undefined : secrets.get(name);
 }
 
 /** Says to each Redis what it should be, where that differs. */

@@ -4,6 +4,7 @@ import type { Applier } from '../controller/applier.ts';
 import type { Clock } from '../controller/clock.ts';
 import type { EventRecorder } from '../controller/events.ts';
 import type { KubeApi, KubeObject, ObjectRef, ResourceKind } from '../controller/kube-api.ts';
+import type { EtcdAdmins } from './etcd-admin.ts';
 import type { KafkaAdmin } from './kafka.ts';
 import type { RedisAdmin } from './redis-admin.ts';
 import type { RotationMetrics } from './rotation-metrics.ts';
@@ -29,6 +30,7 @@ export interface PlatformWorld {
   events: EventRecorder;
   kafka: KafkaAdmin;
   redis: RedisAdmin;
+  etcd: EtcdAdmins;
   issuer: CertificateIssuer;
   /** Looks at what pods serve and say, by address. */
   probe: PodProbe;

@@ -1,0 +1,130 @@
+/**
+ * One zone's etcd, for the operator: a connection for each piece of work. Over `etcd3`'s generated gRPC clients, with its
+ * fault handling switched off (docs/adr/0021).
+ */
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
+import type { ChannelCredentials, ChannelOptions } from '@grpc/grpc-js';
+import type { Etcd3, IOptions } from 'etcd3';
+
+/** How to reach the etcd of one zone; PEM texts. */
+export interface EtcdAccess {
+  /** Client URLs, tried in order. */
+  endpoints: readonly string[];
+  ca?: string;
+  cert?: string;
+  key?: string;
+  username?: string;
+  password?: string;
+  /** Called before each request; what it throws is thrown in its place. Tests end a process with it. */
+  onRequest?: () => void;
+}
+
+/** Time for one call, its connection included, milliseconds. etcd itself gives up on a write after 5 to 7 s. */
+const CALL_TIMEOUT_MS = 8_000;
+/** How often a write is tried that etcd refused because its users changed in that moment: then it was not done. */
+const ATTEMPTS = 5;
+
+/** Loaded when an etcd is first asked, which for most operators is never: they take 40 MB of memory. */
+const load = async (): Promise<{ etcd: typeof import('etcd3'); grpc: typeof import('@grpc/grpc-js') }> => ({
+  etcd: await import('etcd3'),
+  grpc: await import('@grpc/grpc-js'),
+});
+
+type Packages = Awaited<ReturnType<typeof load>>;
+type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
+
+/** A fault policy that does nothing: etcd3's own ones fail calls for seconds after etcd is back. */
+function noPolicy(onRequest: () => void): Policy {
+  const policy: Pick<Policy, 'execute'> = {
+    execute: async (call) => {
+      onRequest();
+      return call({ signal: new AbortController().signal });
+    },
+  };
+  return policy as Policy;
+}
+
+/**
+ * Calls `work` with a client, and closes it after. Where an endpoint does not answer, `work` is begun again with the
+ * next: it has to be guarded so that nothing happens twice. Throws the last endpoint's error.
+ */
+export async function withEtcd<T>(access: EtcdAccess, work: (client: Etcd3) => Promise<T>): Promise<T> {
+  let failure: unknown = new Error('no endpoint of it is known');
+  const packages = await load();
+  for (const endpoint of access.endpoints) {
+    const client = connect(packages, endpoint, access);
+    try {
+      return await untilUsersSettle(() => work(client));
+    } catch (error) {
+      if (!(error instanceof Error) || !packages.etcd.isRecoverableError(error)) throw error;
+      failure = error;
+    } finally {
+      client.close();
+    }
+  }
+  throw failure;
+}
+
+/** etcd refuses what it checked before a change of users and would carry out after it. Not done, so done again. */
+async function untilUsersSettle<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const settling = error instanceof Error && error.message.includes('revision of auth store is old');
+      if (!settling || attempt >= ATTEMPTS) throw error;
+    }
+  }
+}
+
+function connect({ etcd, grpc }: Packages, endpoint: string, access: EtcdAccess): Etcd3 {
+  const { ca, cert, key, username, password, onRequest = () => undefined } = access;
+  const policy = noPolicy(onRequest);
+  const client = new etcd.Etcd3({
+    hosts: endpoint,
+    // Calls go through both.
+    faultHandling: { host: () => noPolicy(() => undefined), global: policy },
+    defaultCallOptions: () => ({ deadline: Date.now() + CALL_TIMEOUT_MS }),
+    grpcOptions: { 'grpc.use_local_subchannel_pool': 1 },
+    ...(ca === undefined
+      ? {}
+      : {
+          credentials: {
+            rootCertificate: Buffer.from(ca),
+            ...(cert === undefined || key === undefined
+              ? {}
+              : { certChain: Buffer.from(cert), privateKey: Buffer.from(key) }),
+          },
+        }),
+    ...(username === undefined || password === undefined ? {} : { auth: { username, password } }),
+  });
+  if (endpoint.startsWith('https:')) allowAddress(grpc, client, access);
+  return client;
+}
+
+/** What etcd3 keeps to itself, of one endpoint. */
+interface EtcdHost {
+  /** host:port */
+  host: string;
+  channelCredentials: ChannelCredentials;
+  channelOptions?: ChannelOptions;
+}
+
+/**
+ * TLS to an address: grpc-js sends it as TLS server name, which Node refuses (grpc-node issue 1919). A placeholder is
+ * sent instead, and the certificate is checked against the address, as the gateway's `etcd/ip-endpoints.ts` does.
+ */
+function allowAddress(grpc: Packages['grpc'], client: Etcd3, { ca, cert, key }: EtcdAccess): void {
+  const { pool } = client as unknown as { pool?: { hosts?: EtcdHost[] } };
+  if (!pool?.hosts) throw new Error('etcd3 keeps its hosts elsewhere than 1.1.2 does: adapt etcd-connect.ts');
+  const buffer = (pem: string | undefined): Buffer | null => (pem === undefined ? null : Buffer.from(pem));
+  for (const host of pool.hosts) {
+    const address = host.host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+    if (isIP(address) === 0) continue;
+    host.channelOptions = { ...host.channelOptions, 'grpc.ssl_target_name_override': 'etcd.invalid' };
+    host.channelCredentials = grpc.credentials.createSsl(buffer(ca), buffer(key), buffer(cert), {
+      checkServerIdentity: (_placeholder, certificate) => checkServerIdentity(address, certificate),
+    });
+  }
+}

@@ -101,6 +101,10 @@ export const ADMIN_PATH = {
   drain: '/drain',
   /** Replicator only: JSON, {@link ReplicationState}. */
   replication: '/replication',
+  /**
+   * Replicator only: JSON, {@link Verification}, or `{ error }`. It may take minutes, in which line ends come now and then.
+   */
+  verify: '/verify',
 } as const;
 
 /** Path that WebSocket clients connect to, as in Centrifugo. */
@@ -291,6 +295,11 @@ export const ETCD_KEY = {
   epoch: `${ETCD_PREFIX}epoch`,
   /** In a zone that isn't home any more: JSON {@link EtcdFence}. Its mod revision is where the zone's time as home ended. */
   fence: `${ETCD_PREFIX}fence`,
+  /**
+   * In a zone that was home, below it: `<epoch>/report` (JSON {@link OrphanReport}), and for each key that it wrote in
+   * that epoch and no other zone has, `<epoch>/about/<key>` (JSON {@link OrphanAbout}) and `<epoch>/value/<key>`.
+   */
+  orphans: `${ETCD_PREFIX}orphans/`,
   /** JSON list of {@link HomeRecord}, ascending by epoch. Written where a zone becomes home, carried on by replicators. */
   homes: `${ETCD_PREFIX}homes`,
 } as const;
@@ -320,6 +329,30 @@ export interface HomeRecord {
    * else has. Absent when the zone was home before, too.
    */
   from?: { zone: string; revision: string; epoch: number };
+}
+
+/** What an old home wrote and no other zone has was kept aside. */
+export interface OrphanReport {
+  /** Epoch in which the zone was home. */
+  epoch: number;
+  zone: string;
+  /** Its last revision that went over to the next home, decimal. */
+  since: string;
+  /** How many keys there are. */
+  keys: number;
+  /** How many of them it deleted; Unknown when its history from then on was compacted: then deletions are not among them. */
+  deletions: number | 'Unknown';
+  /** RFC 3339. */
+  at: string;
+}
+
+/** What is known of one key that was kept aside. */
+export interface OrphanAbout {
+  op: 'put' | 'delete';
+  /** Of the value. */
+  bytes?: number;
+  /** Revision of the old home that wrote it, decimal. */
+  modRevision?: string;
 }
 
 /** How far a replicator has come. */
@@ -357,6 +390,38 @@ export interface ReplicationState {
   /** Absent while unknown. */
   lagRevisions?: number;
   lagSeconds: number;
+  /** What this zone wrote as home, nobody else has, and nobody has removed yet; absent when there is nothing. */
+  orphans?: OrphanReport[];
+}
+
+/** What `/verify` of a replicator answers: a comparison of the zone's keys with the home's. */
+export interface Verification {
+  zone: string;
+  homeZone: string;
+  epoch: number;
+  /** Revision of the home's etcd, and that of the zone's which holds it, decimal. */
+  revision: string;
+  zoneRevision: string;
+  equal: boolean;
+  keys: { home: number; zone: number };
+  /** SHA-256, hexadecimal, over all keys in order: length (32 bits, big endian) and bytes of the key, then of its value. */
+  sha256: { home: string; zone: string };
+  /** How many keys differ. */
+  differences: number;
+  /** The first of them. */
+  shown: KeyDifference[];
+  /** How long it took. */
+  ms: number;
+}
+
+/** A key that isn't the same on both sides. Never its values. */
+export interface KeyDifference {
+  key: string;
+  /** The key's bytes, where they aren't UTF-8. */
+  keyBase64?: string;
+  /** Absent: the key isn't there. `hash` can be compared within one answer, and says nothing elsewhere. */
+  home?: { bytes: number; hash: string };
+  zone?: { bytes: number; hash: string };
 }
 
 /** How to reach Kafka. Directories hold files with the names in {@link SECRET_KEY}. */

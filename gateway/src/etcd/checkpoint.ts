@@ -27,15 +27,19 @@ export function decodeCheckpoint(value: Buffer): ReplicationCheckpoint {
     throw new CheckpointError('it is not JSON', { cause });
   }
   if (!isObject(parsed)) throw new CheckpointError('it is not a JSON object');
-  const { sourceClusterId, revision, epoch, prefixes, since, snapshot, partial } = parsed;
+  const { sourceClusterId, homeZone, revision, epoch, prefixes, since, snapshot, partial } = parsed;
   if (!isDecimal(sourceClusterId)) throw new CheckpointError('sourceClusterId is not a decimal string');
   if (!isDecimal(revision)) throw new CheckpointError('revision is not a decimal string');
   if (!isCount(epoch)) throw new CheckpointError('epoch is not a whole number');
   if (!Array.isArray(prefixes) || !prefixes.every((prefix) => typeof prefix === 'string')) {
     throw new CheckpointError('prefixes is not a list of strings');
   }
+  if (homeZone !== undefined && typeof homeZone !== 'string') {
+    throw new CheckpointError('homeZone is not a string');
+  }
   return {
     sourceClusterId,
+    ...(homeZone !== undefined && { homeZone }),
     revision,
     epoch,
     prefixes,

@@ -4,7 +4,7 @@
  */
 import type { EtcdConnectionConfig } from '@causeway/crds';
 import { Etcd3, isRecoverableError } from 'etcd3';
-import type { IOptions, IRangeRequest, IRangeResponse, ITxnRequest, ITxnResponse } from 'etcd3';
+import type { IKeyValue, IOptions, IRangeRequest, IRangeResponse, ITxnRequest, ITxnResponse } from 'etcd3';
 import type { KeyRange, KeyValue } from './changes.ts';
 import type { Credentials } from './credentials.ts';
 import { allowIpEndpoints } from './ip-endpoints.ts';
@@ -101,16 +101,27 @@ export class EtcdClient {
     return count !== '0';
   }
 
+  /** How many keys are in the range now. */
+  async count({ start, end }: KeyRange): Promise<number> {
+    return Number((await this.range({ key: start, range_end: end, count_only: true })).count);
+  }
+
   /** All keys of a range in order, at `revision` or, page by page, now. Pages are kept near 2 MiB. */
-  async *keys({ start, end }: KeyRange, revision?: bigint): AsyncGenerator<KeyValue> {
+  async *keys(range: KeyRange, revision?: bigint): AsyncGenerator<KeyValue> {
+    for await (const { key, value } of this.entries(range, revision)) yield { key, value };
+  }
+
+  /** As {@link keys}, with all that etcd says of each. `keysOnly`: values are empty. */
+  async *entries({ start, end }: KeyRange, revision?: bigint, keysOnly = false): AsyncGenerator<IKeyValue> {
     let from = start;
     let limit = FIRST_PAGE;
     for (;;) {
-      const { kvs, more } = await this.range({ key: from, range_end: end, limit, ...at(revision) });
+      const request = { key: from, range_end: end, limit, keys_only: keysOnly, ...at(revision) };
+      const { kvs, more } = await this.range(request);
       let bytes = 0;
-      for (const { key, value } of kvs) {
-        bytes += key.length + value.length;
-        yield { key, value };
+      for (const kv of kvs) {
+        bytes += kv.key.length + kv.value.length;
+        yield kv;
       }
       const last = kvs.at(-1);
       if (!more || last === undefined) return;

@@ -17,6 +17,8 @@ export { CredentialsError, readCredentials, sameCredentials } from './credential
 export type { Credentials } from './credentials.ts';
 export { CompactedError, EtcdClient, RefusedError } from './etcd.ts';
 export type { SourceHead } from './etcd.ts';
+export { decodeFence, decodeHomes, mergeHomes, RecordError, unreplicated } from './homes.ts';
+export type { Unreplicated } from './homes.ts';
 export { RevisionMerger } from './merge.ts';
 export { WatchCompactedError } from './watch.ts';
 export type { Watch, WatchHeader } from './watch.ts';

@@ -1,31 +1,60 @@
 /** What the checkpoint says about how to go on. */
-import type { ReplicationCheckpoint } from '@causeway/crds';
+import type { HomeRecord, ReplicationCheckpoint } from '@causeway/crds';
 import { coversPrefixes } from '../etcd/index.ts';
 import type { SourceHead } from '../etcd/index.ts';
 
 /** Why a snapshot is needed; a label of the metric. */
 export type SnapshotReason =
-  'first-start' | 'interrupted' | 'source-changed' | 'source-went-back' | 'prefixes-added' | 'compacted';
+  | 'first-start'
+  | 'interrupted'
+  | 'home-moved'
+  | 'source-changed'
+  | 'source-went-back'
+  | 'prefixes-added'
+  | 'compacted';
+
+/** The source, and whose history it is. */
+export interface Source extends SourceHead {
+  zone: string;
+  /** Epoch that began when it became home. */
+  epoch: number;
+  /** The homes that it knows of. */
+  homes: readonly HomeRecord[];
+}
 
 /** What to do first, given what the target remembers and what the source is: `undefined` is to follow on. */
 export function snapshotNeeded(
   checkpoint: ReplicationCheckpoint | undefined,
-  head: SourceHead,
+  source: Source,
   prefixes: readonly string[],
 ): SnapshotReason | undefined {
   if (checkpoint === undefined) return 'first-start';
-  if (checkpoint.sourceClusterId !== head.clusterId) return 'source-changed';
+  // Before the cluster id: clusters that were made alike have the same, and revisions of different homes can't be compared.
+  if (!isSameHome(checkpoint, source)) return 'home-moved';
+  if (checkpoint.sourceClusterId !== source.clusterId) return 'source-changed';
   // The same cluster id with a lower revision: restored from a backup, or made again with the same names.
-  if (BigInt(checkpoint.snapshot?.revision ?? checkpoint.revision) > head.revision) return 'source-went-back';
+  if (BigInt(checkpoint.snapshot?.revision ?? checkpoint.revision) > source.revision)
+    return 'source-went-back';
   if (checkpoint.snapshot !== undefined) return 'interrupted';
   if (!coversPrefixes(checkpoint.prefixes, prefixes)) return 'prefixes-added';
   return undefined;
 }
 
+/** Whether the checkpoint is of this source's own history: the same home, or one that was fenced and given back. */
+function isSameHome(checkpoint: ReplicationCheckpoint, { zone, epoch, homes }: Source): boolean {
+  const { epoch: last, homeZone } = checkpoint;
+  if (last === epoch) return homeZone === undefined || homeZone === zone;
+  if (homeZone !== zone) return false;
+  const since = homes.filter((home) => home.epoch > last && home.epoch <= epoch);
+  return since.at(-1)?.epoch === epoch && since.every((home) => home.zone === zone);
+}
+
 /**
- * Whether the source's history goes on from the checkpoint. Where it doesn't, a source without any key is more likely
- * one that lost its data (or the wrong one) than one that means to empty its followers.
+ * Whether the source's history goes on from the target's. Where it doesn't, a source without any key is more likely
+ * one that lost its data (or the wrong one) than one that means to empty its followers. A new home whose promotion is
+ * on record had the old one's keys.
  */
-export function historyGoesOn(reason: SnapshotReason): boolean {
+export function historyGoesOn(reason: SnapshotReason, { zone, epoch, homes }: Source): boolean {
+  if (reason === 'home-moved') return homes.some((home) => home.epoch === epoch && home.zone === zone);
   return reason === 'compacted' || reason === 'prefixes-added' || reason === 'interrupted';
 }

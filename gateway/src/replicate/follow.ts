@@ -1,5 +1,6 @@
 /** Follows the source's history from the checkpoint on, and writes it to the target, until something ends it. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { ETCD_KEY } from '@causeway/crds';
 import type { ReplicationCheckpoint } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import type { EtcdClient, SourceRevision, Watch, WatchHeader } from '../etcd/index.ts';
@@ -69,6 +70,9 @@ export class Follower {
   #watches: Watch[] = [];
   #failure: Error | undefined;
   #sourceRevision = 0n;
+  #fenceWatch: Watch | undefined;
+  /** Revision of the source that ended its time as home; 0 while it goes on. */
+  #fencedAt = 0n;
   #committedAt = Date.now();
 
   constructor(job: FollowJob) {
@@ -92,6 +96,7 @@ export class Follower {
       over.abort();
       signal.removeEventListener('abort', wake);
       for (const watch of this.#watches) watch.close();
+      this.#fenceWatch?.close();
       await looking;
     }
   }
@@ -104,6 +109,7 @@ export class Follower {
 
   async #open(): Promise<void> {
     const startRevision = BigInt(this.#held.checkpoint.revision) + 1n;
+    this.#fenceWatch = await this.#watchFence(startRevision);
     for (const [index, prefix] of this.#job.prefixes.entries()) {
       const watch = await this.#job.source.watch(
         { range: prefixRange(prefix), startRevision },
@@ -125,6 +131,22 @@ export class Follower {
     }
   }
 
+  /** A planned move waits for the checkpoint to come to the fence: it must not wait for the next idle one. */
+  #watchFence(startRevision: bigint): Promise<Watch> {
+    return this.#job.source.watch(
+      { range: prefixRange(ETCD_KEY.fence), startRevision, ownKeys: true },
+      {
+        events: (events, _more, header) => {
+          if (!this.#check(header)) return;
+          for (const { revision } of events) if (revision > this.#fencedAt) this.#fencedAt = revision;
+          this.#wake.now();
+        },
+        progress: (_revision, header) => void this.#check(header),
+        ended: (error) => this.#fail(error),
+      },
+    );
+  }
+
   async #step(): Promise<void> {
     if (this.#failure) throw this.#failure;
     this.#collect();
@@ -135,7 +157,7 @@ export class Follower {
       return;
     }
     this.#job.status.reached(this.#position);
-    const waiting = this.#merger.highestWaiting > this.#merger.frontier;
+    const waiting = this.#awaited > this.#position;
     await this.#wake.wait(waiting ? ASK_MS : LOOK_MS);
   }
 
@@ -144,9 +166,15 @@ export class Follower {
       this.#queue.push(revision);
       this.#queuedBytes += changesBytes(revision.changes);
     }
-    const waitingFor = this.#merger.highestWaiting;
-    if (waitingFor > 0n) this.#askProgress(waitingFor);
+    const awaited = this.#awaited;
+    if (awaited > 0n) this.#askProgress(awaited);
     this.#hold();
+  }
+
+  /** The revision up to which all is to be known soon: of halves that wait, or of the fence. */
+  get #awaited(): bigint {
+    const { highestWaiting } = this.#merger;
+    return highestWaiting > this.#fencedAt ? highestWaiting : this.#fencedAt;
   }
 
   #askProgress(revision: bigint): void {
@@ -204,7 +232,8 @@ export class Follower {
     const ahead = position - BigInt(checkpoint.revision);
     const idleMs = Date.now() - this.#committedAt;
     const due = idleMs >= IDLE_CHECKPOINT_MS || (ahead >= IDLE_CHECKPOINT_REVISIONS && idleMs >= LOOK_MS);
-    if (ahead <= 0n || !due) return undefined;
+    const isAtFence = this.#fencedAt > BigInt(checkpoint.revision) && position >= this.#fencedAt;
+    if (ahead <= 0n || !(due || isAtFence)) return undefined;
     return {
       changes: [],
       checkpoint: { ...checkpoint, revision: position.toString() },

@@ -1,20 +1,27 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { HomeRecord } from '@causeway/crds';
 import { ConfigError, Field } from '../config/index.ts';
 import {
   CheckpointError,
   coversPrefixes,
+  decodeFence,
+  decodeHomes,
   decodeCheckpoint,
   encodeCheckpoint,
   isOwnKey,
+  mergeHomes,
   normalizePrefixes,
   prefixRange,
+  unreplicated,
 } from '../etcd/index.ts';
 import type { KeyValue } from '../etcd/index.ts';
 import { historyGoesOn, snapshotNeeded } from './checkpoint.ts';
+import type { Source } from './checkpoint.ts';
 import { parseReplicatorConfig } from './config.ts';
-import { difference } from './diff.ts';
+import { difference, orphans } from './diff.ts';
+import type { Dated } from './diff.ts';
 import { LagTracker } from './lag.ts';
 
 describe('prefixes', () => {
@@ -50,6 +57,7 @@ describe('checkpoint', () => {
     const marks = [
       {},
       { since: '11' },
+      { homeZone: 'zone-a' },
       { snapshot: { revision: '40' } },
       { partial: { revision: '13', changes: 7 } },
     ];
@@ -67,6 +75,7 @@ describe('checkpoint', () => {
       [{ ...checkpoint, revision: 12 }, /revision is not/],
       [{ ...checkpoint, revision: '-1' }, /revision is not/],
       [{ ...checkpoint, epoch: 1.5 }, /epoch/],
+      [{ ...checkpoint, homeZone: 1 }, /homeZone/],
       [{ ...checkpoint, prefixes: undefined }, /prefixes/],
       [{ ...checkpoint, snapshot: true }, /snapshot/],
       [{ ...checkpoint, partial: { revision: '1' } }, /partial/],
@@ -78,7 +87,13 @@ describe('checkpoint', () => {
   });
 
   it('says when a snapshot is needed', () => {
-    const head = { clusterId: checkpoint.sourceClusterId, revision: 20n };
+    const head: Source = {
+      clusterId: checkpoint.sourceClusterId,
+      revision: 20n,
+      zone: 'zone-a',
+      epoch: 3,
+      homes: [],
+    };
     const snapshot = { ...checkpoint, revision: '0', snapshot: { revision: '15' } };
     assert.equal(snapshotNeeded(checkpoint, head, ['/a/']), undefined);
     assert.equal(snapshotNeeded(checkpoint, head, []), undefined);
@@ -90,11 +105,47 @@ describe('checkpoint', () => {
     assert.equal(snapshotNeeded(snapshot, { ...head, revision: 14n }, ['/a/']), 'source-went-back');
   });
 
-  it('only a history that goes on may empty the target', () => {
-    assert.equal(historyGoesOn('compacted'), true);
-    assert.equal(historyGoesOn('first-start'), false);
-    assert.equal(historyGoesOn('source-changed'), false);
-    assert.equal(historyGoesOn('source-went-back'), false);
+  const source = (zone: string, epoch: number, homes: HomeRecord[]): Source => ({
+    clusterId: checkpoint.sourceClusterId,
+    revision: 20n,
+    zone,
+    epoch,
+    homes,
+  });
+  const home = (epoch: number, zone: string): HomeRecord => ({ epoch, zone, at: '' });
+  const from = { ...checkpoint, homeZone: 'zone-a' };
+
+  it('a checkpoint of another home is of another history, whatever the cluster id says', () => {
+    const moved = [home(4, 'zone-b')];
+    assert.equal(snapshotNeeded(from, source('zone-b', 4, moved), ['/a/']), 'home-moved');
+    assert.equal(snapshotNeeded(from, source('zone-b', 3, []), ['/a/']), 'home-moved');
+    assert.equal(
+      snapshotNeeded(from, source('zone-a', 5, [...moved, home(5, 'zone-a')]), ['/a/']),
+      'home-moved',
+    );
+    assert.equal(
+      snapshotNeeded(from, source('zone-a', 4, []), ['/a/']),
+      'home-moved',
+      'nothing is known of it',
+    );
+    assert.equal(snapshotNeeded(checkpoint, source('zone-a', 4, [home(4, 'zone-a')]), ['/a/']), 'home-moved');
+  });
+
+  it('a home that was given back goes on with its own history', () => {
+    const homes = [home(4, 'zone-a'), home(5, 'zone-a')];
+    assert.equal(snapshotNeeded(from, source('zone-a', 4, homes), ['/a/']), undefined);
+    assert.equal(snapshotNeeded(from, source('zone-a', 5, homes), ['/a/']), undefined);
+  });
+
+  it('only a history that goes on may empty the target, and a home whose promotion is on record', () => {
+    const recorded = source('zone-b', 4, [home(4, 'zone-b')]);
+    assert.equal(historyGoesOn('compacted', recorded), true);
+    assert.equal(historyGoesOn('home-moved', recorded), true);
+    assert.equal(historyGoesOn('home-moved', source('zone-b', 4, [home(4, 'zone-a')])), false);
+    assert.equal(historyGoesOn('home-moved', source('zone-b', 4, [])), false);
+    assert.equal(historyGoesOn('first-start', recorded), false);
+    assert.equal(historyGoesOn('source-changed', recorded), false);
+    assert.equal(historyGoesOn('source-went-back', recorded), false);
   });
 });
 
@@ -127,6 +178,83 @@ describe('difference', () => {
   async function* each(space: Record<string, string>): AsyncGenerator<KeyValue> {
     yield* sorted(space);
   }
+});
+
+describe('homes', () => {
+  const moved = (epoch: number, zone: string, of: string, revision: string): HomeRecord => ({
+    epoch,
+    zone,
+    at: '',
+    from: { zone: of, revision, epoch: epoch - 1 },
+  });
+  const homes = [
+    moved(2, 'zone-b', 'zone-a', '40'),
+    moved(3, 'zone-c', 'zone-b', '90'),
+    moved(4, 'zone-a', 'zone-c', '10'),
+  ];
+
+  it('a zone that was home, and has followed nobody since, may have what nobody else has', () => {
+    assert.deepEqual(unreplicated(homes, 'zone-a', undefined), { epoch: 1, since: 40n, fencedAt: 2 });
+    assert.deepEqual(unreplicated(homes, 'zone-c', { epoch: 2 }), { epoch: 3, since: 10n, fencedAt: 4 });
+    assert.equal(unreplicated(homes, 'zone-a', { epoch: 2 }), undefined);
+    assert.equal(unreplicated(homes, 'zone-b', { epoch: 3 }), undefined);
+    assert.equal(unreplicated(homes, 'zone-d', undefined), undefined);
+  });
+
+  it('what either side knows is kept, bounded', () => {
+    assert.deepEqual(mergeHomes(homes.slice(1), homes.slice(0, 2)), homes);
+    const many = Array.from({ length: 30 }, (_, n) => moved(n + 2, 'zone-a', 'zone-b', '1'));
+    assert.deepEqual(mergeHomes(many, []), many.slice(-16));
+  });
+
+  it('what is not ours is refused', () => {
+    assert.deepEqual(decodeHomes(undefined), []);
+    for (const bad of [
+      '{',
+      '{}',
+      '[{"epoch":1}]',
+      '[{"epoch":1,"zone":"a","from":{"zone":"b","revision":1}}]',
+    ])
+      assert.throws(() => decodeHomes(Buffer.from(bad)), /not ours/, bad);
+    assert.throws(() => decodeFence(Buffer.from('{"epoch":"1"}')), /not ours/);
+  });
+});
+
+describe('orphans', () => {
+  /** A key's value and the revision that wrote it; undefined: not there. */
+  const side = fc.dictionary(
+    fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+    fc.record({ value: fc.constantFrom('1', '2', '3'), at: fc.integer({ min: 1, max: 9 }) }),
+  );
+  const SINCE = 5;
+  async function* each(keys: Record<string, { value: string; at: number }>): AsyncGenerator<Dated> {
+    for (const [key, { value, at }] of Object.entries(keys).sort(([a], [b]) => (a < b ? -1 : 1)))
+      yield { key: Buffer.from(key), value: Buffer.from(value), mod_revision: String(at) };
+  }
+
+  it('given any state of both, exactly what the old home changed alone and the new one has otherwise', async () => {
+    await fc.assert(
+      fc.asyncProperty(side, side, side, fc.boolean(), async (ours, theirs, before, known) => {
+        const found: string[] = [];
+        const sides = { ours: each(ours), theirs: each(theirs), before: known ? each(before) : undefined };
+        for await (const { key, value, modRevision } of orphans(sides, BigInt(SINCE)))
+          found.push(
+            value === undefined
+              ? `${key.toString()} deleted`
+              : `${key.toString()}=${value.toString()}@${modRevision}`,
+          );
+        const wanted = ['a', 'b', 'c', 'd', 'e'].flatMap((key) => {
+          const mine = ours[key];
+          if (mine !== undefined) {
+            const alone = mine.at > SINCE && theirs[key]?.value !== mine.value;
+            return alone ? [`${key}=${mine.value}@${mine.at}`] : [];
+          }
+          return known && before[key] !== undefined && theirs[key] !== undefined ? [`${key} deleted`] : [];
+        });
+        assert.deepEqual(found, wanted);
+      }),
+    );
+  });
 });
 
 describe('LagTracker', () => {

@@ -161,8 +161,9 @@ function planPart(
 
 /** The checkpoint without the marks of unfinished work. */
 function whole(checkpoint: ReplicationCheckpoint): ReplicationCheckpoint {
-  const { sourceClusterId, revision, epoch, prefixes, since } = checkpoint;
-  return { sourceClusterId, revision, epoch, prefixes, ...(since !== undefined && { since }) };
+  const { sourceClusterId, homeZone, revision, epoch, prefixes, since } = checkpoint;
+  const optional = { ...(homeZone !== undefined && { homeZone }), ...(since !== undefined && { since }) };
+  return { sourceClusterId, revision, epoch, prefixes, ...optional };
 }
 
 /**

@@ -356,7 +356,7 @@ describe('replicate: two etcds', () => {
       await ready(second);
       await waitFor('the new source', () => sameKeys(other.endpoint, target.endpoint, PREFIXES));
       assert.equal(await get(to, ETCD_KEY.epoch), '4');
-      assert.match(await second.status.metrics.registry.metrics(), /reason="source-changed"\} 1/);
+      assert.match(await second.status.metrics.registry.metrics(), /reason="home-moved"\} 1/);
     } finally {
       await Promise.all(running.map((replicator) => replicator.stop()));
       running = [];

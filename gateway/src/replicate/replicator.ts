@@ -5,6 +5,7 @@ import type { Log } from '../log/index.ts';
 import { reason as textOf } from '../log/index.ts';
 import { CredentialsError, normalizePrefixes, RefusedError } from '../etcd/index.ts';
 import { SilentWatchError, SourceChangedError } from './follow.ts';
+import { UnfencedError } from './orphans.ts';
 import { TooLargeError, defaultLimits } from './plan.ts';
 import { CredentialsChangedError, runSession } from './session.ts';
 import { Status } from './status.ts';
@@ -17,6 +18,7 @@ type Kind =
   | 'conflict'
   | 'source-changed'
   | 'silent-watch'
+  | 'unfenced'
   | 'credentials'
   | 'too-large'
   | 'connection';
@@ -24,6 +26,8 @@ type Kind =
 /** While fenced or blocked the cause is looked at again after this time, milliseconds. */
 const FENCED_MS = 2000;
 const BLOCKED_MS = 5000;
+/** While the operator has not fenced an old home, milliseconds. */
+const UNFENCED_MS = 1000;
 /** First and longest wait after a broken connection, milliseconds. */
 const BACKOFF_MS = 100;
 const BACKOFF_MAX_MS = 5000;
@@ -86,6 +90,7 @@ const KINDS: readonly [new (...args: never[]) => Error, Kind][] = [
   [ConflictError, 'conflict'],
   [SourceChangedError, 'source-changed'],
   [SilentWatchError, 'silent-watch'],
+  [UnfencedError, 'unfenced'],
   [CredentialsChangedError, 'credentials'],
   [RefusedError, 'too-large'],
 ];
@@ -106,6 +111,7 @@ function report(
   // Once for each cause: while it lasts, the metric and the status say so.
   if (repeated) log.debug('replication is still interrupted', { kind, reason });
   else if (kind === 'credentials') log.info('replication begins again', { kind, reason });
+  else if (kind === 'unfenced') log.info('replication waits', { kind, reason });
   else if (kind === 'fenced' || kind === 'blocked') log.error('replication has stopped', { kind, reason });
   else log.warn('replication is interrupted', { kind, reason });
 }
@@ -113,6 +119,7 @@ function report(
 function waitFor(kind: Kind, failures: number): number {
   if (kind === 'credentials' || kind === 'too-large') return 0;
   const jitter = 0.5 + Math.random() / 2;
+  if (kind === 'unfenced') return UNFENCED_MS * jitter;
   if (kind === 'fenced') return FENCED_MS * jitter;
   if (kind === 'blocked') return BLOCKED_MS * jitter;
   return Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** Math.min(failures, 10)) * jitter;

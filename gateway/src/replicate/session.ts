@@ -3,23 +3,25 @@ import type { ReplicationCheckpoint, ReplicatorConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import { innerState, watchFiles } from '../mounted/index.ts';
 import { snapshotNeeded } from './checkpoint.ts';
-import type { SnapshotReason } from './checkpoint.ts';
+import type { SnapshotReason, Source } from './checkpoint.ts';
 import {
   CompactedError,
   EtcdClient,
   readCredentials,
   RefusedError,
   sameCredentials,
+  unreplicated,
   WatchCompactedError,
 } from '../etcd/index.ts';
 import type { Credentials, SourceHead } from '../etcd/index.ts';
 import { Follower } from './follow.ts';
 import type { LimitsHolder } from './follow.ts';
+import { defaultOrphanLimits, keepAside, readReports } from './orphans.ts';
 import { narrow } from './plan.ts';
 import type { PlannedTransaction } from './plan.ts';
 import { writeSnapshot } from './snapshot.ts';
 import type { Status } from './status.ts';
-import { BlockedError, Target } from './target.ts';
+import { BlockedError, marks, readHomes, Target } from './target.ts';
 import type { Held } from './target.ts';
 
 /** The mounted Secrets changed: the session begins again with the new ones. */
@@ -40,6 +42,14 @@ export interface SessionJob {
 
 type Whole = Held & { checkpoint: ReplicationCheckpoint };
 
+/** Reasons for which revisions seen before say nothing. */
+const OTHER_HISTORY: ReadonlySet<SnapshotReason> = new Set([
+  'home-moved',
+  'source-changed',
+  'source-went-back',
+]);
+/** How often it is looked whether what was kept aside is still there, milliseconds. */
+const REPORTS_MS = 10_000;
 /** Most changes in one transaction of a snapshot. Nested, see `nest`. */
 const SNAPSHOT_CHANGES = 2000;
 
@@ -60,7 +70,8 @@ export async function runSession(job: SessionJob): Promise<void> {
   const signal = AbortSignal.any([job.signal, changed.signal]);
   const watching = watchCredentials(config, credentials, ended.signal, (why) => changed.abort(why));
   try {
-    await new Session({ ...job, signal }, source, new Target(target, config.epoch)).run();
+    const home = { zone: config.homeZone, epoch: config.epoch };
+    await new Session({ ...job, signal }, source, new Target(target, home)).run();
     changed.signal.throwIfAborted();
   } finally {
     ended.abort();
@@ -110,17 +121,56 @@ class Session {
   async run(): Promise<void> {
     const { status, prefixes, signal } = this.#job;
     await this.#target.claimEpoch();
-    const head = await this.#source.head();
+    const head = await this.#look();
     await this.#refuseItself(head);
+    await this.#target.carryHomes(head.homes);
     let held = await this.#target.held();
     status.metrics.sessions.inc();
+    await this.#keepAside(head, held);
     let reason = snapshotNeeded(held.checkpoint, head, prefixes);
-    if (reason === 'source-changed' || reason === 'source-went-back') status.lag.reset();
+    if (reason !== undefined && OTHER_HISTORY.has(reason)) status.lag.reset();
     status.seen(head.revision);
-    while (!signal.aborted) {
-      if (reason) held = await this.#snapshot(reason, held);
-      reason = await this.#follow(mustBeWhole(held));
-      if (reason) held = await this.#target.held();
+    const refresh = setInterval(() => void this.#refreshReports(head), REPORTS_MS);
+    try {
+      while (!signal.aborted) {
+        if (reason) held = await this.#snapshot(reason, held);
+        reason = await this.#follow(mustBeWhole(held));
+        if (reason) held = await this.#target.held();
+      }
+    } finally {
+      clearInterval(refresh);
+    }
+  }
+
+  async #look(): Promise<Source> {
+    const { homeZone: zone, epoch } = this.#job.config;
+    const homes = await readHomes(this.#source);
+    return { ...(await this.#source.head()), zone, epoch, homes };
+  }
+
+  /** Before anything of an old home is overwritten: what it wrote and nobody else has. */
+  async #keepAside(source: Source, { checkpoint }: Held): Promise<void> {
+    const { config, prefixes, log, signal } = this.#job;
+    const { zone } = config;
+    const lost = unreplicated(source.homes, zone, checkpoint);
+    const job = { source: this.#source, target: this.#target, zone, prefixes, log, signal };
+    if (lost !== undefined) await keepAside({ ...job, lost, limits: defaultOrphanLimits });
+    await this.#readReports(source);
+  }
+
+  async #readReports({ homes }: Source): Promise<void> {
+    const { config, status } = this.#job;
+    const epochs = homes.flatMap(({ from }) => (from?.zone === config.zone ? [from.epoch] : []));
+    status.orphans = await readReports(this.#target.client, epochs);
+  }
+
+  /** What a person has removed meanwhile is no longer told of. */
+  async #refreshReports(source: Source): Promise<void> {
+    try {
+      await this.#readReports(source);
+    } catch (error) {
+      // The session notices by itself when etcd doesn't answer.
+      this.#job.log.debug('what was kept aside could not be looked at', { error: String(error) });
     }
   }
 
@@ -131,10 +181,7 @@ class Session {
     // Clusters that were made with the same names and addresses share the id, but not their history.
     const distance = source.revision - target.revision;
     if (distance > 1000n || distance < -1000n) return;
-    const [ours, theirs] = [
-      await this.#target.epochMark(this.#target.client),
-      await this.#target.epochMark(this.#source),
-    ];
+    const [ours, theirs] = await Promise.all([marks(this.#target.client), marks(this.#source)]);
     if (ours !== theirs) return;
     throw new BlockedError(
       `source and target are the same etcd (cluster ${source.clusterId}): correct the endpoints in the configuration`,
@@ -142,8 +189,8 @@ class Session {
   }
 
   async #snapshot(reason: SnapshotReason, from: Held): Promise<Whole> {
-    const { prefixes, config, limits, status, log } = this.#job;
-    const head = await this.#source.head();
+    const { prefixes, limits, status, log } = this.#job;
+    const head = await this.#look();
     status.enter('Snapshot', `writing a snapshot of the source (${reason})`);
     status.metrics.snapshot(reason);
     status.seen(head.revision);
@@ -156,7 +203,6 @@ class Session {
       head,
       prefixes,
       reason,
-      epoch: config.epoch,
       limits: {
         changes: Math.min(SNAPSHOT_CHANGES, limits.limits.ops ** 2 / 8),
         bytes: limits.limits.batchBytes,

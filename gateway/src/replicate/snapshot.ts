@@ -1,9 +1,9 @@
 /** Makes a target equal to the source at one revision, writing only what differs, so that no key vanishes and returns. */
 import type { ReplicationCheckpoint } from '@causeway/crds';
 import { changeBytes, isOwnKey, prefixRange } from '../etcd/index.ts';
-import type { Change, EtcdClient, KeyValue, SourceHead } from '../etcd/index.ts';
+import type { Change, EtcdClient, KeyValue } from '../etcd/index.ts';
 import { historyGoesOn } from './checkpoint.ts';
-import type { SnapshotReason } from './checkpoint.ts';
+import type { SnapshotReason, Source } from './checkpoint.ts';
 import { difference } from './diff.ts';
 import type { PlannedTransaction } from './plan.ts';
 import { BlockedError } from './target.ts';
@@ -13,10 +13,9 @@ export interface SnapshotJob {
   source: EtcdClient;
   target: EtcdClient;
   /** The source and the revision that the target is made equal to. */
-  head: SourceHead;
+  head: Source;
   prefixes: readonly string[];
   reason: SnapshotReason;
-  epoch: number;
   /** Most changes, and bytes of them, in one transaction. */
   limits: { changes: number; bytes: number };
   /** Writes one transaction, or throws. */
@@ -60,12 +59,18 @@ export async function writeSnapshot(job: SnapshotJob): Promise<void> {
   await flush(done);
 }
 
-function checkpointAt({ head, epoch, prefixes }: SnapshotJob, revision: bigint): ReplicationCheckpoint {
-  return { sourceClusterId: head.clusterId, revision: revision.toString(), epoch, prefixes: [...prefixes] };
+function checkpointAt({ head, prefixes }: SnapshotJob, revision: bigint): ReplicationCheckpoint {
+  return {
+    sourceClusterId: head.clusterId,
+    homeZone: head.zone,
+    revision: revision.toString(),
+    epoch: head.epoch,
+    prefixes: [...prefixes],
+  };
 }
 
 async function refuseToEmpty({ source, target, head, prefixes, reason }: SnapshotJob): Promise<void> {
-  if (historyGoesOn(reason)) return;
+  if (historyGoesOn(reason, head)) return;
   let targetHasKeys = false;
   for (const prefix of prefixes) {
     const range = prefixRange(prefix);

@@ -1,5 +1,5 @@
 /** What a replicator says about itself: phase, readiness, lag, metrics. */
-import type { LinkState, ReplicationState } from '@causeway/crds';
+import type { LinkState, OrphanReport, ReplicationState } from '@causeway/crds';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { changesBytes } from '../etcd/index.ts';
 import type { SnapshotReason } from './checkpoint.ts';
@@ -28,6 +28,8 @@ export class Status {
   #aliveAt: number;
   /** What the present session connects with. */
   link: LinkState = {};
+  /** What was kept aside in this zone, and is still there. */
+  orphans: readonly OrphanReport[] = [];
 
   constructor(epoch: number, now: () => number = Date.now) {
     this.#epoch = epoch;
@@ -120,6 +122,7 @@ export class Status {
       ...(source !== undefined && { sourceRevision: source.toString() }),
       ...(revisions !== undefined && { lagRevisions: Number(revisions) }),
       lagSeconds: seconds,
+      ...(this.orphans.length > 0 && { orphans: [...this.orphans] }),
     };
   }
 }
@@ -193,6 +196,9 @@ export class ReplicationMetrics {
     read('fenced', '1 while the target has a higher epoch', () => Number(status.phase === 'Fenced'));
     read('blocked', '1 while only a person can help', () => Number(status.phase === 'Blocked'));
     read('stalled', '1 while fenced, blocked, or more than a minute behind', () => Number(status.stalled()));
+    read('orphans', 'Keys that only this zone has, of when it was home, kept aside', () =>
+      status.orphans.reduce((keys, report) => keys + report.keys, 0),
+    );
     read('snapshot_in_progress', '1 while a snapshot is being written', () =>
       Number(status.phase === 'Snapshot'),
     );

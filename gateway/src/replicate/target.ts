@@ -1,8 +1,16 @@
 /** The target: its checkpoint and epoch, and writes that only happen while both are what we think. */
 import { ETCD_KEY } from '@causeway/crds';
-import type { ReplicationCheckpoint } from '@causeway/crds';
+import type { EtcdFence, HomeRecord, ReplicationCheckpoint } from '@causeway/crds';
 import type { IKeyValue, IRequestOp, ITxnResponse } from 'etcd3';
-import { CheckpointError, decodeCheckpoint, encodeCheckpoint } from '../etcd/index.ts';
+import {
+  CheckpointError,
+  decodeCheckpoint,
+  decodeFence,
+  decodeHomes,
+  encodeCheckpoint,
+  mergeHomes,
+  RecordError,
+} from '../etcd/index.ts';
 import type { Change, EtcdClient } from '../etcd/index.ts';
 import { nest } from './plan.ts';
 import type { Limits, Nested, PlannedTransaction } from './plan.ts';
@@ -27,6 +35,8 @@ export class BlockedError extends Error {
 
 const CHECKPOINT = Buffer.from(ETCD_KEY.checkpoint);
 const EPOCH = Buffer.from(ETCD_KEY.epoch);
+const FENCE = Buffer.from(ETCD_KEY.fence);
+const HOMES = Buffer.from(ETCD_KEY.homes);
 
 /** A checkpoint and the revision of the target that wrote it, which guards the next write. */
 export interface Held {
@@ -38,11 +48,16 @@ export interface Held {
 /** Writes to one target under one epoch. */
 export class Target {
   readonly client: EtcdClient;
-  readonly #epoch: number;
+  readonly #home: { zone: string; epoch: number };
 
-  constructor(client: EtcdClient, epoch: number) {
+  /** `home`: the present one, whose keys are written. */
+  constructor(client: EtcdClient, home: { zone: string; epoch: number }) {
     this.client = client;
-    this.#epoch = epoch;
+    this.#home = home;
+  }
+
+  get #epoch(): number {
+    return this.#home.epoch;
   }
 
   /**
@@ -84,7 +99,7 @@ export class Target {
    * {@link FencedError} or {@link ConflictError}, and nothing is written.
    */
   async commit({ changes, checkpoint }: PlannedTransaction, held: Held, limits: Limits): Promise<Held> {
-    const stamped = { ...checkpoint, epoch: this.#epoch };
+    const stamped = { ...checkpoint, epoch: this.#epoch, homeZone: this.#home.zone };
     const reply = await this.client.transact({
       compare: [
         { key: CHECKPOINT, result: 'Equal', target: 'Mod', mod_revision: held.modRevision },
@@ -100,13 +115,32 @@ export class Target {
     return this.#refused(reply);
   }
 
-  /** What tells one cluster's epoch key from another's: when it was made and changed there. */
-  async epochMark(client: EtcdClient): Promise<string> {
-    const { kvs } = await client.range({ key: EPOCH });
+  /** The fence, and the revision that wrote it; undefined when the zone was never fenced. Throws {@link BlockedError}. */
+  async fence(): Promise<(EtcdFence & { revision: bigint }) | undefined> {
+    const { kvs } = await this.client.range({ key: FENCE });
     const [kv] = kvs;
-    return kv === undefined
-      ? 'none'
-      : `${kv.create_revision}/${kv.mod_revision}/${kv.version}/${kv.value.toString()}`;
+    if (kv === undefined) return undefined;
+    return { ...decoded(ETCD_KEY.fence, () => decodeFence(kv.value)), revision: BigInt(kv.mod_revision) };
+  }
+
+  /** Remembers the homes that the source knows of: this zone may have to tell of them, as home or to an old one. */
+  async carryHomes(homes: readonly HomeRecord[]): Promise<void> {
+    const { kvs } = await this.client.range({ key: HOMES });
+    const [kv] = kvs;
+    const known = decoded(ETCD_KEY.homes, () => decodeHomes(kv?.value));
+    const merged = Buffer.from(JSON.stringify(mergeHomes(known, homes)));
+    if (homes.length === 0 || kv?.value.equals(merged)) return;
+    await this.writeOwn([{ request_put: { key: HOMES, value: merged } }]);
+  }
+
+  /** Writes keys of Causeway's own, under the same guard of the epoch. Throws as {@link commit}. */
+  async writeOwn(success: IRequestOp[]): Promise<void> {
+    const reply = await this.client.transact({
+      compare: [{ key: EPOCH, result: 'Equal', target: 'Value', value: Buffer.from(String(this.#epoch)) }],
+      success,
+      failure: [{ request_range: { key: EPOCH } }],
+    });
+    if (!reply.succeeded) this.#refused(reply);
   }
 
   #refused({ responses }: ITxnResponse): never {
@@ -117,6 +151,37 @@ export class Target {
     throw new ConflictError(
       'the checkpoint in the target was changed by somebody else, or by an earlier write of ours',
     );
+  }
+}
+
+/** The homes that an etcd knows of. Throws {@link BlockedError}. */
+export async function readHomes(client: EtcdClient): Promise<HomeRecord[]> {
+  const { kvs } = await client.range({ key: HOMES });
+  return decoded(ETCD_KEY.homes, () => decodeHomes(kvs[0]?.value));
+}
+
+/** What tells one cluster from another that was made alike: when Causeway's own keys were made and changed there. */
+export async function marks(client: EtcdClient): Promise<string> {
+  const keys = [EPOCH, CHECKPOINT, FENCE, HOMES];
+  const { responses } = await client.transact({
+    compare: [],
+    success: keys.map((key) => ({ request_range: { key } })),
+    failure: [],
+  });
+  return responses
+    .map(({ response_range: range }) => range?.kvs[0])
+    .map((kv) => (kv === undefined ? 'none' : `${kv.create_revision}/${kv.mod_revision}/${kv.version}`))
+    .join(' ');
+}
+
+function decoded<T>(key: string, decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof RecordError)) throw error;
+    throw new BlockedError(`${key} can't be used: ${error.message}; find out who wrote it, and restore it`, {
+      cause: error,
+    });
   }
 }
 

@@ -2,6 +2,7 @@
 export { checkHistory, readHistory, sameKeys } from './history.ts';
 export type { HistoryEntry } from './history.ts';
 export { RandomWriter } from './writer.ts';
+export { Zone } from './zones.ts';
 export { endReplicatorProcesses, startReplicatorProcess } from './process.ts';
 export type { ReplicatorProcess } from './process.ts';
 export { startTlsProxy } from './tls-proxy.ts';

@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { ETCD_KEY } from '@causeway/crds';
+import type { ReplicationCheckpoint, ReplicatorConfig } from '@causeway/crds';
+import { waitFor } from '../../../e2e/tools/index.ts';
+import { etcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
+import type { EtcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
+import type { Log } from '../log/index.ts';
+import { startReplicator } from './replicator.ts';
+import type { Replicator } from './replicator.ts';
+import { readHistory, sameKeys, Zone } from './testing/index.ts';
+
+/**
+ * The home moves between real etcds that have the same cluster id, as managed ones do. Fence and promotion are the
+ * operator's own.
+ */
+const PREFIXES = ['/config/', '/tenants/'];
+type Name = 'zone-a' | 'zone-b' | 'zone-c';
+let zones: Record<Name, Zone>;
+let admin: EtcdAdmin;
+let running: Replicator[] = [];
+const silent: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+const config = (homeZone: Name, zone: Name, epoch: number): ReplicatorConfig => ({
+  platform: 'orders',
+  namespace: 'messaging',
+  listen: { adminPort: 0 },
+  homeZone,
+  zone,
+  epoch,
+  source: { endpoints: [zones[homeZone].etcd.endpoint] },
+  target: { endpoints: [zones[zone].etcd.endpoint] },
+  prefixes: PREFIXES,
+});
+const follow = async (homeZone: Name, zone: Name, epoch: number): Promise<Replicator> => {
+  const replicator = startReplicator(config(homeZone, zone, epoch), silent);
+  running.push(replicator);
+  await waitFor(
+    `${zone} follows ${homeZone}`,
+    () => {
+      const missing = replicator.status.notReady();
+      if (missing !== undefined) throw new Error(missing);
+      return true;
+    },
+    { intervalMs: 20 },
+  );
+  return replicator;
+};
+const stopAll = async (): Promise<void> => {
+  await Promise.all(running.map((replicator) => replicator.stop()));
+  running = [];
+};
+const equal = (one: Name, other: Name): Promise<boolean> =>
+  waitFor(`${other} equal to ${one}`, () =>
+    sameKeys(zones[one].etcd.endpoint, zones[other].etcd.endpoint, PREFIXES),
+  );
+const snapshots = async (replicator: Replicator): Promise<unknown[]> =>
+  (await replicator.status.metrics.snapshots.get()).values.map(({ labels }) => labels['reason']);
+const checkpoint = async (zone: Name): Promise<ReplicationCheckpoint> =>
+  JSON.parse((await zones[zone].get(ETCD_KEY.checkpoint)) ?? '{}') as ReplicationCheckpoint;
+const written = async (zone: Name, from: bigint): Promise<string[]> =>
+  (await readHistory(zones[zone].etcd.endpoint, PREFIXES, from)).flatMap(({ changes }) => changes).sort();
+
+describe('replicate: the home moves', () => {
+  beforeEach(async () => {
+    const [a, b, c] = await Promise.all(
+      (['zone-a', 'zone-b', 'zone-c'] as const).map((name) => Zone.start(name)),
+    );
+    assert.ok(a && b && c);
+    zones = { 'zone-a': a, 'zone-b': b, 'zone-c': c };
+    admin = etcdAdmin({
+      access: (zone) => ({ endpoints: [zones[zone as Name].etcd.endpoint] }),
+      applications: undefined,
+    });
+    const ids = await Promise.all([a, b, c].map(async ({ client }) => (await client.head()).clusterId));
+    assert.equal(new Set(ids).size, 1, 'the zones have one cluster id');
+  });
+  afterEach(async () => {
+    await stopAll();
+    await Promise.all(Object.values(zones).map((zone) => zone.stop()));
+  });
+
+  /** zone-a is home; zone-b has all of it, and zone-c stands where it was before the last changes. */
+  const behind = async (): Promise<void> => {
+    const { 'zone-a': a } = zones;
+    await a.put(['/config/a', '1'], ['/config/same', 's'], ['/tenants/gone', 'x']);
+    // Revisions that the new home has none for: the same number means a later state there.
+    for (let n = 0; n < 60; n++) await a.put(['/elsewhere/x', String(n)]);
+    await follow('zone-a', 'zone-c', 1);
+    await stopAll();
+    await follow('zone-a', 'zone-b', 1);
+    await a.put(['/config/a', '2'], ['/tenants/new', 'n']);
+    await a.remove('/tenants/gone');
+    await equal('zone-a', 'zone-b');
+  };
+
+  it('a third zone follows the new home from its state, not from a revision of the old one', async () => {
+    await behind();
+    const { 'zone-b': b, 'zone-c': c } = zones;
+    await admin.fence('zone-a', 2);
+    await admin.promote('zone-b', 2, 'zone-a');
+    await stopAll();
+    // The new home is past the revision of the old one at which zone-c stands: nothing there looks wrong.
+    for (let n = 0; n < 90; n++) await b.put(['/config/m', String(n)]);
+    assert.ok((await b.client.head()).revision > BigInt((await checkpoint('zone-c')).revision));
+    const untouched = await c.modRevision('/config/same');
+    const from = (await c.client.head()).revision + 1n;
+    const replicator = await follow('zone-b', 'zone-c', 2);
+    await equal('zone-b', 'zone-c');
+    assert.deepEqual(await snapshots(replicator), ['home-moved']);
+    assert.equal(await c.modRevision('/config/same'), untouched);
+    assert.deepEqual(
+      await written('zone-c', from),
+      ['/config/a=Mg==', '/config/m=ODk=', '/tenants/gone deleted', '/tenants/new=bg=='],
+      'each difference once: readers see no key vanish and return',
+    );
+    const { epoch, homeZone } = await checkpoint('zone-c');
+    assert.deepEqual({ epoch, homeZone }, { epoch: 2, homeZone: 'zone-b' });
+    await b.put(['/config/after', '1']);
+    await equal('zone-b', 'zone-c');
+  });
+
+  it('the old home follows the new one when it is back, and takes over again', async () => {
+    await behind();
+    const { 'zone-a': a, 'zone-b': b } = zones;
+    const fence = await admin.fence('zone-a', 2);
+    await waitFor('all has arrived', async () => {
+      const { checkpoint: at } = await admin.state('zone-b');
+      return at !== undefined && BigInt(at.revision) >= BigInt(fence.revision);
+    });
+    await admin.promote('zone-b', 2, 'zone-a', fence.revision);
+    await stopAll();
+    await b.put(['/config/a', 'of b']);
+    const back = await follow('zone-b', 'zone-a', 2);
+    await equal('zone-b', 'zone-a');
+    assert.equal(await a.get('/config/a'), 'of b');
+    assert.equal((back.status.state() as { orphans?: unknown }).orphans, undefined, 'nothing was lost');
+    const second = await admin.fence('zone-b', 3);
+    await waitFor('all has arrived', async () => {
+      const { checkpoint: at } = await admin.state('zone-a');
+      return at !== undefined && BigInt(at.revision) >= BigInt(second.revision);
+    });
+    await admin.promote('zone-a', 3, 'zone-b', second.revision);
+    await stopAll();
+    await a.put(['/config/a', 'of a again']);
+    await Promise.all([follow('zone-a', 'zone-b', 3), follow('zone-a', 'zone-c', 3)]);
+    await equal('zone-a', 'zone-b');
+    await equal('zone-a', 'zone-c');
+  });
+
+  it('a fence is noticed at once: the follower writes its checkpoint when it has all up to it', async () => {
+    await behind();
+    await zones['zone-a'].put(['/elsewhere/x', '1']);
+    const began = performance.now();
+    const { revision } = await admin.fence('zone-a', 2);
+    await waitFor(
+      'the checkpoint at the fence',
+      async () => BigInt((await checkpoint('zone-b')).revision) >= BigInt(revision),
+      { timeoutMs: 10_000, intervalMs: 5 },
+    );
+    // An idle checkpoint alone would come after 30 s.
+    assert.ok(performance.now() - began < 10_000);
+  });
+
+  it('a new home that has no key left is followed: the promotion vouches for it', async () => {
+    await behind();
+    await zones['zone-a'].remove('/config/a', '/config/same', '/tenants/new');
+    await equal('zone-a', 'zone-b');
+    await admin.fence('zone-a', 2);
+    await admin.promote('zone-b', 2, 'zone-a');
+    await stopAll();
+    await follow('zone-b', 'zone-c', 2);
+    await equal('zone-b', 'zone-c');
+    assert.equal(await zones['zone-c'].get('/config/a'), undefined);
+  });
+
+  it('a new home that lost everything after its promotion does not empty the others', async () => {
+    await behind();
+    await stopAll();
+    const lost = await Zone.start('zone-b');
+    await zones['zone-b'].stop();
+    zones['zone-b'] = lost;
+    const replicator = startReplicator(config('zone-b', 'zone-c', 2), silent);
+    running.push(replicator);
+    await waitFor('blocked', () => replicator.status.phase === 'Blocked');
+    assert.match(replicator.status.notReady() ?? '', /has no key under .* Nothing is deleted/);
+    assert.equal(await zones['zone-c'].get('/config/a'), '1');
+  });
+
+  it('a home that was fenced and given back is followed on, without a snapshot', async () => {
+    await behind();
+    await stopAll();
+    await admin.fence('zone-a', 2);
+    await admin.promote('zone-a', 2, 'zone-a');
+    await zones['zone-a'].put(['/config/a', '3']);
+    const replicator = await follow('zone-a', 'zone-c', 2);
+    await equal('zone-a', 'zone-c');
+    assert.deepEqual(await snapshots(replicator), []);
+    assert.equal((await checkpoint('zone-c')).epoch, 2);
+  });
+});

@@ -1,0 +1,318 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { ADMIN_PATH, ETCD_KEY } from '@causeway/crds';
+import type { OrphanAbout, ReplicationState, ReplicatorConfig } from '@causeway/crds';
+import { waitFor } from '../../../e2e/tools/index.ts';
+import { etcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
+import type { EtcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
+import { prefixRange } from '../etcd/index.ts';
+import type { EtcdClient } from '../etcd/index.ts';
+import type { Log } from '../log/index.ts';
+import { startAdmin } from './admin.ts';
+import { keepAside } from './orphans.ts';
+import { startReplicator } from './replicator.ts';
+import type { Replicator } from './replicator.ts';
+import { endReplicatorProcesses, sameKeys, startReplicatorProcess, Zone } from './testing/index.ts';
+import { Target } from './target.ts';
+
+/**
+ * An emergency between real etcds: the home is cut off, goes on being written, another zone takes over, and the old home
+ * comes back. Fence and promotion are the operator's own.
+ */
+const PREFIXES = ['/config/', '/tenants/'];
+type Name = 'zone-a' | 'zone-b' | 'zone-c';
+let zones: Record<Name, Zone>;
+let admin: EtcdAdmin;
+let running: Replicator[] = [];
+const silent: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+const config = (homeZone: Name, zone: Name, epoch: number): ReplicatorConfig => ({
+  platform: 'orders',
+  namespace: 'messaging',
+  listen: { adminPort: 0 },
+  homeZone,
+  zone,
+  epoch,
+  source: { endpoints: [zones[homeZone].etcd.endpoint] },
+  target: { endpoints: [zones[zone].etcd.endpoint] },
+  prefixes: PREFIXES,
+});
+const start = (homeZone: Name, zone: Name, epoch: number): Replicator => {
+  const replicator = startReplicator(config(homeZone, zone, epoch), silent);
+  running.push(replicator);
+  return replicator;
+};
+const ready = (replicator: Replicator): Promise<boolean> =>
+  waitFor(
+    'replicator ready',
+    () => {
+      const missing = replicator.status.notReady();
+      if (missing !== undefined) throw new Error(missing);
+      return true;
+    },
+    { intervalMs: 20 },
+  );
+const stopAll = async (): Promise<void> => {
+  await Promise.all(running.map((replicator) => replicator.stop()));
+  running = [];
+};
+const equal = (one: Name, other: Name): Promise<boolean> =>
+  waitFor(`${other} equal to ${one}`, () =>
+    sameKeys(zones[one].etcd.endpoint, zones[other].etcd.endpoint, PREFIXES),
+  );
+
+/** All that a zone has kept aside of an epoch: `key=value`, or `key deleted`, with the revision that wrote it. */
+async function keptIn(zone: Name, epoch: number): Promise<string[]> {
+  const { client } = zones[zone];
+  const kept: string[] = [];
+  const about = `${ETCD_KEY.orphans}${epoch}/about/`;
+  for await (const { key, value } of client.keys(prefixRange(about))) {
+    const name = key.toString().slice(about.length);
+    const { op, modRevision, bytes } = JSON.parse(value.toString()) as OrphanAbout;
+    const copy = await zones[zone].get(`${ETCD_KEY.orphans}${epoch}/value/${name}`);
+    if (op === 'put') assert.equal(Buffer.byteLength(copy ?? ''), bytes, name);
+    kept.push(op === 'delete' ? `${name} deleted` : `${name}=${copy}@${modRevision}`);
+  }
+  return kept;
+}
+
+/** zone-a is home and then alone: zone-b has it up to a revision. Returns what only zone-a has, as {@link keptIn}. */
+async function cutOff(): Promise<string[]> {
+  const { 'zone-a': a, 'zone-b': b } = zones;
+  const shared: [string, string][] = ['same', 'changed', 'both', 'deleted', 'agreed', 'goneToo'].map(
+    (name) => [`/config/${name}`, 'before'],
+  );
+  await a.put(...shared, ['/tenants/t', 'before']);
+  await ready(start('zone-a', 'zone-b', 1));
+  await equal('zone-a', 'zone-b');
+  await stopAll();
+  const changed = await a.put(
+    ['/config/changed', 'by a'],
+    ['/config/both', 'by a'],
+    ['/tenants/new', 'by a'],
+  );
+  await a.remove('/config/deleted', '/config/goneToo');
+  await a.put(['/config/agreed', 'by both'], ['/elsewhere/x', 'not replicated']);
+  await a.put(['/config/passing', 'x']);
+  await a.remove('/config/passing');
+  await admin.promote('zone-b', 2, 'zone-a');
+  await b.put(['/config/both', 'by b'], ['/config/agreed', 'by both'], ['/config/ofb', 'by b']);
+  await b.remove('/config/goneToo');
+  return [
+    `/config/both=by a@${changed}`,
+    `/config/changed=by a@${changed}`,
+    '/config/deleted deleted',
+    `/tenants/new=by a@${changed}`,
+  ];
+}
+
+describe('replicate: what an old home wrote and nobody else has', () => {
+  beforeEach(async () => {
+    const [a, b, c] = await Promise.all(
+      (['zone-a', 'zone-b', 'zone-c'] as const).map((name) => Zone.start(name)),
+    );
+    assert.ok(a && b && c);
+    zones = { 'zone-a': a, 'zone-b': b, 'zone-c': c };
+    admin = etcdAdmin({
+      access: (zone) => ({ endpoints: [zones[zone as Name].etcd.endpoint] }),
+      applications: undefined,
+    });
+  });
+  afterEach(async () => {
+    await endReplicatorProcesses();
+    await stopAll();
+    await Promise.all(Object.values(zones).map((zone) => zone.stop()));
+  });
+
+  it('is kept aside before the new home’s keys take its place, and told', async () => {
+    const alone = await cutOff();
+    const back = start('zone-b', 'zone-a', 2);
+    await waitFor('waiting for the fence', () =>
+      /waiting for the operator/.test(back.status.notReady() ?? ''),
+    );
+    assert.equal(await zones['zone-a'].get('/config/changed'), 'by a', 'nothing is touched before the fence');
+    const late = await zones['zone-a'].put(['/config/late', 'just before the fence']);
+    await admin.fence('zone-a', 2);
+    await ready(back);
+    await equal('zone-b', 'zone-a');
+    assert.equal(await zones['zone-a'].get('/config/changed'), 'before', 'nothing is merged');
+    assert.deepEqual(
+      await keptIn('zone-a', 1),
+      [...alone, `/config/late=just before the fence@${late}`].sort(),
+    );
+    const server = await startAdmin(0, back.status);
+    try {
+      const answer = await fetch(`http://127.0.0.1:${server.port}${ADMIN_PATH.replication}`);
+      const { orphans } = (await answer.json()) as ReplicationState;
+      assert.equal(orphans?.length, 1);
+      const { epoch, zone, keys, deletions, at } = orphans[0] ?? {};
+      assert.deepEqual({ epoch, zone, keys, deletions }, { epoch: 1, zone: 'zone-a', keys: 5, deletions: 1 });
+      assert.ok(Math.abs(Date.now() - Date.parse(at ?? '')) < 60_000);
+      assert.match(await back.status.metrics.registry.metrics(), /causeway_replication_orphans 5\n/);
+    } finally {
+      await server.close();
+    }
+  });
+
+  it('stays where it is: other zones never get it, and it is told until a person removes it', async () => {
+    await cutOff();
+    await admin.fence('zone-a', 2);
+    await ready(start('zone-b', 'zone-a', 2));
+    await ready(start('zone-b', 'zone-c', 2));
+    await stopAll();
+    for (const zone of ['zone-b', 'zone-c'] as const)
+      assert.equal(await zones[zone].client.hasKeys(prefixRange(ETCD_KEY.orphans)), false);
+    const again = start('zone-b', 'zone-a', 2);
+    await ready(again);
+    assert.equal(again.status.state().orphans?.[0]?.keys, 4, 'told after a restart too');
+    const { start: key, end } = prefixRange(`${ETCD_KEY.orphans}1/`);
+    await zones['zone-a'].client.transact({
+      compare: [],
+      success: [{ request_delete_range: { key, range_end: end } }],
+      failure: [],
+    });
+    await waitFor('it is told no more', () => again.status.state().orphans === undefined);
+  });
+
+  it('after two moves: the record of how far its own successor had come went on with the home', async () => {
+    const alone = await cutOff();
+    await ready(start('zone-b', 'zone-c', 2));
+    await equal('zone-b', 'zone-c');
+    await admin.fence('zone-b', 3);
+    await admin.promote('zone-c', 3, 'zone-b');
+    await stopAll();
+    await zones['zone-b'].stop();
+    await admin.fence('zone-a', 3);
+    await ready(start('zone-c', 'zone-a', 3));
+    await equal('zone-c', 'zone-a');
+    assert.deepEqual(await keptIn('zone-a', 1), alone);
+    zones['zone-b'] = await Zone.start('zone-b');
+  });
+
+  it('its history is compacted: puts are kept aside all the same, and it is said that deletions are not known', async () => {
+    const alone = await cutOff();
+    await zones['zone-a'].compact();
+    await admin.fence('zone-a', 2);
+    const back = start('zone-b', 'zone-a', 2);
+    await ready(back);
+    assert.deepEqual(
+      await keptIn('zone-a', 1),
+      alone.filter((line) => !line.endsWith(' deleted')),
+    );
+    assert.equal(back.status.state().orphans?.[0]?.deletions, 'Unknown');
+  });
+
+  it('its volume was lost: there is nothing to keep, and it follows', async () => {
+    await zones['zone-a'].put(
+      ...Array.from({ length: 9 }, (_, n): [string, string] => [`/config/${n}`, 'v']),
+    );
+    for (let n = 0; n < 20; n++) await zones['zone-a'].put([`/config/${n}`, 'w']);
+    await cutOff();
+    await zones['zone-a'].stop();
+    zones['zone-a'] = await Zone.start('zone-a');
+    await admin.fence('zone-a', 2);
+    const back = start('zone-b', 'zone-a', 2);
+    await ready(back);
+    await equal('zone-b', 'zone-a');
+    assert.equal(back.status.state().orphans, undefined);
+  });
+
+  it('too much to be kept aside: it stands still, nothing is overwritten, and it says what to do', async () => {
+    await cutOff();
+    await admin.fence('zone-a', 2);
+    const { revision } = await zones['zone-a'].client.head();
+    const job = await aside(zones['zone-a'].client);
+    for (const limits of [
+      { keys: 3, bytes: 1e6 },
+      { keys: 100, bytes: 40 },
+    ])
+      await assert.rejects(keepAside({ ...job, limits }), /more than .* Nothing was overwritten\. Save them/);
+    assert.equal((await zones['zone-a'].client.head()).revision, revision);
+  });
+
+  /** The work itself, with a client of our own. */
+  async function aside(client: EtcdClient): Promise<Parameters<typeof keepAside>[0]> {
+    const state = await admin.state('zone-b');
+    const { from } = state.homes?.[0] ?? {};
+    assert.ok(from);
+    return {
+      source: zones['zone-b'].client,
+      target: new Target(client, { zone: 'zone-b', epoch: 2 }),
+      zone: 'zone-a',
+      lost: { epoch: from.epoch, since: BigInt(from.revision), fencedAt: 2 },
+      prefixes: PREFIXES,
+      limits: { keys: 1000, bytes: 1e6 },
+      log: silent,
+      signal: new AbortController().signal,
+    };
+  }
+
+  it('given a crash before or after any request, the next run keeps exactly the same aside', async () => {
+    const alone = await cutOff();
+    const many = Array.from({ length: 150 }, (_, n): [string, string] => [`/tenants/m${n + 100}`, `${n}`]);
+    const at = await zones['zone-a'].put(...many.slice(0, 100));
+    const rest = await zones['zone-a'].put(...many.slice(100));
+    const wanted = [
+      ...alone,
+      ...many.map(([key, value], n) => `${key}=${value}@${n < 100 ? at : rest}`),
+    ].sort();
+    await admin.fence('zone-a', 2);
+    let steps = 0;
+    for (let completed = false; !completed; steps++) {
+      let left = steps;
+      const crashing = new Proxy(zones['zone-a'].client, {
+        get: (client, name: keyof EtcdClient) => {
+          if (name !== 'transact' && name !== 'range') return Reflect.get(client, name, client) as unknown;
+          return async (request: never) => {
+            if (left === 0) throw new Error('crashed before');
+            left -= 1;
+            const answer: unknown = await client[name](request);
+            if (left === 0) throw new Error('crashed after');
+            return answer;
+          };
+        },
+      });
+      completed = await keepAside(await aside(crashing)).then(
+        () => true,
+        (error: Error) => assert.match(error.message, /crashed/) ?? false,
+      );
+      assert.equal(await zones['zone-a'].get('/config/changed'), 'by a', 'nothing is overwritten yet');
+    }
+    assert.ok(steps > 8, `only ${steps} requests`);
+    await ready(start('zone-b', 'zone-a', 2));
+    assert.deepEqual((await keptIn('zone-a', 1)).sort(), wanted);
+    await equal('zone-b', 'zone-a');
+  });
+
+  it('the replicator is killed again and again on the way: all is kept aside, and the new home followed', async () => {
+    const alone = await cutOff();
+    const value = 'v'.repeat(20_000);
+    const revisions: string[] = [];
+    for (let n = 100; n < 250; n++)
+      revisions.push(
+        `/tenants/m${n}=${n}${value}@${await zones['zone-a'].put([`/tenants/m${n}`, `${n}${value}`])}`,
+      );
+    await admin.fence('zone-a', 2);
+    for (let kills = 0; kills < 6; kills++) {
+      const { revision } = await zones['zone-a'].client.head();
+      const child = startReplicatorProcess(config('zone-b', 'zone-a', 2));
+      await waitFor(
+        'some step',
+        async () => (await zones['zone-a'].client.head()).revision > revision + BigInt(kills),
+        {
+          intervalMs: 1,
+          timeoutMs: 5000,
+        },
+      ).catch(() => undefined);
+      await child.end('SIGKILL');
+    }
+    await ready(start('zone-b', 'zone-a', 2));
+    await equal('zone-b', 'zone-a');
+    assert.deepEqual((await keptIn('zone-a', 1)).sort(), [...alone, ...revisions].sort());
+  });
+});

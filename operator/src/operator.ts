@@ -26,12 +26,14 @@ import {
   KIND,
   platformReconciler,
   registerPlatformMetrics,
+  replicationProbe,
   rotationMetrics,
   watchPlatforms,
   type EtcdAdmins,
   type Images,
   type KafkaAdmin,
   type RedisAdmin,
+  type ReplicationProbe,
 } from './platform/index.ts';
 
 export interface OperatorOptions {
@@ -60,6 +62,8 @@ export interface OperatorOptions {
   issuer?: CertificateIssuer;
   /** Default: real TLS. */
   probe?: PodProbe;
+  /** Default: real replicators. */
+  replication?: ReplicationProbe;
 }
 
 export interface Operator {
@@ -108,6 +112,7 @@ export function createOperator(options: OperatorOptions): Operator {
       etcd: fencedEtcd(options.etcd ?? etcdAdmins, mayAct),
       issuer: options.issuer ?? x509Issuer,
       probe: rotations.counted(options.probe ?? podProbe),
+      replication: options.replication ?? replicationProbe,
       rotations,
       images: options.images,
       resyncMs: options.resyncMs,

@@ -15,6 +15,8 @@ export { WAITING_FOR_FAILOVER } from './rotation-status.ts';
 export { claimedTopics, lookAtKafka, userSecrets } from './observe.ts';
 export { certificatesOf, isPaused, platformReconciler, type Certificates } from './reconcile.ts';
 export { redisAdmin, type RedisAdmin } from './redis-admin.ts';
+export { replicationProbe, type ReplicationProbe } from './replication-look.ts';
+export { replicatedZones } from './replication.ts';
 export {
   planTopics,
   type KafkaSnapshot,
@@ -23,7 +25,7 @@ export {
   type TopicQuestion,
   type TopicStatus,
 } from './topics.ts';
-export type { Images, MessagePlatform, Part, Problem } from './types.ts';
+export { epochOf, homeOf, type Images, type MessagePlatform, type Part, type Problem } from './types.ts';
 export { kafkaAccess, userSecretProblems, type UserSecrets } from './user-secrets.ts';
-export { zoneProblems } from './workloads.ts';
+export { isServing, zoneProblems, type Pod } from './workloads.ts';
 export type { PlatformCache } from './world.ts';

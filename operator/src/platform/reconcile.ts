@@ -7,6 +7,7 @@ import {
   certificateKey,
   objectName,
   type MessagePlatformStatus,
+  type ReplicationState,
 } from '@causeway/crds';
 import {
   inspectCertificate,
@@ -39,6 +40,7 @@ import {
   type KubeReader,
 } from './observe.ts';
 import { planRedisReloads, planRedisRoles, type RedisState } from './redis.ts';
+import { lookAtReplication, replicationProblems } from './replication-look.ts';
 import { restartOneEtcd } from './restart-etcd.ts';
 import { announcements, platformStatus } from './status.ts';
 import { rotate, type RotationOutcome } from './rotate.ts';
@@ -120,10 +122,13 @@ async function reconcilePlatform(
   const { pods } = workloads(world, platform.metadata);
   const secret = etcdSecret(platform, { inner: held.inner, secrets });
   outcome.problems.push(...(await reconcileEtcdFences(world, platform, { pods, secret, paused })));
+  const replication = await lookAtReplication(world, platform, pods);
+  outcome.problems.push(...replicationProblems(replication));
 
   const status = await saveStatus(world, topics.stored, {
     topics: topics.topics,
     redis: redis.states,
+    replication,
     certificates: certificateStatus(held, made.rotation?.record ?? rotationRecord(platform)),
     rotating: made.rotation?.condition,
     problems: outcome.problems,
@@ -283,6 +288,7 @@ async function saveStatus(
   seen: {
     topics: readonly TopicStatus[];
     redis: ReadonlyMap<string, RedisState>;
+    replication: ReadonlyMap<string, ReplicationState>;
     certificates: MessagePlatformStatus['certificates'];
     rotating: RotationOutcome['condition'];
     problems: readonly Problem[];

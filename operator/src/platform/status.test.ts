@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { ReplicationState } from '@causeway/crds';
 import type { KubeObject } from '../controller/index.ts';
 import { planRedisReloads, planRedisRoles, reloadCommand, type RedisState } from './redis.ts';
+import { replicationProblems } from './replication-look.ts';
 import { announcements, platformStatus, type StatusInput } from './status.ts';
 import { ordersPlatform } from './testing/orders.ts';
 import type { MessagePlatform, Problem } from './types.ts';
@@ -26,6 +28,7 @@ function input(over: Partial<StatusInput> = {}): StatusInput {
       ['zone-b', follower],
       ['zone-c', follower],
     ]),
+    replication: new Map(),
     topics: [{ name: 'orders.chat', state: 'Ready', owned: true }],
     certificates: { version: 1, notAfter: '2027-02-21T12:00:00Z' },
     problems: [],
@@ -303,5 +306,84 @@ describe('the roles of Redis', () => {
 
   it('do not change while the home zone cannot be seen', () => {
     assert.deepEqual(plan([['zone-b', { role: 'primary' }]]), []);
+  });
+});
+
+describe('the condition ReplicationReady', () => {
+  const following = (over: Partial<ReplicationState> = {}): ReplicationState => ({
+    phase: 'Following',
+    reason: '',
+    epoch: 3,
+    lagRevisions: 0,
+    lagSeconds: 0,
+    ...over,
+  });
+  const seen = (over: Record<string, Partial<ReplicationState>>): Partial<StatusInput> => {
+    const replication = new Map(Object.entries(over).map(([name, state]) => [name, following(state)]));
+    return { replication, problems: replicationProblems(replication) };
+  };
+  const both = (over: Record<string, Partial<ReplicationState>>): [string | undefined, string] => [
+    conditions(seen(over))['ReplicationReady'],
+    message('ReplicationReady', seen(over)),
+  ];
+
+  it('says whom the zones follow, and under which epoch', () => {
+    assert.deepEqual(both({ 'zone-b': {}, 'zone-c': {} }), [
+      'True AsDesired',
+      'Every zone follows zone-a (epoch 3).',
+    ]);
+    assert.deepEqual(both({}), ['True AsDesired', 'Every zone follows zone-a.']);
+  });
+
+  it('tells a lag in steps, so that it is not written each second', () => {
+    const text = 'Every zone follows zone-a (epoch 3). zone-c is more than 5 seconds behind.';
+    assert.deepEqual(both({ 'zone-b': { lagSeconds: 4.9 }, 'zone-c': { lagSeconds: 6 } }), [
+      'True AsDesired',
+      text,
+    ]);
+    assert.deepEqual(both({ 'zone-b': {}, 'zone-c': { lagSeconds: 59 } })[1], text);
+  });
+
+  it('is False once replication stands still, with why', () => {
+    const reason = 'connect ECONNREFUSED';
+    assert.deepEqual(both({ 'zone-b': { phase: 'Connecting', reason, lagSeconds: 61 } }), [
+      'False ReplicationStalled',
+      'zone-b is more than a minute behind: connect ECONNREFUSED.',
+    ]);
+    assert.match(both({ 'zone-b': { lagSeconds: 4000 } })[1], /more than an hour behind\.$/);
+    const fenced = { phase: 'Fenced', reason: 'fenced: the target is at epoch 4' } as const;
+    assert.match(
+      both({ 'zone-b': fenced }).join(),
+      /^False ReplicationFenced,zone-b is not replicated to: fenced/,
+    );
+  });
+
+  it('waits for a person when only one can help', () => {
+    const blocked = seen({ 'zone-b': { phase: 'Blocked', reason: 'the source has no key' } });
+    assert.equal(conditions(blocked)['Stalled'], 'True ReplicationBlocked');
+  });
+
+  it('what an old home keeps aside is told, once, and does not make it unready', () => {
+    const orphans = [
+      { epoch: 2, zone: 'zone-c', since: '40', keys: 3, deletions: 1, at: '2026-11-23T11:00:00Z' },
+    ];
+    const before = platformStatus(input(seen({ 'zone-b': {}, 'zone-c': {} })));
+    const platform = { ...ordersPlatform(), status: before };
+    const after = platformStatus({
+      ...input({ platform }),
+      ...seen({ 'zone-b': {}, 'zone-c': { orphans } }),
+    });
+    const condition = after.conditions?.find(({ type }) => type === 'ReplicationReady');
+    assert.deepEqual([condition?.status, condition?.reason], ['True', 'KeysKeptAside']);
+    assert.match(
+      condition?.message ?? '',
+      /zone-c has 3 keys that it wrote as home of epoch 2 and no other zone has/,
+    );
+    assert.deepEqual(
+      announcements(before, after).map(({ reason, warning }) => [reason, warning]),
+      [['KeysKeptAside', true]],
+    );
+    assert.deepEqual(announcements(after, after), []);
+    assert.equal(after.conditions?.find(({ type }) => type === 'Ready')?.status, 'True');
   });
 });

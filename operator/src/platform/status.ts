@@ -1,5 +1,11 @@
 /** The status of a platform, from what was seen: a pure function. It speaks kstatus. */
-import { PORT, WEBSOCKET_PATH, objectName, type MessagePlatformStatus } from '@causeway/crds';
+import {
+  PORT,
+  WEBSOCKET_PATH,
+  objectName,
+  type MessagePlatformStatus,
+  type ReplicationState,
+} from '@causeway/crds';
 import {
   findCondition,
   removeCondition,
@@ -9,6 +15,7 @@ import {
 } from '../controller/conditions.ts';
 import { managesEtcd } from './etcd.ts';
 import { managesRedis, type RedisState } from './redis.ts';
+import { keptAside, replicationSummary } from './replication-look.ts';
 import { replicatedZones } from './replication.ts';
 import type { TopicStatus } from './topics.ts';
 import { epochOf, homeOf, type MessagePlatform, type Part, type Problem } from './types.ts';
@@ -20,6 +27,8 @@ export interface StatusInput {
   zones: readonly ZoneFacts[];
   /** By zone; a zone whose Redis could not be asked is not in it. */
   redis: ReadonlyMap<string, RedisState>;
+  /** By zone; a zone whose replicator did not answer is not in it. */
+  replication: ReadonlyMap<string, ReplicationState>;
   topics: readonly TopicStatus[];
   certificates: NonNullable<MessagePlatformStatus['certificates']> | undefined;
   /** The condition `Rotating`; undefined: there never was a rotation, or nothing is done now. */
@@ -48,6 +57,9 @@ export const PART_CONDITION: Readonly<Record<Part, string>> = {
   Replication: 'ReplicationReady',
   Certificates: 'CertificatesReady',
 };
+
+/** Replication works, and an old home has keys that somebody must look at. */
+const KEPT_ASIDE = 'KeysKeptAside';
 
 /** The whole status. The same input, a moment later, gives the same status: at steady state nothing is written. */
 export function platformStatus(input: StatusInput): MessagePlatformStatus {
@@ -145,7 +157,10 @@ function verdict(input: StatusInput, part: Part, pending: string | undefined): V
   }
   if (pending !== undefined)
     return { part, ok: false, reason: 'Progressing', message: pending, needsPerson: false };
-  return { part, ok: true, reason: 'AsDesired', message: readyMessage(input, part), needsPerson: false };
+  const aside = part === 'Replication' ? keptAside(input.replication) : undefined;
+  const message = [readyMessage(input, part), ...(aside === undefined ? [] : [aside])].join(' ');
+  const reason = aside === undefined ? 'AsDesired' : KEPT_ASIDE;
+  return { part, ok: true, reason, message, needsPerson: false };
 }
 
 function waiting(
@@ -189,7 +204,7 @@ function readyMessage(input: StatusInput, part: Part): string {
     Replication:
       replicatedZones(platform).length === 0
         ? 'There is nothing to replicate.'
-        : 'Every zone follows the home zone.',
+        : replicationSummary(platform, input.replication),
     Gateways: `${pods.ready} of ${pods.desired} gateway pods are ready.`,
   };
   return messages[part];
@@ -304,6 +319,7 @@ export function announcements(
 /** Waiting is a state, not a trouble. Ready and Reconciling repeat what the parts say. */
 function isTrouble({ type, status, reason }: Condition): boolean {
   if (type === 'Rotating') return reason === 'RolledBack' || reason === 'RollBack';
+  if (reason === KEPT_ASIDE) return true;
   return (
     status === 'False' && reason !== 'Progressing' && !['Ready', 'Reconciling', 'Stalled'].includes(type)
   );

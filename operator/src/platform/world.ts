@@ -7,6 +7,7 @@ import type { KubeApi, KubeObject, ObjectRef, ResourceKind } from '../controller
 import type { EtcdAdmins } from './etcd-admin.ts';
 import type { KafkaAdmin } from './kafka.ts';
 import type { RedisAdmin } from './redis-admin.ts';
+import type { ReplicationProbe } from './replication-look.ts';
 import type { RotationMetrics } from './rotation-metrics.ts';
 import type { Images } from './types.ts';
 
@@ -34,6 +35,8 @@ export interface PlatformWorld {
   issuer: CertificateIssuer;
   /** Looks at what pods serve and say, by address. */
   probe: PodProbe;
+  /** Asks replicators how they are, by address. */
+  replication: ReplicationProbe;
   rotations: Pick<RotationMetrics, 'stepped'>;
   images: Images;
   /** Time between looks at Kafka and Redis when nothing happens, milliseconds. */

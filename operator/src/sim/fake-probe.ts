@@ -11,6 +11,7 @@ import {
   type Shown,
 } from '../certificates/index.ts';
 import type { KubeObject } from '../controller/kube-api.ts';
+import type { ReplicationProbe } from '../platform/index.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { FakeKube } from './fake-kube.ts';
 import type { FakeRedis } from './fake-redis.ts';
@@ -90,4 +91,13 @@ export function fakeProbe(cluster: Cluster, network: Network, process: SimProces
     shake: ({ host }) => call('handshake', host, () => shownAt(cluster, host)),
     report: (host) => call('report', host, () => reportOf(cluster, host)),
   };
+}
+
+/** The replicators as one process sees them: whoever runs has caught up. */
+export function fakeReplication(cluster: Cluster, network: Network, process: SimProcess): ReplicationProbe {
+  return (host) =>
+    network.call({ process, target: 'gateway', verb: 'replication', what: host, mutates: false }, () => {
+      podAt(cluster, host);
+      return { phase: 'Following', reason: '', epoch: 1, lagRevisions: 0, lagSeconds: 0 };
+    });
 }

@@ -9,7 +9,7 @@ import { KIND } from '../platform/kinds.ts';
 import type { Images, MessagePlatform } from '../platform/types.ts';
 import { FakeKafka, kafkaClient, type SimTopic } from './fake-kafka.ts';
 import { FakeKube, type KubeSnapshot } from './fake-kube.ts';
-import { fakeProbe } from './fake-probe.ts';
+import { fakeProbe, fakeReplication } from './fake-probe.ts';
 import { FakeRedis, redisClient, type SimRedis } from './fake-redis.ts';
 import { checkOwnDeletion, Invariants } from './invariants.ts';
 import { kubeClient, type WatchFaults } from './kube-client.ts';
@@ -131,6 +131,7 @@ export class World {
       kafka: kafkaClient(this.kafka, this.network, operatorProcess),
       redis: redisClient(this.redis, this.network, operatorProcess),
       probe: fakeProbe(this, this.network, operatorProcess),
+      replication: fakeReplication(this, this.network, operatorProcess),
       images: IMAGES,
       namespaces: [],
       concurrency: 4,

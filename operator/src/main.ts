@@ -5,6 +5,7 @@ import { registerPlan } from './cli/plan.ts';
 import { registerRotate } from './cli/rotate.ts';
 import { registerRun } from './cli/run.ts';
 import { registerStatus } from './cli/status.ts';
+import { registerVerify } from './cli/verify.ts';
 import { quietKnownWarnings } from './cli/warnings.ts';
 
 quietKnownWarnings();
@@ -18,6 +19,7 @@ registerRun(program);
 registerPlan(program);
 registerStatus(program);
 registerRotate(program);
+registerVerify(program);
 try {
   await program.parseAsync();
 } catch (error) {

@@ -1,8 +1,11 @@
 /** The replicator's admin endpoint: plain HTTP for probes, Prometheus and people. */
 import { createServer } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ADMIN_PATH } from '@causeway/crds';
+import { reason } from '../log/index.ts';
 import type { Status } from './status.ts';
+import type { Verify } from './verify.ts';
 
 /** A listening admin endpoint. */
 export interface Admin {
@@ -16,9 +19,16 @@ interface Answer {
   body: string;
 }
 
+/** While a comparison goes on, so often something is sent: proxies give up on what is silent. Milliseconds. */
+const SIGN_OF_LIFE_MS = 5000;
+
 /** Listens on `port`; 0 is any free one. Rejects when it is taken. */
-export async function startAdmin(port: number, status: Status): Promise<Admin> {
+export async function startAdmin(port: number, status: Status, verify?: Verify): Promise<Admin> {
   const server = createServer((request, response) => {
+    if (verify !== undefined && pathOf(request.url) === ADMIN_PATH.verify) {
+      void answerSlowly(response, verify);
+      return;
+    }
     answer(request.url ?? '', status).then(
       ({ code, type, body }) => response.writeHead(code, { 'content-type': type }).end(body),
       (error: unknown) => response.writeHead(500).end(String(error)),
@@ -38,8 +48,21 @@ export async function startAdmin(port: number, status: Status): Promise<Admin> {
   };
 }
 
+function pathOf(url: string | undefined): string | undefined {
+  return url?.split('?')[0];
+}
+
+/** JSON may begin with any white space: what is sent meanwhile is line ends. */
+async function answerSlowly(response: ServerResponse, verify: Verify): Promise<void> {
+  response.writeHead(200, { 'content-type': 'application/json' });
+  const alive = setInterval(() => response.write('\n'), SIGN_OF_LIFE_MS);
+  const result = await verify().catch((error: unknown) => ({ error: reason(error) }));
+  clearInterval(alive);
+  response.end(`${JSON.stringify(result)}\n`);
+}
+
 async function answer(url: string, status: Status): Promise<Answer> {
-  switch (url.split('?')[0]) {
+  switch (pathOf(url)) {
     case ADMIN_PATH.healthz:
       return probe(status.notAlive());
     case ADMIN_PATH.readyz:

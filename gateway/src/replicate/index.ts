@@ -9,6 +9,7 @@ import { createLog } from '../log/index.ts';
 import { startAdmin } from './admin.ts';
 import { loadReplicatorConfig } from './config.ts';
 import { startReplicator } from './replicator.ts';
+import { verifier } from './verify.ts';
 
 /**
  * Runs the replicator that `configFile` (`replicator.json`) describes, until SIGTERM or SIGINT. Throws ConfigError for
@@ -20,10 +21,13 @@ export async function replicate(configFile: string): Promise<void> {
   const log = createLog({ component: 'replicator', platform, namespace, zone, homeZone, epoch });
   const asked = stopAsked();
   const replicator = startReplicator(config, log);
-  const admin = await startAdmin(config.listen.adminPort, replicator.status);
+  const ending = new AbortController();
+  const verify = verifier(config, ending.signal);
+  const admin = await startAdmin(config.listen.adminPort, replicator.status, verify);
   log.info('replicator started', { adminPort: admin.port });
   const signal = await asked;
   log.info('replicator stops', { signal });
+  ending.abort();
   await replicator.stop();
   await admin.close();
 }

@@ -57,6 +57,8 @@ export interface HttpKubeApiOptions {
 interface Call extends Pick<HttpRequest, 'method' | 'path' | 'headers' | 'body'> {
   /** It may be sent twice with the outcome of once. */
   idempotent: boolean;
+  /** Default: that of the API. */
+  timeoutMs?: number;
   writes?: { kind: ResourceKind; verb: string };
 }
 
@@ -65,6 +67,7 @@ interface Page<T> {
   items: T[] | null;
 }
 
+const POD: ResourceKind = { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
 const APPLY_TYPE = 'application/apply-patch+yaml';
 const MERGE_TYPE = 'application/merge-patch+json';
 const LONGEST_RETRY_S = 30;
@@ -157,6 +160,23 @@ export class HttpKubeApi implements KubeApi {
       if (isNotFound(error)) return undefined;
       throw error;
     }
+  }
+
+  /**
+   * Asks a pod's HTTP port for JSON, by way of the API server: needs the right to get `pods/proxy`. Throws
+   * {@link KubeError} for an answer that is not a success, whether it is the API server's or the pod's.
+   */
+  async askPod<T>(
+    ref: ObjectRef,
+    { port, path, timeoutMs }: { port: number; path: string; timeoutMs?: number },
+  ): Promise<T> {
+    const name = `${ref.name}:${port}`;
+    return this.#call<T>({
+      method: 'GET',
+      path: `${objectPath(POD, { ...ref, name }, 'proxy')}${path}`,
+      idempotent: true,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
   }
 
   async create<T extends KubeObject>(kind: ResourceKind, object: T): Promise<T> {
@@ -299,7 +319,7 @@ export class HttpKubeApi implements KubeApi {
   /** A write is bounded by the fence here, and at the server, which must not carry it out much later either. */
   #bounded(call: Call): HttpRequest {
     const { method, path, headers, body } = call;
-    const request: HttpRequest = { method, path, timeoutMs: this.#timeoutMs };
+    const request: HttpRequest = { method, path, timeoutMs: call.timeoutMs ?? this.#timeoutMs };
     if (headers !== undefined) request.headers = headers;
     if (body !== undefined) {
       request.body = body;

@@ -37,6 +37,8 @@ const CALL_TIMEOUT_MS = 10_000;
 /** Bytes of one page of a range read that are aimed at. */
 const PAGE_BYTES = 2 * 1024 * 1024;
 const FIRST_PAGE = 64;
+/** How often a call is made again because etcd's users changed meanwhile. */
+const SETTLING_TRIES = 5;
 const LARGEST_PAGE = 2000;
 
 type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
@@ -148,6 +150,7 @@ export class EtcdClient {
   }
 
   async #call<T>(send: (client: Etcd3) => Promise<T>): Promise<T> {
+    let settling = 0;
     for (let tried = 1; ; tried++) {
       try {
         const answer = await send(this.#client());
@@ -155,6 +158,8 @@ export class EtcdClient {
         return answer;
       } catch (error) {
         if (!(error instanceof Error)) throw error;
+        // Checked before a change of etcd's users, and to be carried out after it: it was not done. A fence does that.
+        if (error.message.includes('revision of auth store is old') && ++settling <= SETTLING_TRIES) continue;
         const elsewhere = isRecoverableError(error) && tried < this.#clients.length;
         if (!elsewhere) throw classify(error);
         this.#current += 1;

@@ -20,6 +20,8 @@ export interface Source extends SourceHead {
   epoch: number;
   /** The homes that it knows of. */
   homes: readonly HomeRecord[];
+  /** Those that the target knows of. */
+  known: readonly HomeRecord[];
 }
 
 /** What to do first, given what the target remembers and what the source is: `undefined` is to follow on. */
@@ -31,13 +33,19 @@ export function snapshotNeeded(
   if (checkpoint === undefined) return 'first-start';
   // Before the cluster id: clusters that were made alike have the same, and revisions of different homes can't be compared.
   if (!isSameHome(checkpoint, source)) return 'home-moved';
-  if (checkpoint.sourceClusterId !== source.clusterId) return 'source-changed';
+  if (checkpoint.sourceClusterId !== source.clusterId || hasForgotten(source)) return 'source-changed';
   // The same cluster id with a lower revision: restored from a backup, or made again with the same names.
   if (BigInt(checkpoint.snapshot?.revision ?? checkpoint.revision) > source.revision)
     return 'source-went-back';
   if (checkpoint.snapshot !== undefined) return 'interrupted';
   if (!coversPrefixes(checkpoint.prefixes, prefixes)) return 'prefixes-added';
   return undefined;
+}
+
+/** A home that doesn't know of its own promotion, while others do, has another volume than it had then. */
+function hasForgotten({ zone, epoch, homes, known }: Source): boolean {
+  const isPromotion = (home: HomeRecord): boolean => home.epoch === epoch && home.zone === zone;
+  return known.some(isPromotion) && !homes.some(isPromotion);
 }
 
 /** Whether the checkpoint is of this source's own history: the same home, or one that was fenced and given back. */

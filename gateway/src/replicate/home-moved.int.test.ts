@@ -192,6 +192,23 @@ describe('replicate: the home moves', () => {
     assert.equal(await zones['zone-c'].get('/config/a'), '1');
   });
 
+  it('a home that lost its volume and has been written since is not taken for the one it was', async () => {
+    await behind();
+    await admin.promote('zone-b', 2, 'zone-a');
+    await stopAll();
+    await follow('zone-b', 'zone-c', 2);
+    await stopAll();
+    const lost = await Zone.start('zone-b');
+    await zones['zone-b'].stop();
+    zones['zone-b'] = lost;
+    const { revision } = await checkpoint('zone-c');
+    for (let n = 0; (await lost.client.head()).revision <= BigInt(revision); n++)
+      await lost.put(['/config/new', String(n)]);
+    const replicator = await follow('zone-b', 'zone-c', 2);
+    assert.deepEqual(await snapshots(replicator), ['source-changed']);
+    await equal('zone-b', 'zone-c');
+  });
+
   it('a home that was fenced and given back is followed on, without a snapshot', async () => {
     await behind();
     await stopAll();

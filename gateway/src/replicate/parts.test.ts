@@ -93,6 +93,7 @@ describe('checkpoint', () => {
       zone: 'zone-a',
       epoch: 3,
       homes: [],
+      known: [],
     };
     const snapshot = { ...checkpoint, revision: '0', snapshot: { revision: '15' } };
     assert.equal(snapshotNeeded(checkpoint, head, ['/a/']), undefined);
@@ -111,6 +112,7 @@ describe('checkpoint', () => {
     zone,
     epoch,
     homes,
+    known: [],
   });
   const home = (epoch: number, zone: string): HomeRecord => ({ epoch, zone, at: '' });
   const from = { ...checkpoint, homeZone: 'zone-a' };
@@ -135,6 +137,13 @@ describe('checkpoint', () => {
     const homes = [home(4, 'zone-a'), home(5, 'zone-a')];
     assert.equal(snapshotNeeded(from, source('zone-a', 4, homes), ['/a/']), undefined);
     assert.equal(snapshotNeeded(from, source('zone-a', 5, homes), ['/a/']), undefined);
+  });
+
+  it('a home that has forgotten its own promotion is another one', () => {
+    const known = [home(3, 'zone-a')];
+    const forgotten = { ...source('zone-a', 3, []), known };
+    assert.equal(snapshotNeeded(from, forgotten, ['/a/']), 'source-changed');
+    assert.equal(snapshotNeeded(from, { ...forgotten, homes: known }, ['/a/']), undefined);
   });
 
   it('only a history that goes on may empty the target, and a home whose promotion is on record', () => {

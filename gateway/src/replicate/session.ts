@@ -144,8 +144,8 @@ class Session {
 
   async #look(): Promise<Source> {
     const { homeZone: zone, epoch } = this.#job.config;
-    const homes = await readHomes(this.#source);
-    return { ...(await this.#source.head()), zone, epoch, homes };
+    const [homes, known] = await Promise.all([readHomes(this.#source), readHomes(this.#target.client)]);
+    return { ...(await this.#source.head()), zone, epoch, homes, known };
   }
 
   /** Before anything of an old home is overwritten: what it wrote and nobody else has. */

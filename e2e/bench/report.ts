@@ -25,9 +25,18 @@ interface ReplicationResult {
   setting: Partial<Machine> & { etcd: string; keys: number; steadySeconds: number };
   medians: { what: string; causeway: number; makeMirror: number; ratio: number }[];
   runs: unknown[];
+  /** Absent in results of before it was measured. */
+  crashes?: {
+    contestant: string;
+    kills: number;
+    transactions: number;
+    skipped: number;
+    repeated: number;
+    halfSeen: number;
+  }[];
 }
 
-function replicationSection({ setting, medians, runs }: ReplicationResult): Section {
+function replicationSection({ setting, medians, runs, crashes = [] }: ReplicationResult): Section {
   const rows = medians.map(({ what, causeway, makeMirror, ratio }) => [
     what,
     shown(causeway),
@@ -39,7 +48,7 @@ keys of 128 bytes for each measurement of throughput, 1,000 keys a second for ${
 runs each. Ours writes source revisions whole, with its checkpoint in the same transaction; make-mirror writes key by key
 and keeps no place. What the rows mean is in [etcd-replication.md](etcd-replication.md).
 
-${markdownTable([['', 'causeway', 'make-mirror', 'better by'], ...rows])}`;
+${markdownTable([['', 'causeway', 'make-mirror', 'better by'], ...rows])}${crashesText(crashes)}`;
   return {
     title: 'etcd replication beside make-mirror',
     command: 'node e2e/bench/main.ts replication',
@@ -52,6 +61,19 @@ ${markdownTable([['', 'causeway', 'make-mirror', 'better by'], ...rows])}`;
           `etcd replication, ${what}: ${shown(causeway)}, make-mirror ${shown(makeMirror)}.`,
       ),
   };
+}
+
+function crashesText(crashes: NonNullable<ReplicationResult['crashes']>): string {
+  if (crashes.length === 0) return '';
+  const rows = crashes.map(({ contestant, ...counts }) => [
+    contestant,
+    ...[counts.kills, counts.transactions, counts.skipped, counts.repeated, counts.halfSeen].map(shown),
+  ]);
+  return `
+
+Killed every 5 s under transactions of three keys; what a watcher of the target saw of them:
+
+${markdownTable([['', 'kills', 'transactions', 'skipped', 'repeated', 'seen in parts'], ...rows])}`;
 }
 
 const SECTIONS: readonly [file: string, make: (result: never) => Section][] = [

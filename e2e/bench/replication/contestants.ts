@@ -21,6 +21,8 @@ export interface Runner {
   /** Processor time that it has used so far, seconds. */
   cpuSeconds(): number;
   end(): Promise<void>;
+  /** SIGKILL; returns when it is gone. */
+  kill(): Promise<void>;
 }
 
 /** One of the two. */
@@ -30,6 +32,8 @@ export interface Contestant {
   start(route: Route): Promise<Runner>;
   /** Starts again after {@link start} and the runner's end, where `revision` was the source's then. */
   resume(route: Route, revision: string): Promise<Runner>;
+  /** Starts again after a kill, as whoever watches over it would: with the command of before. */
+  restart(route: Route): Promise<Runner>;
 }
 
 const repository = join(import.meta.dirname, '..', '..', '..');
@@ -44,12 +48,20 @@ function launch(command: string, args: readonly string[], cleanUp: () => void): 
   });
   const killed = (): boolean => child.kill('SIGKILL');
   process.once('exit', killed);
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   return {
     cpuSeconds: () => (child.pid === undefined ? 0 : processorSeconds(child.pid)),
     async end() {
       ending = true;
       process.removeListener('exit', killed);
       if (child.pid !== undefined && child.exitCode === null) await endProcess(identify(child.pid));
+      cleanUp();
+    },
+    async kill() {
+      ending = true;
+      process.removeListener('exit', killed);
+      child.kill('SIGKILL');
+      await closed;
       cleanUp();
     },
   };
@@ -96,6 +108,7 @@ export function causeway(main: string): Contestant {
       return runner;
     },
     resume: (route) => Promise.resolve(begin(route)),
+    restart: (route) => Promise.resolve(begin(route)),
   };
 }
 
@@ -136,6 +149,7 @@ export async function makeMirror(): Promise<Contestant> {
       const args = ['--rev', String(BigInt(revision) + 1n), '--dest-prefix', route.prefix];
       return Promise.resolve(begin(route, args));
     },
+    restart: (route) => Promise.resolve(begin(route, [])),
   };
 }
 

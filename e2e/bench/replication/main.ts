@@ -8,6 +8,9 @@
  * - steady: 1,000 keys a second; how much later than a watcher of the source does a watcher of the target see a key, and
  *   how long after it was sent to the source?
  *
+ * And a fourth, once: the replicator is killed every 5 s for a minute under transactions of three keys. How many of them
+ * did a watcher of the target never see, see again, or see in parts? See faults.ts.
+ *
  * On a busy machine the source is what is measured: `achievedPerSecond` and `load` in the raw numbers tell.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -19,12 +22,15 @@ import { versions } from '../../binaries/catalog.ts';
 import { startEtcd } from '../../harness/index.ts';
 import { causeway, defaultMain, makeMirror } from './contestants.ts';
 import type { Contestant, Route } from './contestants.ts';
+import { crashes } from './crashes.ts';
+import type { CrashRun } from './crashes.ts';
 import { VALUE_BYTES, Writer, watchKeys } from './load.ts';
 import { median, percentile, rounded, table } from './report.ts';
 
 const STEADY_PER_SECOND = 1000;
 const PARALLEL = 64;
 const TIMEOUT_MS = 120_000;
+const CRASHES = { every: 5, perSecond: 200 };
 
 interface Run {
   contestant: Contestant['name'];
@@ -62,9 +68,10 @@ const options = new Command('replication')
   .option('--keys <n>', 'keys of each throughput measurement', count, 8000)
   .option('--seconds <n>', 'seconds of each lag measurement', count, 5)
   .option('--runs <n>', 'runs of each contestant', count, 3)
+  .option('--crash-seconds <n>', 'seconds in which each is killed every 5 s', count, 60)
   .option('--out <file>', 'raw numbers', join(import.meta.dirname, '..', 'results', 'replication.json'))
   .parse()
-  .opts<{ keys: number; seconds: number; runs: number; out: string }>();
+  .opts<{ keys: number; seconds: number; runs: number; crashSeconds: number; out: string }>();
 
 async function measureLive(contestant: Contestant, route: Route): Promise<Run['live']> {
   const runner = await contestant.start(route);
@@ -171,6 +178,7 @@ const main = defaultMain(existsSync);
 // Real fsync on both sides, as in production.
 const [source, target] = await Promise.all([startEtcd({ fsync: true }), startEtcd({ fsync: true })]);
 const runs: Run[] = [];
+const crashed: ({ contestant: Contestant['name'] } & CrashRun)[] = [];
 const loadBefore = loadavg()[0] ?? 0;
 try {
   const contestants = [causeway(main), await makeMirror()];
@@ -191,6 +199,13 @@ try {
         load: loadavg()[0] ?? 0,
       });
     }
+  }
+  for (const contestant of contestants) {
+    console.error(`crashes: ${contestant.name}`);
+    const prefix = `/bench/${contestant.name}-crashes/`;
+    const route = { source: source.endpoint, target: target.endpoint, prefix };
+    const plan = { ...CRASHES, seconds: options.crashSeconds };
+    crashed.push({ contestant: contestant.name, ...(await crashes(contestant, route, plan)) });
   }
 } finally {
   await Promise.all([source.stop(), target.stop()]);
@@ -233,6 +248,10 @@ const medians = rows.map(([what, pick, better]) => {
 });
 
 console.log(table(medians));
+for (const { contestant, kills, transactions, skipped, repeated, halfSeen, wentBack } of crashed)
+  console.log(
+    `${contestant}, killed ${kills} times, of ${transactions} transactions: ${skipped} skipped, ${repeated} repeated, ${halfSeen} seen in parts; ${wentBack} keys went back`,
+  );
 mkdirSync(join(options.out, '..'), { recursive: true });
 const setting = {
   at: new Date().toISOString(),
@@ -249,4 +268,7 @@ const setting = {
   steadySeconds: options.seconds,
   fsync: true,
 };
-writeFileSync(options.out, `${JSON.stringify(rounded({ setting, medians, runs }), undefined, 2)}\n`);
+writeFileSync(
+  options.out,
+  `${JSON.stringify(rounded({ setting, medians, crashes: crashed, runs }), undefined, 2)}\n`,
+);

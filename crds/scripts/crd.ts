@@ -52,14 +52,20 @@ interface CrdManifest {
 
 /** The repository's root, with a slash at its end. */
 export const root = new URL('../..', import.meta.url).pathname;
-/** The source of all that is generated. */
-export const crdFile = `${root}crds/messageplatforms.causeway.dev.yaml`;
+/** The plural names of our kinds; each has a CRD file. */
+export type Plural = 'messageplatforms' | 'zonefailovers';
 
-/** Reads the CRD. Throws when it has no version. */
-export function readCrd(): Crd {
-  const { spec } = parse(readFileSync(crdFile, 'utf8'), { maxAliasCount: -1 }) as CrdManifest;
+/** The source of all that is generated for a kind. */
+export function crdFile(plural: Plural): string {
+  return `${root}crds/${plural}.causeway.dev.yaml`;
+}
+
+/** Reads a CRD. Throws when it has no version. */
+export function readCrd(plural: Plural = 'messageplatforms'): Crd {
+  const file = crdFile(plural);
+  const { spec } = parse(readFileSync(file, 'utf8'), { maxAliasCount: -1 }) as CrdManifest;
   const version = spec.versions[0];
-  if (version === undefined) throw new Error(`${crdFile}: spec.versions is empty, give it one version`);
+  if (version === undefined) throw new Error(`${file}: spec.versions is empty, give it one version`);
   return {
     kind: spec.names.kind,
     group: spec.group,

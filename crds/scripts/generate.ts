@@ -1,32 +1,42 @@
 /**
- * crds/scripts: what is generated from the CRD (TypeScript types, docs/api.md, the chart's copy). Imports only
+ * crds/scripts: what is generated from the CRDs (TypeScript types, the references in docs/, the chart's copies). Imports only
  * packages. `--check` writes nothing and fails when a generated file is stale.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import { format, resolveConfig } from 'prettier';
-import { crdFile, readCrd, root } from './crd.ts';
+import { crdFile, readCrd, root, type Plural } from './crd.ts';
 import { renderReference } from './reference.ts';
 import { renderTypes } from './types.ts';
 
 const COMMAND = 'npm run generate -w crds';
-const SOURCE = relative(root, crdFile);
+
+/** What is generated from each CRD: the name of its types' file, and of its reference. */
+const KINDS: readonly { plural: Plural; types: string; reference: string }[] = [
+  { plural: 'messageplatforms', types: 'messageplatform.ts', reference: 'api.md' },
+  { plural: 'zonefailovers', types: 'zonefailover.ts', reference: 'api-zonefailover.md' },
+];
 
 /** Formats as the repository is formatted, so that a generated file passes `prettier --check`. */
 async function formatted(file: string, text: string): Promise<string> {
   return format(text, { ...(await resolveConfig(file)), filepath: file });
 }
 
+async function outputsOf({ plural, types, reference }: (typeof KINDS)[number]): Promise<[string, string][]> {
+  const crd = readCrd(plural);
+  const source = crdFile(plural);
+  const notice = `Generated from ${relative(root, source)} by \`${COMMAND}\`. Do not edit.`;
+  const typesFile = `${root}crds/src/${types}`;
+  const referenceFile = `${root}docs/${reference}`;
+  return [
+    [typesFile, await formatted(typesFile, `// ${notice}\n${await renderTypes(crd)}`)],
+    [referenceFile, await formatted(referenceFile, `<!-- ${notice} -->\n\n${renderReference(crd)}`)],
+    [`${root}charts/causeway/crds/${plural}.causeway.dev.yaml`, readFileSync(source, 'utf8')],
+  ];
+}
+
 async function outputs(): Promise<Map<string, string>> {
-  const crd = readCrd();
-  const notice = `Generated from ${SOURCE} by \`${COMMAND}\`. Do not edit.`;
-  const types = `${root}crds/src/messageplatform.ts`;
-  const reference = `${root}docs/api.md`;
-  return new Map([
-    [types, await formatted(types, `// ${notice}\n${await renderTypes(crd)}`)],
-    [reference, await formatted(reference, `<!-- ${notice} -->\n\n${renderReference(crd)}`)],
-    [`${root}charts/causeway/crds/messageplatforms.causeway.dev.yaml`, readFileSync(crdFile, 'utf8')],
-  ]);
+  return new Map((await Promise.all(KINDS.map(outputsOf))).flat());
 }
 
 const files = await outputs();

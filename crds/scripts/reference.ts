@@ -142,12 +142,12 @@ export function renderReference(crd: Crd): string {
     `# The ${crd.kind} API`,
     `\`${crd.group}/${crd.version}\`, kind \`${crd.kind}\`, short name \`${crd.shortNames.join('`, `')}\`, namespaced. ` +
       (crd.schema.description ?? ''),
-    'Whole platforms to start from are in [examples/](../examples/). On a cluster, `kubectl explain mp.spec.kafka` says ' +
-      'the same as this page, and `kubectl apply --dry-run=server -f FILE` tries a platform against all rules.',
-    'The API server refuses a platform that breaks a rule, and says which field and what to do. What only the world ' +
+    `Examples to start from are in [examples/](../examples/). On a cluster, \`kubectl explain ${crd.shortNames[0]}.spec\` says ` +
+      'the same as this page, and `kubectl apply --dry-run=server -f FILE` tries an object against all rules.',
+    'The API server refuses an object that breaks a rule, and says which field and what to do. What only the world ' +
       'can tell, such as a Secret that is not there or a broker that does not answer, becomes a condition in the status.',
     `## Types\n\n${TYPES}`,
-    `## Rules for the whole object\n\n${whole}`,
+    ...(whole === '' ? [] : [`## Rules for the whole object\n\n${whole}`]),
     [...sections(spec, 'spec', 'spec')].join('\n\n'),
     [...sections(status, 'status', 'status')].join('\n\n'),
   ].join('\n\n');

@@ -40,7 +40,7 @@ before(async () => {
   kubectl = await ensureBinary('kubectl');
   cluster = await startControlPlane();
   api = openTestApi(cluster.kubeconfig);
-  const crd: unknown = parse(readFileSync(crdFile, 'utf8'), { maxAliasCount: -1 });
+  const crd: unknown = parse(readFileSync(crdFile('messageplatforms'), 'utf8'), { maxAliasCount: -1 });
   const answer = await api.send(
     'POST',
     `/apis/apiextensions.k8s.io/v1/customresourcedefinitions${STRICT}`,

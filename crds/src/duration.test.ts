@@ -78,9 +78,9 @@ describe('parseDuration', () => {
   });
 
   it('reads every default duration of the CRD', () => {
-    const durations = [...walk(readCrd().schema, '')].filter(
-      ({ schema }) => durationRule(schema) !== undefined,
-    );
+    const durations = (['messageplatforms', 'zonefailovers'] as const)
+      .flatMap((plural) => [...walk(readCrd(plural).schema, '')])
+      .filter(({ schema }) => durationRule(schema) !== undefined);
     assert.ok(durations.length >= 5, `the CRD has durations, found ${durations.length}`);
     for (const { path, schema } of durations) assert.ok(parseDuration(String(schema.default)) > 0, path);
   });

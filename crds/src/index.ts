@@ -3,3 +3,4 @@ export * from './contract.ts';
 export * from './duration.ts';
 export type * from './messageplatform.ts';
 export type * from './resource.ts';
+export type * from './zonefailover.ts';

@@ -583,6 +583,25 @@ export interface MessagePlatformStatus {
     name: string;
   };
   /**
+   * Zones that failovers have taken out of service, until they are given back.
+   *
+   * Items: One zone.
+   */
+  away?: {
+    /**
+     * Name of the zone.
+     */
+    zone: string;
+    /**
+     * Name of the ZoneFailover.
+     */
+    failover: string;
+    /**
+     * Gateway pods that each of the other zones has meanwhile; absent when an autoscaler decides.
+     */
+    replicas?: number;
+  }[];
+  /**
    * Ready, Reconciling and Stalled (kstatus), and one for each part.
    */
   conditions?: Condition[];

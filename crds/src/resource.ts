@@ -1,4 +1,5 @@
 import type { MessagePlatformSpec, MessagePlatformStatus } from './messageplatform.ts';
+import type { ZoneFailoverSpec, ZoneFailoverStatus } from './zonefailover.ts';
 
 /** Points from an object to its owner, as in metav1.OwnerReference. */
 export interface OwnerReference {
@@ -39,4 +40,14 @@ export interface MessagePlatform {
   spec: MessagePlatformSpec;
   /** Left out until the operator has seen the platform once. */
   status?: MessagePlatformStatus;
+}
+
+/** A ZoneFailover as the apiserver gives it: all defaults are filled in. */
+export interface ZoneFailover {
+  apiVersion: 'causeway.dev/v1alpha1';
+  kind: 'ZoneFailover';
+  metadata: StoredObjectMeta;
+  spec: ZoneFailoverSpec;
+  /** Left out until the operator has seen it once. */
+  status?: ZoneFailoverStatus;
 }

@@ -22,9 +22,15 @@ export default {
       'certificates/ knows no MessagePlatform: pass it what it needs.',
     ),
     only(
+      'failover-over-controller',
+      '^operator/src/failover/',
+      '^(operator/src/(failover|controller)|crds)/',
+      'failover/ knows no MessagePlatform: what it needs of one is in its ports.',
+    ),
+    only(
       'platform-over-parts',
       '^operator/src/platform/',
-      '^(operator/src/(platform|certificates|controller)|crds)/',
+      '^(operator/src/(platform|certificates|failover|controller)|crds)/',
       'platform/ is used by the command line and the simulator, and knows neither.',
     ),
     only('operator-apart', '^operator/', '^(operator|crds)/', 'Operator and gateway share only crds/.'),

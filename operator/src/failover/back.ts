@@ -1,0 +1,147 @@
+/** The way back: of a drill that went well, and of a failover that did not. Pure. */
+import { parseDuration } from '@causeway/crds';
+import { shut, zoneOf, type Gate } from './gates.ts';
+import { fence, followersGate, hasMoved, nextEpoch, promote, shift, type Move, type Part } from './move.ts';
+import type { Act, FailoverWish, Observed, ZoneSight } from './observed.ts';
+import { enter, phaseSince, waitingAt, type BackStep, type FailoverState } from './state.ts';
+
+interface Step {
+  state: FailoverState;
+  acts: readonly Act[];
+  lookAfter: number | undefined;
+}
+
+/** How often it is looked, milliseconds. */
+const POLL = 200;
+
+/** The next step of Restore or RollingBack. Each is given the failover's whole time-out, and then a way round it is taken. */
+export function returnStep(wish: FailoverWish, state: FailoverState, seen: Observed): Step {
+  const late = seen.now - phaseSince(state, seen.now) >= parseDuration(wish.spec.limits.timeout);
+  switch (state.step) {
+    case 'CatchUp':
+      return catchUp(wish, state, { seen, late });
+    case 'Fence':
+    case 'Promote':
+    case 'Shift':
+    case 'Lift':
+      return moveBack(state, { seen, late });
+    default:
+      return finish(wish, state, { seen, late });
+  }
+}
+
+interface Look {
+  seen: Observed;
+  /** The step has had its time. */
+  late: boolean;
+}
+
+function to(state: FailoverState, now: number, step: BackStep): Step {
+  const { message, cause } = state;
+  const next = { phase: state.phase, step, message, ...(cause === undefined ? {} : { cause }) };
+  return { state: enter(state, now, next), acts: [], lookAfter: 0 };
+}
+
+/** What made it go back stays the message; what is waited for is with the step. */
+function wait(state: FailoverState, { gate, acts }: Part): Step {
+  const waiting = waitingAt(state, gate);
+  const message = state.cause === undefined ? waiting.message : state.message;
+  return { state: { ...waiting, message }, acts, lookAfter: POLL };
+}
+
+/** The old home has what the present one has: it follows, and is not far behind. */
+function catchUp(wish: FailoverWish, state: FailoverState, { seen, late }: Look): Step {
+  const { fromZone, limits } = wish.spec;
+  const except = seen.zones.map(({ name }) => name).filter((name) => name !== fromZone);
+  const gate = followersGate(seen, { except, maxLag: limits.maxReplicationLag });
+  if (gate === undefined) {
+    const next = to(state, seen.now, 'Fence');
+    return { ...next, state: { ...next.state, epoch: nextEpoch(state, seen) } };
+  }
+  if (!late) return wait(state, { gate, acts: [] });
+  return homeStays(state, seen, gate);
+}
+
+/** The home does not come back: the zone serves, and the home is where it is. */
+function homeStays(state: FailoverState, { now }: Observed, gate: Gate): Step {
+  const cause = 'HomeStays';
+  const message = `The home stays in ${state.home?.to}: ${gate.waitingFor}`;
+  return to({ ...state, cause, message }, now, 'GiveBack');
+}
+
+/** The home moves as it did on the way there, the other way round. */
+function moveBack(state: FailoverState, { seen, late }: Look): Step {
+  const { home, epoch = 0 } = state;
+  if (home === undefined) return to(state, seen.now, 'GiveBack');
+  if (state.step === 'Lift') return lift(state, { seen, late });
+  const move: Move = { from: home.to, to: home.from, epoch, urgent: false };
+  if (state.step === 'Fence') {
+    const part = fence(move, seen, 0);
+    if (part.gate === undefined) return to(state, seen.now, 'Promote');
+    return late ? toLift(state, seen, part.gate) : wait(state, part);
+  }
+  if (state.step === 'Promote') {
+    const part = promote(move, seen);
+    if (part.gate === undefined) return to({ ...state, moved: false }, seen.now, 'Shift');
+    return late && !hasMoved(move, seen) ? toLift(state, seen, part.gate) : wait(state, part);
+  }
+  const part = shift(move, seen);
+  return part.gate === undefined || late ? to(state, seen.now, 'GiveBack') : wait(state, part);
+}
+
+/** It cannot go on: the present home, which was fenced, takes writes again. */
+function toLift(state: FailoverState, seen: Observed, gate: Gate): Step {
+  const message = `The home stays in ${state.home?.to}: ${gate.waitingFor}`;
+  const next = to({ ...state, cause: 'HomeStays', message }, seen.now, 'Lift');
+  return { ...next, state: { ...next.state, epoch: nextEpoch(state, seen) } };
+}
+
+/**
+ * The home that was fenced is promoted again where it is. When even that cannot be done in time the failover ends, and
+ * says so: an Emergency can then move the home on.
+ */
+function lift(state: FailoverState, { seen, late }: Look): Step {
+  const { home, epoch = 0 } = state;
+  const zone = (state.moved ? home?.to : home?.from) ?? '';
+  const move: Move = { from: zone, to: zone, epoch, urgent: true };
+  const promoted = promote(move, seen);
+  const part = promoted.gate === undefined ? shift(move, seen) : promoted;
+  if (part.gate === undefined) return to(state, seen.now, 'GiveBack');
+  if (!late) return wait(state, part);
+  const message = `No zone takes writes: ${part.gate.waitingFor} An Emergency for ${zone} moves the home on. ${state.message}`;
+  return to({ ...state, cause: 'HomeFenced', message }, seen.now, 'GiveBack');
+}
+
+/** The zone serves again; then the others give their extra gateways back. */
+function finish(wish: FailoverWish, state: FailoverState, { seen, late }: Look): Step {
+  const zone = zoneOf(seen, wish.spec.fromZone);
+  const part = giveBack(wish, zone);
+  if (part.gate !== undefined && !(late && part.acts.length === 0)) return wait(state, part);
+  if (seen.away.some(({ failover }) => failover === wish.name)) {
+    const gate = shut('CapacityReturned', 'The platform still has the gateways that it was given.');
+    return wait(state, { gate, acts: [{ act: 'takeIn', zone: wish.spec.fromZone }] });
+  }
+  return { state: end(wish, { ...state, holds: false }, seen.now), acts: [], lookAfter: undefined };
+}
+
+function end(wish: FailoverWish, state: FailoverState, now: number): FailoverState {
+  const { cause, home, moved } = state;
+  const kept = { message: state.message, ...(cause === undefined ? {} : { cause }) };
+  if (cause === 'HomeStays' || cause === 'HomeFenced') return enter(state, now, { phase: 'Failed', ...kept });
+  if (state.phase === 'RollingBack') return enter(state, now, { phase: 'RolledBack', ...kept });
+  const where = home !== undefined && moved ? ` The home is in ${home.to} now.` : '';
+  return enter(state, now, { phase: 'Succeeded', message: `${wish.spec.fromZone} serves again.${where}` });
+}
+
+/** The zone's gateways go into service again, and are waited for where there is a node for them. */
+export function giveBack(wish: FailoverWish, zone: ZoneSight | undefined): Part {
+  if (zone === undefined) return { gate: undefined, acts: [] };
+  const out = zone.pods.filter(({ outBy }) => outBy === wish.name);
+  const acts: Act[] = out.length === 0 ? [] : [{ act: 'intoService', pods: out }];
+  const wanted = Math.min(zone.desired, wish.spec.limits.minReadyPerZone);
+  if (acts.length === 0 && (zone.nodes === 0 || zone.ready >= wanted)) return { gate: undefined, acts };
+  return {
+    gate: shut('Serving', `${zone.name} has ${zone.ready} gateways that serve; it is to have ${wanted}.`),
+    acts,
+  };
+}

@@ -1,0 +1,492 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { nextStep, PREFLIGHT_PATIENCE } from './machine.ts';
+import type { FailoverWish, Observed } from './observed.ts';
+import { BEGIN, isOver, NEXT_PHASES, type FailoverState, type Phase } from './state.ts';
+import { Model, wishFor } from './testing/model.ts';
+
+/** A failover on a model, one look after the other. */
+class Run {
+  readonly model = new Model();
+  state: FailoverState = BEGIN;
+  wish: FailoverWish;
+
+  constructor(spec: Partial<FailoverWish['spec']> = {}) {
+    this.wish = wishFor(spec);
+  }
+
+  /** One look: saves, then acts. */
+  look(): void {
+    const step = nextStep(this.wish, this.state, this.model.observe());
+    this.state = step.state;
+    for (const act of step.acts) this.model.perform(act);
+  }
+
+  /** Looks until `done`, at most so often; each look takes 200 ms. */
+  until(done: (state: FailoverState) => boolean, looks = 2_000): this {
+    for (let n = 0; n < looks && !done(this.state); n += 1) {
+      this.look();
+      this.model.tick();
+    }
+    assert.ok(done(this.state), `it stays in ${this.state.phase}/${this.state.step}: ${this.state.message}`);
+    return this;
+  }
+
+  to(phase: Phase): this {
+    return this.until((state) => state.phase === phase);
+  }
+
+  end(): this {
+    return this.until(({ phase }) => isOver(phase));
+  }
+
+  get phases(): string[] {
+    return this.state.phases.map(({ name, step }) => (step === undefined ? name : `${name}/${step}`));
+  }
+
+  /** Nothing of it is left. */
+  assertGivenBack(): void {
+    assert.deepEqual(this.model.violations, []);
+    assert.deepEqual(this.model.away, []);
+    assert.equal(this.state.holds, false);
+    for (const { pods } of this.model.zones) {
+      assert.ok(pods.every(({ outBy, told }) => outBy === undefined && told === undefined));
+    }
+  }
+}
+
+function change(run: Run, seen: Partial<Observed>): Run {
+  run.model.change = seen;
+  return run;
+}
+
+describe('a drill', () => {
+  it('moves the clients and the home away, and brings the home and the gateways back', () => {
+    const run = new Run().end();
+    assert.equal(run.state.phase, 'Succeeded');
+    assert.deepEqual(run.phases, [
+      'Preflight',
+      'Prepare',
+      'Drain',
+      'Fence',
+      'Promote',
+      'Shift',
+      'Verify',
+      'Hold',
+      'Restore/CatchUp',
+      'Restore/Fence',
+      'Restore/Promote',
+      'Restore/Shift',
+      'Restore/GiveBack',
+    ]);
+    assert.deepEqual([run.model.home, run.model.epoch], ['zone-a', 3]);
+    assert.deepEqual(run.model.writers(), ['zone-a']);
+    run.assertGivenBack();
+    const { connectionsAtStart, connectionsMoved, replicationLag, redisLag, homelessMs, recovery } =
+      run.state.figures;
+    assert.deepEqual([connectionsAtStart, connectionsMoved, replicationLag, redisLag], [200, 200, 0, 0]);
+    assert.ok(homelessMs !== undefined && homelessMs > 0 && homelessMs < 3_000, `${homelessMs}`);
+    assert.match(recovery ?? '', /^\d+\.\ds$/);
+  });
+
+  it('of a zone that is not home moves no home', () => {
+    const run = new Run({ fromZone: 'zone-b' });
+    run.model.change = {};
+    run.end();
+    assert.deepEqual(run.phases, ['Preflight', 'Prepare', 'Drain', 'Verify', 'Hold', 'Restore/GiveBack']);
+    assert.deepEqual([run.model.home, run.model.epoch], ['zone-a', 1]);
+  });
+
+  it('makes room first: no client is sent away before the others have their gateways', () => {
+    const run = new Run().to('Drain');
+    assert.deepEqual(run.model.away, [{ zone: 'zone-a', failover: 'drill', replicas: 3 }]);
+    assert.deepEqual(
+      run.model.zones.map(({ pods }) => pods.length),
+      [2, 3, 3],
+    );
+    assert.ok(!run.model.done.some(({ act }) => act === 'drain' || act === 'outOfService'));
+  });
+
+  it('takes the zone out of the front Service before it sends clients away, at the rate of the platform', () => {
+    const run = new Run().to('Fence');
+    const acts = run.model.done.map(({ act }) => act);
+    assert.ok(acts.indexOf('outOfService') < acts.indexOf('drain'));
+    const told = run.model.done.find((act) => act.act === 'drain');
+    assert.deepEqual(told?.act === 'drain' && told.pods.map(({ perSecond }) => perSecond), [50, 50]);
+    assert.ok((run.state.figures.drainMs ?? 0) >= 1_800, '100 clients at 50 a second');
+  });
+
+  it('is held as long as it says', () => {
+    const run = new Run({ drill: { holdFor: '7s' } }).to('Hold');
+    const began = run.model.now;
+    run.to('Restore');
+    assert.ok(run.model.now - began >= 7_000 && run.model.now - began < 9_500);
+  });
+
+  it('keeps a gateway empty that starts in the zone meanwhile', () => {
+    const run = new Run().to('Hold');
+    run.model.zone('zone-a').pods.push({ name: 'zone-a-new', connections: 1, sent: 0 });
+    run.look();
+    run.look();
+    const pod = run.model.zone('zone-a').pods.at(-1);
+    assert.deepEqual([pod?.outBy, typeof pod?.told], ['drill', 'number']);
+  });
+});
+
+describe('a planned move', () => {
+  it('stays where it went, and lets the zone serve again', () => {
+    const run = new Run({ mode: 'Planned', toHome: 'zone-c' }).end();
+    assert.equal(run.state.phase, 'Succeeded');
+    assert.deepEqual(run.phases.slice(-2), ['Verify', 'Restore/GiveBack']);
+    assert.deepEqual([run.model.home, run.model.epoch, run.model.writers()], ['zone-c', 2, ['zone-c']]);
+    assert.match(run.state.message, /The home is in zone-c now/);
+    run.assertGivenBack();
+  });
+});
+
+describe('an emergency', () => {
+  it('does not wait for a zone that is gone, and gives it back when it follows', () => {
+    const run = new Run({ mode: 'Emergency' });
+    run.model.kill('zone-a');
+    const began = run.model.now;
+    run.end();
+    assert.equal(run.state.phase, 'Succeeded');
+    assert.ok(run.model.now - began < 6_000, `${run.model.now - began} ms`);
+    assert.deepEqual([run.model.home, run.model.writers()], ['zone-b', ['zone-b']]);
+    assert.equal(run.state.holds, true, 'the zone is not back yet');
+
+    run.model.revive('zone-a');
+    run.model.zone('zone-a').etcd.writable = true;
+    run.until(({ holds }) => !holds);
+    assert.equal(run.state.phase, 'Succeeded');
+    assert.deepEqual(run.model.writers(), ['zone-b'], 'the old home is fenced');
+    assert.equal(run.model.zone('zone-a').redis.follows, 'zone-b');
+    run.assertGivenBack();
+  });
+
+  it('fences an old home that still answers, and loses nothing of it', () => {
+    const run = new Run({ mode: 'Emergency' }).end();
+    assert.equal(run.state.figures.replicationLag, 0);
+    assert.deepEqual(run.model.writers(), ['zone-b']);
+  });
+
+  it('takes another home when the next one dies on the way', () => {
+    const run = new Run({ mode: 'Emergency' });
+    run.model.kill('zone-a');
+    run.to('Promote');
+    run.model.kill('zone-b');
+    run.end();
+    assert.equal(run.state.phase, 'Succeeded');
+    assert.deepEqual([run.state.home?.to, run.model.home], ['zone-c', 'zone-c']);
+    assert.deepEqual(run.model.violations, []);
+  });
+
+  it('does not wait for a rotation', () => {
+    change(new Run({ mode: 'Emergency' }), { rotation: true }).end();
+  });
+});
+
+describe('before it begins', () => {
+  const waits = (seen: Partial<Observed>, gate: RegExp, spec: Partial<FailoverWish['spec']> = {}): void => {
+    const run = change(new Run(spec), seen);
+    for (let n = 0; n < 10; n += 1) run.look();
+    assert.equal(run.state.phase, 'Queued');
+    assert.match(run.state.message, gate);
+    assert.deepEqual(run.model.done, []);
+  };
+  it('waits for the failover before it', () => waits({ ahead: 'other' }, /ZoneFailover other goes first/));
+  it('waits for a rotation', () => waits({ rotation: true }, /rotation is under way/));
+
+  const refuses = (run: Run, cause: string, message: RegExp): void => {
+    run.end();
+    assert.deepEqual([run.state.phase, run.state.cause], ['Failed', cause]);
+    assert.match(run.state.message, message);
+    assert.deepEqual(
+      run.model.done.filter(({ act }) => act !== 'claim'),
+      [],
+    );
+  };
+  it('refuses a zone that there is not', () =>
+    refuses(
+      new Run({ fromZone: 'zone-x' }),
+      'UnknownZone',
+      /fromZone zone-x is no zone of the platform: zone-a,/,
+    ));
+  it('refuses a home that there is not', () =>
+    refuses(new Run({ toHome: 'zone-x' }), 'UnknownZone', /toHome zone-x/));
+  it('refuses a platform that is paused', () =>
+    refuses(change(new Run(), { platformPaused: true }), 'PlatformActive', /paused/));
+  it('refuses when partitions of Kafka do not outlive the zone', () =>
+    refuses(
+      change(new Run(), { kafka: { atRisk: ['orders.chat/0', 'orders.chat/1'], led: 0 } }),
+      'KafkaSurvives',
+      /partition orders\.chat\/0 and 1 more would have fewer in-sync replicas/,
+    ));
+  it('refuses when Kafka cannot be asked', () =>
+    refuses(change(new Run(), { kafka: undefined }), 'KafkaSurvives', /cannot be asked/));
+  it('refuses when the others have no room', () =>
+    refuses(
+      change(new Run(), { connectionsPerReplica: 90 }),
+      'Capacity',
+      /room for 540 clients, and there are 600/,
+    ));
+  it('refuses when the next home is too far behind', () => {
+    const run = new Run({ toHome: 'zone-b' });
+    const [a, b, c] = run.model.observe().zones;
+    assert.ok(a && b?.etcd && c);
+    change(run, { zones: [a, { ...b, etcd: { ...b.etcd, behind: 101 } }, c] });
+    refuses(run, 'ReplicationLag', /zone-b is behind by 101 revisions; 100 are allowed/);
+  });
+  it('refuses when another zone has too few gateways', () => {
+    const run = new Run();
+    const [a, b, c] = run.model.observe().zones;
+    assert.ok(a && b && c);
+    change(run, { zones: [a, b, { ...c, ready: 0 }] });
+    refuses(run, 'GatewaysReady', /zone-c has 0/);
+  });
+
+  it('gives what may come right its time', () => {
+    const run = change(new Run(), { kafka: undefined });
+    run.to('Preflight');
+    const began = run.model.now;
+    run.end();
+    assert.ok(run.model.now - began >= PREFLIGHT_PATIENCE - 400);
+    change(new Run(), {}).end();
+  });
+
+  it('chooses the home that is least behind', () => {
+    const run = new Run();
+    const [a, b, c] = run.model.observe().zones;
+    assert.ok(a && b?.etcd && c?.etcd);
+    change(run, {
+      zones: [
+        a,
+        { ...b, etcd: { ...b.etcd, holds: { epoch: 1, revision: 43 } } },
+        { ...c, etcd: { ...c.etcd, holds: { epoch: 1, revision: 47 } } },
+      ],
+    });
+    run.to('Prepare');
+    assert.equal(run.state.home?.to, 'zone-c');
+  });
+});
+
+describe('an abort', () => {
+  const abortIn = (phase: Phase, spec: Partial<FailoverWish['spec']> = {}): Run => {
+    const run = new Run(spec).to(phase);
+    run.wish = { ...run.wish, spec: { ...run.wish.spec, abort: true } };
+    return run.end();
+  };
+
+  for (const phase of ['Queued', 'Preflight'] as const)
+    it(`in ${phase} ends it at once`, () => {
+      const run = abortIn(phase);
+      assert.equal(run.state.phase, 'RolledBack');
+      run.assertGivenBack();
+    });
+
+  for (const phase of ['Prepare', 'Drain'] as const)
+    it(`in ${phase} gives back what was taken`, () => {
+      const run = abortIn(phase);
+      assert.deepEqual([run.state.phase, run.state.cause], ['RolledBack', 'Aborted']);
+      assert.equal(run.phases.at(-1), 'RollingBack/GiveBack');
+      assert.deepEqual([run.model.home, run.model.epoch], ['zone-a', 1]);
+      run.assertGivenBack();
+    });
+
+  it('in Fence lets the old home take writes again, under a higher epoch', () => {
+    const run = new Run().to('Fence');
+    run.look();
+    run.model.tick();
+    assert.deepEqual(run.model.writers(), []);
+    run.wish = { ...run.wish, spec: { ...run.wish.spec, abort: true } };
+    run.end();
+    assert.deepEqual(run.phases.slice(-2), ['RollingBack/Lift', 'RollingBack/GiveBack']);
+    assert.deepEqual([run.model.home, run.model.epoch, run.model.writers()], ['zone-a', 3, ['zone-a']]);
+    run.assertGivenBack();
+  });
+
+  for (const phase of ['Promote', 'Shift', 'Verify', 'Hold'] as const)
+    it(`in ${phase} moves the home back once it has arrived`, () => {
+      const run = abortIn(phase);
+      assert.equal(run.state.phase, 'RolledBack');
+      assert.ok(run.phases.includes('RollingBack/CatchUp'), run.phases.join(' '));
+      assert.deepEqual([run.model.home, run.model.writers()], ['zone-a', ['zone-a']]);
+      run.assertGivenBack();
+    });
+
+  it('cannot take back an emergency to a zone that is gone', () => {
+    const run = new Run({ mode: 'Emergency' });
+    run.model.kill('zone-a');
+    run.to('Promote');
+    run.wish = { ...run.wish, spec: { ...run.wish.spec, abort: true } };
+    run.end();
+    assert.deepEqual([run.state.phase, run.model.home], ['Succeeded', 'zone-b']);
+  });
+
+  it('comes by itself when an emergency waits', () => {
+    const run = new Run().to('Hold');
+    run.model.change = { emergency: 'fire' };
+    run.end();
+    assert.deepEqual([run.state.phase, run.state.cause], ['RolledBack', 'Emergency']);
+    assert.match(run.state.message, /fire is an Emergency, and goes first/);
+  });
+});
+
+describe('a pause', () => {
+  it('stops it where that is safe, and does not count for the time-out', () => {
+    const run = new Run().to('Drain');
+    run.wish = { ...run.wish, spec: { ...run.wish.spec, pause: true } };
+    for (let n = 0; n < 400; n += 1) {
+      run.look();
+      run.model.tick(1_000);
+    }
+    assert.equal(run.state.phase, 'Drain');
+    assert.match(run.state.message, /paused/);
+    run.wish = { ...run.wish, spec: { ...run.wish.spec, pause: false } };
+    run.end();
+    assert.equal(run.state.phase, 'Succeeded');
+    assert.ok(
+      Number.parseFloat(run.state.figures.recovery ?? '') < 60,
+      run.state.figures.recovery ?? 'no figure',
+    );
+  });
+
+  it('does not stop a home that is on its way', () => {
+    const run = new Run().to('Fence');
+    run.wish = { ...run.wish, spec: { ...run.wish.spec, pause: true } };
+    run.to('Verify');
+    run.look();
+    assert.match(run.state.message, /paused/);
+  });
+
+  it('can be aborted', () => {
+    const run = new Run().to('Drain');
+    run.wish = { ...run.wish, spec: { ...run.wish.spec, pause: true, abort: true } };
+    run.end();
+    assert.equal(run.state.phase, 'RolledBack');
+  });
+});
+
+describe('a zone that goes in the middle', () => {
+  it('the next home, before it was promoted: the old one takes writes again', () => {
+    const run = new Run({ toHome: 'zone-b' }).to('Fence');
+    run.model.kill('zone-b');
+    run.end();
+    assert.deepEqual([run.state.phase, run.state.cause], ['RolledBack', 'TimedOut']);
+    assert.deepEqual([run.model.home, run.model.writers()], ['zone-a', ['zone-a']]);
+    run.assertGivenBack();
+  });
+
+  it('the zone that was left, while the drill is held: the home stays, and that is said', () => {
+    const run = new Run().to('Hold');
+    run.model.kill('zone-a');
+    run.end();
+    assert.deepEqual([run.state.phase, run.state.cause], ['Failed', 'HomeStays']);
+    assert.match(run.state.message, /The home stays in zone-b/);
+    assert.deepEqual([run.model.home, run.model.writers()], ['zone-b', ['zone-b']]);
+    run.assertGivenBack();
+  });
+
+  it('the old home right after it was fenced: the end says that an Emergency is needed', () => {
+    const run = new Run().to('Fence');
+    run.look();
+    run.model.kill('zone-a');
+    run.end();
+    assert.deepEqual([run.state.phase, run.state.cause], ['Failed', 'HomeFenced']);
+    assert.match(run.state.message, /An Emergency for zone-a moves the home on/);
+    assert.deepEqual(run.model.violations, []);
+  });
+});
+
+describe('whatever happens', () => {
+  type Event =
+    | { do: 'look' | 'unsaved' | 'tick' | 'long' | 'abort' | 'pause' | 'resume' | 'emergency' }
+    /** It dies after so many acts. */
+    | { do: 'crash'; after: number }
+    | { do: 'kill' | 'revive'; zone: string };
+  const zone = fc.constantFrom('zone-a', 'zone-b', 'zone-c');
+  const event: fc.Arbitrary<Event> = fc.oneof(
+    { weight: 30, arbitrary: fc.constant<Event>({ do: 'look' }) },
+    { weight: 20, arbitrary: fc.constant<Event>({ do: 'tick' }) },
+    { weight: 4, arbitrary: fc.constant<Event>({ do: 'long' }) },
+    { weight: 6, arbitrary: fc.constant<Event>({ do: 'unsaved' }) },
+    { weight: 6, arbitrary: fc.nat(3).map((after): Event => ({ do: 'crash', after })) },
+    { weight: 1, arbitrary: fc.constantFrom<Event>({ do: 'abort' }, { do: 'emergency' }) },
+    { weight: 2, arbitrary: fc.constantFrom<Event>({ do: 'pause' }, { do: 'resume' }) },
+    { weight: 1, arbitrary: zone.map((name): Event => ({ do: 'kill', zone: name })) },
+    { weight: 2, arbitrary: zone.map((name): Event => ({ do: 'revive', zone: name })) },
+  );
+  const mode = fc.constantFrom('Drill', 'Planned', 'Emergency') satisfies fc.Arbitrary<
+    FailoverWish['spec']['mode']
+  >;
+
+  it('there are never two homes, epochs grow, phases go only along their ways, an end is an end', () => {
+    const ends = new Set<string>();
+    fc.assert(
+      fc.property(mode, fc.array(event, { maxLength: 120 }), (chosen, events) => {
+        const run = new Run({ mode: chosen });
+        const check = watch(run);
+        for (const one of events) {
+          happen(run, one);
+          check();
+        }
+        // In the end all is well again, and it must come to its end.
+        for (const { name } of run.model.zones) run.model.revive(name);
+        const { pause: _pause, ...spec } = run.wish.spec;
+        run.wish = { ...run.wish, spec };
+        for (let n = 0; n < 4_000 && !(isOver(run.state.phase) && !run.state.holds); n += 1) {
+          run.look();
+          check();
+          run.model.tick();
+        }
+        assert.ok(
+          isOver(run.state.phase),
+          `it stays in ${run.state.phase}/${run.state.step}: ${run.state.message}`,
+        );
+        run.assertGivenBack();
+        ends.add(`${chosen} ${run.state.phase}`);
+      }),
+      { numRuns: 1_000 },
+    );
+    for (const end of ['Drill Succeeded', 'Drill RolledBack', 'Planned Succeeded', 'Emergency Succeeded'])
+      assert.ok(ends.has(end), `${end} was met: ${[...ends].join(', ')}`);
+  });
+
+  function happen(run: Run, one: Event): void {
+    const { model } = run;
+    const step = (): ReturnType<typeof nextStep> => nextStep(run.wish, run.state, model.observe());
+    const say = (spec: Partial<FailoverWish['spec']>): void => {
+      run.wish = { ...run.wish, spec: { ...run.wish.spec, ...spec } };
+    };
+    if (one.do === 'look') run.look();
+    if (one.do === 'unsaved') step();
+    if (one.do === 'crash') {
+      const { state, acts } = step();
+      run.state = state;
+      for (const act of acts.slice(0, one.after)) model.perform(act);
+    }
+    if (one.do === 'tick') model.tick();
+    if (one.do === 'long') model.tick(20_000);
+    if (one.do === 'abort') say({ abort: true });
+    if (one.do === 'pause') say({ pause: true });
+    if (one.do === 'resume') say({ pause: false });
+    if (one.do === 'emergency') model.change = { emergency: 'fire' };
+    if (one.do === 'kill') model.kill(one.zone);
+    if (one.do === 'revive') model.revive(one.zone);
+  }
+
+  /** What must hold after each event. */
+  function watch(run: Run): () => void {
+    let before = run.state;
+    return () => {
+      const { state, model } = run;
+      if (state.phase !== before.phase)
+        assert.ok(NEXT_PHASES[before.phase].includes(state.phase), `${before.phase} → ${state.phase}`);
+      if (isOver(before.phase)) assert.equal(state.phase, before.phase);
+      assert.ok((state.epoch ?? 0) >= (before.epoch ?? 0));
+      assert.deepEqual(model.violations, []);
+      before = state;
+    };
+  }
+});

@@ -1,0 +1,465 @@
+/**
+ * A zone's failover as a rollout: what comes next, as a pure decision (docs/adr/0060-zone-failover.md). What is saved is
+ * only what cannot be read off the platform; each look decides anew from both.
+ */
+import { parseDuration } from '@causeway/crds';
+import { giveBack, returnStep } from './back.ts';
+import {
+  candidates,
+  capacityGate,
+  connectionsOf,
+  firstShut,
+  gatewaysGate,
+  movesHome,
+  othersOf,
+  preflightGates,
+  refusal,
+  shut,
+  takeoverReplicas,
+  zoneOf,
+  type Gate,
+} from './gates.ts';
+import {
+  fence,
+  followersGate,
+  hasMoved,
+  nextEpoch,
+  promote,
+  redisLag,
+  shift,
+  type Move,
+  type Part,
+} from './move.ts';
+import type { Act, FailoverWish, GatewaySight, Observed, ZoneSight } from './observed.ts';
+import { enter, isOver, phaseSince, waitingAt, type FailoverState, type Phase } from './state.ts';
+
+/** What comes next: `state` is to be saved before `acts` are done. */
+export interface FailoverStep {
+  state: FailoverState;
+  acts: readonly Act[];
+  /** Look again after so many milliseconds; undefined: only when something changes. */
+  lookAfter: number | undefined;
+}
+
+/** How often it is looked while something is waited for, milliseconds. */
+const POLL = 200;
+/** The same while it only waits for its turn or for a person. */
+const IDLE = 2_000;
+/** How long Preflight waits for what may come right by itself, milliseconds. */
+export const PREFLIGHT_PATIENCE = 30_000;
+/** How long an Emergency tries one next home before it takes another, milliseconds. */
+export const TARGET_PATIENCE = 5_000;
+/** How long a drill is held that says nothing, as the CRD has it. */
+const HOLD = '30s';
+
+/** Phases in which nothing of the platform is changed yet. */
+const UNTOUCHED = new Set<Phase>(['Queued', 'Preflight']);
+/** Phases in which the platform may have no home that takes writes: nothing stops there. */
+const HOMELESS = new Set<Phase>(['Fence', 'Promote', 'Shift']);
+/** Phases from which an abort goes back. From Promote and Shift it does once the home has arrived. */
+const ABORTABLE = new Set<Phase>(['Prepare', 'Drain', 'Fence', 'Verify', 'Hold']);
+
+/** Decides the next step of a failover. */
+export function nextStep(wish: FailoverWish, before: FailoverState, seen: Observed): FailoverStep {
+  if (isOver(before.phase)) return aftercare(wish, before, seen);
+  const state = withPause(wish, withCounts(before, seen), seen);
+  const ended = endedEarly(wish, state, seen);
+  if (ended !== undefined) return go(ended);
+  if (state.pausedSince !== undefined && !HOMELESS.has(state.phase) && state.phase !== 'RollingBack')
+    return rest(state, shut('Paused', 'It is paused: causeway failover pause --resume goes on.'), IDLE);
+  switch (state.phase) {
+    case 'Queued':
+      return queued(wish, state, seen);
+    case 'Preflight':
+      return preflight(wish, state, seen);
+    case 'Prepare':
+      return prepare(wish, state, seen);
+    case 'Drain':
+      return drain(wish, state, seen);
+    case 'Fence':
+    case 'Promote':
+    case 'Shift':
+      return moveHome(wish, state, seen);
+    case 'Verify':
+      return verify(wish, state, seen);
+    case 'Hold':
+      return hold(wish, state, seen);
+    default:
+      return returnStep(wish, state, seen);
+  }
+}
+
+/** A change of state that nothing is done for yet. */
+function go(state: FailoverState): FailoverStep {
+  return { state, acts: [], lookAfter: 0 };
+}
+
+function rest(
+  state: FailoverState,
+  gate: Gate | undefined,
+  lookAfter: number,
+  acts: readonly Act[] = [],
+): FailoverStep {
+  return { state: waitingAt(state, gate), acts, lookAfter };
+}
+
+function wait(state: FailoverState, { gate, acts }: Part): FailoverStep {
+  return rest(state, gate, POLL, acts);
+}
+
+function withPause({ spec }: FailoverWish, state: FailoverState, { now }: Observed): FailoverState {
+  const { pausedSince, ...rested } = state;
+  if (spec.pause === true && pausedSince === undefined) return { ...state, pausedSince: now };
+  if (spec.pause === true || pausedSince === undefined) return state;
+  return { ...rested, pausedMs: state.pausedMs + now - pausedSince };
+}
+
+/** Clients and gateways by zone, as they are now. */
+function withCounts(state: FailoverState, { zones }: Observed): FailoverState {
+  const counts = zones.map((zone) => {
+    const { name, ready, desired } = zone;
+    const connections = connectionsOf(zone);
+    return { name, ready, desired, ...(connections === undefined ? {} : { connections }) };
+  });
+  return { ...state, zones: counts };
+}
+
+/** Time that it has had, pauses apart. */
+function elapsed({ startedAt, pausedSince, pausedMs }: FailoverState, { now }: Observed): number {
+  return (pausedSince ?? now) - (startedAt ?? now) - pausedMs;
+}
+
+/** The way back, when it is aborted or out of time. */
+function endedEarly(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverState | undefined {
+  const aborted = abortReason(wish, seen);
+  if (aborted !== undefined) {
+    if (UNTOUCHED.has(state.phase)) return enter(state, seen.now, { phase: 'RolledBack', ...aborted });
+    if (ABORTABLE.has(state.phase) && mayGoBack(wish, state, seen))
+      return turnBack(wish, state, seen, aborted);
+  }
+  const timeout = parseDuration(wish.spec.limits.timeout);
+  if (elapsed(state, seen) < timeout) return undefined;
+  const late = {
+    cause: 'TimedOut',
+    message: `It was not verified within ${wish.spec.limits.timeout}: in ${state.phase}, ${state.message}`,
+  };
+  if (state.phase === 'Preflight') return enter(state, seen.now, { phase: 'Failed', ...late });
+  const forward: readonly Phase[] = ['Prepare', 'Drain', 'Fence', 'Promote', 'Shift', 'Verify'];
+  if (!forward.includes(state.phase)) return undefined;
+  if (mayGoBack(wish, state, seen)) return turnBack(wish, state, seen, late);
+  // The home has moved, and the zone that it left is gone: it stays where it is.
+  return state.phase === 'Promote' ? undefined : enter(state, seen.now, { phase: 'Failed', ...late });
+}
+
+function abortReason(
+  { spec, deleted }: FailoverWish,
+  { emergency }: Observed,
+): { cause: string; message: string } | undefined {
+  if (spec.abort === true) return { cause: 'Aborted', message: 'A person aborted it (spec.abort).' };
+  if (deleted) return { cause: 'Deleted', message: 'It was deleted.' };
+  if (emergency === undefined || spec.mode === 'Emergency') return undefined;
+  return { cause: 'Emergency', message: `ZoneFailover ${emergency} is an Emergency, and goes first.` };
+}
+
+/** Before the home has moved there is always a way back; after it, one to a zone whose etcd answers. */
+function mayGoBack({ spec }: FailoverWish, state: FailoverState, seen: Observed): boolean {
+  if (!isMoved(state, seen)) return true;
+  const from = zoneOf(seen, spec.fromZone);
+  return (!seen.moves.etcd || from?.etcd !== undefined) && (!seen.moves.redis || from?.redis !== undefined);
+}
+
+/** The home has left, whether or not that was noted. */
+function isMoved(state: FailoverState, seen: Observed): boolean {
+  return (
+    state.moved ||
+    (state.home !== undefined && hasMoved({ to: state.home.to, epoch: state.epoch ?? 0 }, seen))
+  );
+}
+
+/** Undoes what was done, by the shortest way that is safe. */
+function turnBack(
+  _wish: FailoverWish,
+  state: FailoverState,
+  seen: Observed,
+  why: { cause: string; message: string },
+): FailoverState {
+  const moved = isMoved(state, seen);
+  const fenced = state.phase === 'Fence' || state.phase === 'Promote';
+  const step = moved ? 'CatchUp' : fenced && state.home !== undefined ? 'Lift' : 'GiveBack';
+  const lifted = step === 'Lift' ? { ...state, epoch: nextEpoch(state, seen) } : state;
+  return enter({ ...lifted, moved }, seen.now, { phase: 'RollingBack', step, ...why });
+}
+
+/** An Emergency waits for no rotation: one in the middle is safe where it is, and goes on afterwards. */
+function queued(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
+  const refused = refusal(wish, seen);
+  if (refused !== undefined) return go(enter(state, seen.now, { phase: 'Failed', ...refused }));
+  if (seen.ahead !== undefined)
+    return rest(state, shut('OtherFailover', `ZoneFailover ${seen.ahead} goes first.`), IDLE);
+  if (seen.rotation && wish.spec.mode !== 'Emergency')
+    return rest(state, shut('CertificateRotation', 'A certificate rotation is under way.'), IDLE);
+  if (seen.claim !== wish.name)
+    return rest(state, shut('Claimed', 'The platform is not told yet.'), POLL, [{ act: 'claim' }]);
+  return go({ ...enter(state, seen.now, { phase: 'Preflight' }), startedAt: seen.now, pausedMs: 0 });
+}
+
+function preflight(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
+  const gate = firstShut(preflightGates(wish, seen));
+  if (gate !== undefined) {
+    if (elapsed(state, seen) < PREFLIGHT_PATIENCE) return rest(state, gate, POLL);
+    return go(enter(state, seen.now, { phase: 'Failed', cause: gate.name, message: gate.waitingFor }));
+  }
+  const replicas = takeoverReplicas(wish, seen);
+  const [target] = movesHome(wish, seen) ? candidates(wish, seen) : [];
+  const led = seen.kafka?.led;
+  return go({
+    ...enter(state, seen.now, { phase: 'Prepare' }),
+    holds: true,
+    figures: { ...state.figures, ...(led === undefined ? {} : { partitionsLed: led }) },
+    ...(replicas === undefined ? {} : { replicas }),
+    ...(target === undefined ? {} : { home: { from: wish.spec.fromZone, to: target.name } }),
+  });
+}
+
+/** Capacity first. An Emergency asks for it, and does not wait. */
+function prepare(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
+  const { replicas } = state;
+  const own = seen.away.find(({ zone, failover }) => zone === wish.spec.fromZone && failover === wish.name);
+  if (own === undefined || own.replicas !== replicas)
+    return rest(state, shut('CapacityAsked', 'The platform is not told yet.'), POLL, [
+      { act: 'takeOut', zone: wish.spec.fromZone, replicas },
+    ]);
+  const gate = wish.spec.mode === 'Emergency' ? undefined : capacityGate(wish, state, seen);
+  if (gate !== undefined) return rest(state, gate, POLL);
+  const clients = connectionsOf(zoneOf(seen, wish.spec.fromZone) ?? NOWHERE);
+  return go({
+    ...enter(state, seen.now, { phase: 'Drain' }),
+    figures: { ...state.figures, ...(clients === undefined ? {} : { connectionsAtStart: clients }) },
+  });
+}
+
+const NOWHERE: ZoneSight = {
+  name: '',
+  nodes: 0,
+  ready: 0,
+  desired: 0,
+  pods: [],
+  etcd: undefined,
+  redis: undefined,
+};
+
+/** The front Service loses the zone, and then its clients go, no faster than the others can take them. */
+function drain(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
+  const zone = zoneOf(seen, wish.spec.fromZone) ?? NOWHERE;
+  const held = keepOut(wish, zone, seen);
+  if (held.gate?.name === 'OutOfService') return wait(state, held);
+  const moved = withMoved(state, zone, seen);
+  if (held.gate !== undefined && wish.spec.mode !== 'Emergency') return wait(moved, held);
+  const next = state.home === undefined ? 'Verify' : 'Fence';
+  const entered = enter(moved, seen.now, { phase: next });
+  return {
+    state: next === 'Fence' ? { ...entered, epoch: nextEpoch(state, seen) } : entered,
+    acts: [],
+    lookAfter: 0,
+  };
+}
+
+/** What keeps the zone's gateways empty, also such as start meanwhile. */
+function keepOut(wish: FailoverWish, zone: ZoneSight, seen: Observed): Part {
+  const serving = zone.pods.filter(({ outBy }) => outBy !== wish.name);
+  if (serving.length > 0) {
+    const gate = shut(
+      'OutOfService',
+      `The front Service still has ${serving.length} gateways of ${zone.name}.`,
+    );
+    return { gate, acts: [{ act: 'outOfService', pods: serving }] };
+  }
+  // A node that is gone would hear of it when it is back: just when its gateways are to serve again.
+  const reached = wish.spec.mode === 'Emergency' && zone.nodes === 0 ? [] : zone.pods;
+  const perSecond = rateOf(seen.drainPerSecond, zone.pods.length);
+  const untold = reached.filter(({ told }) => told === undefined);
+  const acts: Act[] =
+    untold.length === 0 ? [] : [{ act: 'drain', pods: untold.map((pod) => ({ pod, perSecond })) }];
+  const open = zone.pods.filter(isOccupied);
+  if (open.length === 0 && acts.length === 0) return { gate: undefined, acts };
+  const left = open.reduce((sum, { drain: said }) => sum + (said?.connections ?? 0), 0);
+  return {
+    gate: shut('Drained', `${zone.name}: ${left} clients are left on ${open.length} gateways.`),
+    acts,
+  };
+}
+
+/** At least one client in ten seconds, or a zone with many small pods would never be empty. */
+function rateOf(perSecond: number, pods: number): number {
+  return Math.max(0.1, Math.round((10 * perSecond) / Math.max(1, pods)) / 10);
+}
+
+/** It may still have clients. One that does not answer and is not ready has none that anybody could send away. */
+function isOccupied({ ready, drain: said }: GatewaySight): boolean {
+  if (said === undefined) return ready;
+  return said.phase !== 'Drained';
+}
+
+function withMoved(state: FailoverState, zone: ZoneSight, { now }: Observed): FailoverState {
+  const sent = zone.pods.reduce((sum, { drain: said }) => sum + (said?.sent ?? 0), 0);
+  const { connectionsMoved = 0, drainMs } = state.figures;
+  const done = zone.pods.every((pod) => !isOccupied(pod));
+  return {
+    ...state,
+    figures: {
+      ...state.figures,
+      connectionsMoved: Math.max(connectionsMoved, sent),
+      ...(done && drainMs === undefined ? { drainMs: now - phaseSince(state, now) } : {}),
+    },
+  };
+}
+
+function moveOf({ spec }: FailoverWish, { home, epoch = 0 }: FailoverState): Move {
+  return { from: home?.from ?? '', to: home?.to ?? '', epoch, urgent: spec.mode === 'Emergency' };
+}
+
+/** Fence, promote, shift: forward all the way, since no zone takes writes meanwhile. */
+function moveHome(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
+  const move = moveOf(wish, state);
+  const waited = seen.now - phaseSince(state, seen.now);
+  if (state.phase === 'Fence') {
+    const part = fence(move, seen, waited);
+    const noted = withLag(state, move, seen);
+    return part.gate === undefined ? go(enter(noted, seen.now, { phase: 'Promote' })) : wait(noted, part);
+  }
+  if (state.phase === 'Promote') {
+    const part = promote(move, seen);
+    if (part.gate === undefined) return go(enter(arrived(state, seen), seen.now, { phase: 'Shift' }));
+    const other = anotherTarget(wish, state, seen);
+    return other === undefined ? wait(state, part) : go(other);
+  }
+  const part = shift(move, seen);
+  return part.gate === undefined ? go(enter(state, seen.now, { phase: 'Verify' })) : wait(state, part);
+}
+
+/** How far the next home was behind when the old one was first seen fenced. */
+function withLag(state: FailoverState, move: Move, seen: Observed): FailoverState {
+  const [from, to] = [zoneOf(seen, move.from), zoneOf(seen, move.to)];
+  const { figures } = state;
+  const etcd =
+    from?.etcd?.fenced === true && figures.replicationLag === undefined ? to?.etcd?.behind : undefined;
+  const redis =
+    from?.redis?.fenced === true && figures.redisLag === undefined ? redisLag(from, to) : undefined;
+  if (etcd === undefined && redis === undefined) return state;
+  return {
+    ...state,
+    figures: {
+      ...figures,
+      ...(etcd === undefined ? {} : { replicationLag: etcd }),
+      ...(redis === undefined ? {} : { redisLag: Math.max(0, redis) }),
+    },
+  };
+}
+
+function arrived(state: FailoverState, { now }: Observed): FailoverState {
+  const fenced = state.phases.findLast(({ name }) => name === 'Fence')?.startedAt ?? now;
+  return { ...state, moved: true, figures: { ...state.figures, homelessMs: now - fenced } };
+}
+
+/** An Emergency whose next home is gone as well takes another one, under a higher epoch. */
+function anotherTarget(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverState | undefined {
+  const { home } = state;
+  if (wish.spec.mode !== 'Emergency' || home === undefined || isMoved(state, seen)) return undefined;
+  const able = candidates(wish, seen);
+  if (able.some(({ name }) => name === home.to)) return undefined;
+  const [other] = able;
+  if (other === undefined || seen.now - phaseSince(state, seen.now) < TARGET_PATIENCE) return undefined;
+  const again = enter(state, seen.now, { phase: 'Promote' });
+  return { ...again, home: { ...home, to: other.name }, epoch: nextEpoch(state, seen) };
+}
+
+function verify(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
+  const urgent = wish.spec.mode === 'Emergency';
+  const gone = seen.zones.filter(({ name, nodes }) => name === wish.spec.fromZone || nodes === 0);
+  const except = urgent ? gone.map(({ name }) => name) : [];
+  const maxLag = wish.spec.limits.maxReplicationLag;
+  const gate = firstShut([
+    () => gatewaysGate(wish, seen, { all: !urgent }),
+    () => (state.moved ? followersGate(seen, { except, maxLag }) : undefined),
+  ]);
+  const keep = keepOut(wish, zoneOf(seen, wish.spec.fromZone) ?? NOWHERE, seen);
+  if (gate !== undefined) return rest(state, gate, POLL, keep.acts);
+  const recovery = `${(elapsed(state, seen) / 1000).toFixed(1)}s`;
+  const verified = { ...state, verifiedAt: seen.now, figures: { ...state.figures, recovery } };
+  if (urgent) {
+    const message = `The platform runs without ${wish.spec.fromZone}${homeWords(state)}.`;
+    return go(enter(verified, seen.now, { phase: 'Succeeded', message }));
+  }
+  if (wish.spec.mode === 'Planned')
+    return go(enter(verified, seen.now, { phase: 'Restore', step: 'GiveBack' }));
+  return go(enter(verified, seen.now, { phase: 'Hold' }));
+}
+
+function homeWords({ home, moved }: FailoverState): string {
+  return home !== undefined && moved ? `, with its home in ${home.to}` : '';
+}
+
+/** The platform runs without the zone for a while. Gateways that start there are kept empty too. */
+function hold(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
+  const left = phaseSince(state, seen.now) + parseDuration(wish.spec.drill?.holdFor ?? HOLD) - seen.now;
+  const zone = zoneOf(seen, wish.spec.fromZone) ?? NOWHERE;
+  const held = withMoved(state, zone, seen);
+  if (left <= 0)
+    return go(enter(held, seen.now, { phase: 'Restore', step: state.moved ? 'CatchUp' : 'GiveBack' }));
+  const until = new Date(seen.now + left).toISOString().slice(11, 19);
+  const gate = shut('Held', `${zone.name} stays away until ${until} UTC.`);
+  return rest(held, gate, Math.min(left, IDLE), keepOut(wish, zone, seen).acts);
+}
+
+/**
+ * After an Emergency the zone is given back once it is there again and follows the new home, and whatever it wrote as
+ * the old one is fenced. That may be days later: other failovers are not held up by it.
+ */
+function aftercare(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
+  if (!state.holds) return { state, acts: [], lookAfter: undefined };
+  const zone = zoneOf(seen, wish.spec.fromZone);
+  const gate = zone === undefined || wish.deleted ? undefined : backGate(wish, state, { zone, seen });
+  if (gate !== undefined)
+    return {
+      state: { ...state, message: gate.waitingFor },
+      acts: oldHomeActs(state, zone, seen),
+      lookAfter: IDLE,
+    };
+  const part = giveBack(wish, zone);
+  if (part.acts.length > 0) return { state, acts: part.acts, lookAfter: POLL };
+  if (seen.away.some(({ failover }) => failover === wish.name))
+    return { state, acts: [{ act: 'takeIn', zone: wish.spec.fromZone }], lookAfter: POLL };
+  const message = `${wish.spec.fromZone} is back, and serves again.`;
+  return { state: { ...state, holds: false, message }, acts: [], lookAfter: undefined };
+}
+
+function backGate(
+  { spec }: FailoverWish,
+  state: FailoverState,
+  { zone, seen }: { zone: ZoneSight; seen: Observed },
+): Gate | undefined {
+  if (zone.nodes === 0) return shut('ZoneBack', `${zone.name} is away: no node of it is ready.`);
+  if (!state.moved || seen.home === zone.name) return undefined;
+  const except = othersOf(seen, { spec, name: '', deleted: false }).map(({ name }) => name);
+  return followersGate(seen, { except, maxLag: spec.limits.maxReplicationLag });
+}
+
+/** An old home that comes back takes no writes: nobody could fence it while it was away. */
+function oldHomeActs(state: FailoverState, zone: ZoneSight | undefined, seen: Observed): Act[] {
+  const { home, epoch, moved } = state;
+  if (
+    home === undefined ||
+    epoch === undefined ||
+    !moved ||
+    zone?.name !== home.from ||
+    seen.home === home.from
+  )
+    return [];
+  const etcd = zone.etcd !== undefined && zone.etcd.epoch < epoch;
+  const redis =
+    zone.redis !== undefined && (zone.redis.role === 'primary' || zone.redis.follows !== seen.home);
+  return [
+    ...(etcd ? [{ act: 'fenceEtcd', zone: zone.name, epoch } as const] : []),
+    ...(redis ? [{ act: 'followRedis', zone: zone.name, home: seen.home } as const] : []),
+  ];
+}

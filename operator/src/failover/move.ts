@@ -1,0 +1,203 @@
+/**
+ * A move of the home from one zone to another, in three parts: the old home takes no more writes, the next one takes them,
+ * everybody follows. Each part says what it still waits for, and what to do for it. Pure.
+ */
+import { firstShut, shut, zoneOf, type Gate } from './gates.ts';
+import type { Act, Observed, ZoneSight } from './observed.ts';
+
+export interface Move {
+  from: string;
+  to: string;
+  epoch: number;
+  /** The old home may be gone: it is asked, and not waited for. */
+  urgent: boolean;
+}
+
+/** How far a part is. No gate: it is done. */
+export interface Part {
+  gate: Gate | undefined;
+  acts: readonly Act[];
+}
+
+const DONE: Part = { gate: undefined, acts: [] };
+
+/** In an Emergency, how long the old home has to say that it is fenced; milliseconds. One that answers does so in a fraction. */
+export const FENCE_PATIENCE = 1_000;
+/** In an Emergency, how long the next home has to get what a fenced old home still gives; milliseconds. */
+export const CATCH_UP_PATIENCE = 5_000;
+
+/** The old home takes no writes, and the next has all that it took. `waited`: milliseconds. */
+export function fence(move: Move, seen: Observed, waited: number): Part {
+  const from = zoneOf(seen, move.from);
+  const to = zoneOf(seen, move.to);
+  const open = [...fenceEtcd(move, seen, from), ...fenceRedis(move, seen, from)];
+  const acts = open.flatMap(({ act }) => (act === undefined ? [] : [act]));
+  const [first] = open;
+  if (first !== undefined) {
+    if (move.urgent && waited >= FENCE_PATIENCE) return DONE;
+    return { gate: shut('OldHomeFenced', first.waitingFor), acts };
+  }
+  const behind = firstShut([() => etcdBehind(move, seen, to), () => redisBehind(seen, { from, to })]);
+  if (behind === undefined || (move.urgent && waited >= CATCH_UP_PATIENCE)) return DONE;
+  return { gate: behind, acts: [] };
+}
+
+interface Open {
+  waitingFor: string;
+  act?: Act;
+}
+
+function fenceEtcd(move: Move, { moves }: Observed, from: ZoneSight | undefined): Open[] {
+  if (!moves.etcd) return [];
+  if (from?.etcd === undefined) return [{ waitingFor: `The etcd of ${move.from} does not answer.` }];
+  if (from.etcd.fenced && from.etcd.epoch >= move.epoch) return [];
+  return [
+    {
+      waitingFor: `The etcd of ${move.from} still takes writes.`,
+      act: { act: 'fenceEtcd', zone: move.from, epoch: move.epoch },
+    },
+  ];
+}
+
+function fenceRedis(move: Move, { moves }: Observed, from: ZoneSight | undefined): Open[] {
+  if (!moves.redis) return [];
+  if (from?.redis === undefined) return [{ waitingFor: `The Redis of ${move.from} does not answer.` }];
+  if (from.redis.role === 'replica' || from.redis.fenced) return [];
+  return [
+    {
+      waitingFor: `The Redis of ${move.from} still takes writes.`,
+      act: { act: 'fenceRedis', zone: move.from },
+    },
+  ];
+}
+
+function etcdBehind(move: Move, { moves }: Observed, to: ZoneSight | undefined): Gate | undefined {
+  if (!moves.etcd || to?.etcd?.behind === 0) return undefined;
+  const behind = to?.etcd?.behind;
+  const far = behind === undefined ? 'It is not known how far' : `${behind} revisions`;
+  return shut('CaughtUp', `${far} the etcd of ${move.to} is behind that of ${move.from}.`);
+}
+
+function redisBehind(
+  { moves }: Observed,
+  { from, to }: { from: ZoneSight | undefined; to: ZoneSight | undefined },
+): Gate | undefined {
+  if (!moves.redis || from?.redis?.role !== 'primary') return undefined;
+  const behind = redisLag(from, to);
+  if (behind !== undefined && behind <= 0) return undefined;
+  const far = behind === undefined ? 'by an unknown number of' : `by ${behind}`;
+  return shut('CaughtUp', `The Redis of ${to?.name ?? 'the next home'} is behind ${far} bytes.`);
+}
+
+/** Bytes that the Redis of `to` lacks; undefined: unknown. */
+export function redisLag(from: ZoneSight | undefined, to: ZoneSight | undefined): number | undefined {
+  const [source, target] = [from?.redis?.offset, to?.redis?.offset];
+  return source === undefined || target === undefined ? undefined : source - target;
+}
+
+/**
+ * The next home takes writes. Its etcd first: from then on the old replicator is refused there, so that nobody writes
+ * beside it. Then the platform says so, and what points at the home follows.
+ */
+export function promote(move: Move, seen: Observed): Part {
+  const to = zoneOf(seen, move.to);
+  const back = fenceFirst(move, seen);
+  if (back !== undefined) return back;
+  if (seen.moves.etcd && !isPromoted(move, to)) {
+    const act = { act: 'promoteEtcd', zone: move.to, epoch: move.epoch, from: move.from } as const;
+    const why = to?.etcd === undefined ? 'does not answer' : 'does not take writes yet';
+    return { gate: shut('EtcdPromoted', `The etcd of ${move.to} ${why}.`), acts: [act] };
+  }
+  if (!hasMoved(move, seen)) {
+    const act = { act: 'moveHome', zone: move.to, epoch: move.epoch } as const;
+    return {
+      gate: shut('HomeMoved', `The platform's status does not say yet that ${move.to} is home.`),
+      acts: [act],
+    };
+  }
+  if (seen.moves.redis && (to?.redis?.role !== 'primary' || to.redis.fenced)) {
+    const why = to?.redis === undefined ? 'does not answer' : 'does not take writes yet';
+    return {
+      gate: shut('RedisPromoted', `The Redis of ${move.to} ${why}.`),
+      acts: [{ act: 'promoteRedis', zone: move.to }],
+    };
+  }
+  return DONE;
+}
+
+/** An old home that answers again, after an Emergency went on without it, is fenced before anybody else is promoted. */
+function fenceFirst(move: Move, seen: Observed): Part | undefined {
+  const from = zoneOf(seen, move.from);
+  if (move.from === move.to || from === undefined || hasMoved(move, seen)) return undefined;
+  const open = [...fenceEtcd(move, seen, from), ...fenceRedis(move, seen, from)];
+  const acts = open.flatMap(({ act }) => (act === undefined ? [] : [act]));
+  const waitingFor = open.find(({ act }) => act !== undefined)?.waitingFor;
+  return waitingFor === undefined ? undefined : { gate: shut('OldHomeFenced', waitingFor), acts };
+}
+
+function isPromoted({ epoch }: Move, to: ZoneSight | undefined): boolean {
+  return to?.etcd !== undefined && !to.etcd.fenced && to.etcd.epoch >= epoch;
+}
+
+/** An epoch that nobody has had. */
+export function nextEpoch({ epoch = 0 }: { epoch?: number }, seen: Observed): number {
+  const known = seen.zones.flatMap(({ etcd }) => (etcd === undefined ? [] : [etcd.epoch]));
+  return Math.max(epoch, seen.epoch, ...known) + 1;
+}
+
+/** The platform says that the home is where the move goes. */
+export function hasMoved({ to, epoch }: Pick<Move, 'to' | 'epoch'>, seen: Observed): boolean {
+  return seen.home === to && seen.epoch >= epoch;
+}
+
+/** What points at the home points there, and every Redis that answers follows it. */
+export function shift(move: Move, seen: Observed): Part {
+  const { services } = seen;
+  const stale = [services.redis, services.etcd].some((zone) => zone !== undefined && zone !== move.to);
+  const astray = seen.moves.redis ? followers(move, seen).filter((zone) => !isFollowing(zone, move.to)) : [];
+  const acts: Act[] = [
+    ...(stale ? [{ act: 'shift' } as const] : []),
+    ...astray.map(({ name }) => ({ act: 'followRedis', zone: name, home: move.to }) as const),
+  ];
+  if (stale)
+    return {
+      gate: shut('ServicesMoved', `The Services of Redis and etcd do not point at ${move.to} yet.`),
+      acts,
+    };
+  const [first] = astray;
+  if (first === undefined) return DONE;
+  return {
+    gate: shut('RedisFollows', `The Redis of ${first.name} does not follow that of ${move.to} yet.`),
+    acts,
+  };
+}
+
+/** Zones whose stores are to follow the home; one that is gone is not waited for. */
+function followers({ to, from, urgent }: Move, { zones }: Observed): ZoneSight[] {
+  return zones.filter(({ name, redis }) => name !== to && redis !== undefined && !(urgent && name === from));
+}
+
+function isFollowing({ redis }: ZoneSight, home: string): boolean {
+  return redis?.role === 'replica' && redis.follows === home;
+}
+
+/** Whether every zone, but those of `except`, follows the home and is not too far behind. */
+export function followersGate(
+  seen: Observed,
+  { except, maxLag }: { except: readonly string[]; maxLag: number },
+): Gate | undefined {
+  const zones = seen.zones.filter(({ name }) => name !== seen.home && !except.includes(name));
+  const redis = seen.moves.redis ? zones.find((zone) => zone.redis?.inSync !== true) : undefined;
+  if (redis !== undefined)
+    return shut('RedisInSync', `The Redis of ${redis.name} is not in sync with that of ${seen.home}.`);
+  const etcd = seen.moves.etcd ? zones.find((zone) => !follows(zone, seen, maxLag)) : undefined;
+  if (etcd === undefined) return undefined;
+  return shut(
+    'Replicating',
+    `The etcd of ${etcd.name} does not follow that of ${seen.home} within ${maxLag} revisions yet.`,
+  );
+}
+
+function follows({ etcd }: ZoneSight, { epoch }: Observed, maxLag: number): boolean {
+  return etcd !== undefined && etcd.epoch >= epoch && etcd.behind !== undefined && etcd.behind <= maxLag;
+}

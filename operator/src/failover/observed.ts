@@ -1,0 +1,119 @@
+/** What a failover sees of its platform, and what it can do about it. */
+import type { DrainState, ZoneFailoverSpec } from '@causeway/crds';
+
+/** A gateway pod that is not on its way out. */
+export interface GatewaySight {
+  name: string;
+  uid: string;
+  ready: boolean;
+  /** The failover that took it out of service. */
+  outBy: string | undefined;
+  /** Clients that it is told to send away per second; undefined: it is to serve. */
+  told: number | undefined;
+  /** What it says of its clients; undefined: it does not answer. */
+  drain: DrainState | undefined;
+}
+
+/** The etcd of a zone, as it says itself. */
+export interface EtcdSight {
+  epoch: number;
+  /** It takes no writes of applications. */
+  fenced: boolean;
+  /** Source revisions that it lacks, as a follower of the present home; undefined: unknown, or it is the home. */
+  behind: number | undefined;
+  /** How far it holds a home's keys, and of which epoch that home was. */
+  holds: { epoch: number; revision: number } | undefined;
+}
+
+/** The Redis of a zone. Offsets in bytes of the replication stream. */
+export interface RedisSight {
+  role: 'primary' | 'replica';
+  /** A primary that takes no writes. */
+  fenced: boolean;
+  /** Of a replica: connected to the zone that it should follow, and not in its first synchronization. */
+  inSync: boolean;
+  /** Of a replica: the zone that it follows; undefined: of none of ours. */
+  follows: string | undefined;
+  offset: number | undefined;
+}
+
+/** One zone of the platform. */
+export interface ZoneSight {
+  name: string;
+  /** Ready nodes. */
+  nodes: number;
+  ready: number;
+  desired: number;
+  pods: readonly GatewaySight[];
+  /** Undefined: it does not answer. */
+  etcd: EtcdSight | undefined;
+  redis: RedisSight | undefined;
+}
+
+/** Kafka, as far as the loss of the zone goes. */
+export interface KafkaSight {
+  /** Partitions that would take no more publications without the zone's brokers; undefined: the brokers do not say where they are. */
+  atRisk: readonly string[] | undefined;
+  /** Partitions that are led from the zone. */
+  led: number;
+}
+
+export interface Observed {
+  now: number;
+  zones: readonly ZoneSight[];
+  /** The zone that is home, and its epoch. */
+  home: string;
+  epoch: number;
+  /** The failover that has the platform, by name. */
+  claim: string | undefined;
+  /** Zones that are out of service, and the failover that took them out. */
+  away: readonly { zone: string; failover: string; replicas?: number | undefined }[];
+  /** A failover of the same platform that goes first. */
+  ahead: string | undefined;
+  /** An Emergency that waits for this one. */
+  emergency: string | undefined;
+  rotation: boolean;
+  /** The annotation causeway.dev/paused. */
+  platformPaused: boolean;
+  replicasPerZone: number | undefined;
+  /** Clients that a zone sends away each second. */
+  drainPerSecond: number;
+  connectionsPerReplica: number;
+  /** Causeway moves the Redis and the etcd; false: they are external, or nothing is replicated. */
+  moves: { redis: boolean; etcd: boolean };
+  /** Zone that the Service of each points at; undefined: there is none. */
+  services: { redis: string | undefined; etcd: string | undefined };
+  /** Undefined: it cannot be asked. */
+  kafka: KafkaSight | undefined;
+}
+
+/** What a failover does. Each may be done again. */
+export type Act =
+  /** The platform is this failover's: rotations and other failovers wait. */
+  | { act: 'claim' }
+  /** The zone is away: the others have so many gateway pods meanwhile. */
+  | { act: 'takeOut'; zone: string; replicas: number | undefined }
+  /** The zone is not away any more. */
+  | { act: 'takeIn'; zone: string }
+  /** New clients are not sent to these pods. */
+  | { act: 'outOfService'; pods: readonly GatewaySight[] }
+  | { act: 'drain'; pods: readonly { pod: GatewaySight; perSecond: number }[] }
+  /** They serve again. */
+  | { act: 'intoService'; pods: readonly GatewaySight[] }
+  | { act: 'fenceEtcd'; zone: string; epoch: number }
+  | { act: 'promoteEtcd'; zone: string; epoch: number; from: string }
+  | { act: 'fenceRedis'; zone: string }
+  | { act: 'promoteRedis'; zone: string }
+  | { act: 'followRedis'; zone: string; home: string }
+  /** The platform's status says where home is. Refused when it has come to a higher epoch. */
+  | { act: 'moveHome'; zone: string; epoch: number }
+  /** What points at the home is applied now. */
+  | { act: 'shift' };
+
+/** The wish, and what people said since. */
+export interface FailoverWish {
+  name: string;
+  spec: ZoneFailoverSpec;
+  /** It is being deleted: it goes back, as when it is aborted. */
+  deleted: boolean;
+}

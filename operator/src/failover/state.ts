@@ -1,0 +1,169 @@
+/** Where a failover is: what its status keeps, in the form that decisions are made on. Times in milliseconds since the epoch. */
+
+/** Where it is, or how it ended. */
+export type Phase =
+  | 'Queued'
+  | 'Preflight'
+  | 'Prepare'
+  | 'Drain'
+  | 'Fence'
+  | 'Promote'
+  | 'Shift'
+  | 'Verify'
+  | 'Hold'
+  | 'Restore'
+  | 'RollingBack'
+  | 'Succeeded'
+  | 'RolledBack'
+  | 'Failed';
+
+/** Of Restore and RollingBack. `Lift`: a home that was fenced, and never left, takes writes again. */
+export type BackStep = 'CatchUp' | 'Fence' | 'Promote' | 'Shift' | 'Lift' | 'GiveBack';
+
+/** The phases that come after each; a phase that has none is an end. */
+export const NEXT_PHASES: Readonly<Record<Phase, readonly Phase[]>> = {
+  Queued: ['Preflight', 'RolledBack', 'Failed'],
+  Preflight: ['Prepare', 'RolledBack', 'Failed'],
+  Prepare: ['Drain', 'RollingBack'],
+  Drain: ['Fence', 'Verify', 'RollingBack'],
+  Fence: ['Promote', 'RollingBack'],
+  Promote: ['Shift', 'RollingBack'],
+  Shift: ['Verify', 'RollingBack', 'Failed'],
+  Verify: ['Hold', 'Restore', 'RollingBack', 'Succeeded', 'Failed'],
+  Hold: ['Restore', 'RollingBack'],
+  Restore: ['Succeeded', 'Failed'],
+  RollingBack: ['RolledBack', 'Failed'],
+  Succeeded: [],
+  RolledBack: [],
+  Failed: [],
+};
+
+/** True when nothing comes after it. */
+export function isOver(phase: Phase): boolean {
+  return NEXT_PHASES[phase].length === 0;
+}
+
+/** A phase, or a step of going back, and the gate that it waits at. */
+export interface PhaseEntry {
+  name: Phase;
+  step?: BackStep;
+  startedAt: number;
+  endedAt?: number;
+  gate?: string;
+  waitingFor?: string;
+}
+
+/** What was measured; what was not is absent. */
+export interface Figures {
+  connectionsAtStart?: number;
+  connectionsMoved?: number;
+  drainMs?: number;
+  replicationLag?: number;
+  redisLag?: number;
+  homelessMs?: number;
+  partitionsLed?: number;
+  recovery?: string;
+}
+
+/** One zone, as people follow it. */
+export interface ZoneCount {
+  name: string;
+  ready: number;
+  desired: number;
+  connections?: number;
+}
+
+export interface FailoverState {
+  phase: Phase;
+  step?: BackStep;
+  /** For a person: what it waits for, why it goes back, how it ended. */
+  message: string;
+  /** Why it goes back or has failed, for programs. */
+  cause?: string;
+  startedAt?: number;
+  verifiedAt?: number;
+  finishedAt?: number;
+  pausedSince?: number;
+  pausedMs: number;
+  /** The move of the home; undefined: the zone that is left is not home. */
+  home?: { from: string; to: string };
+  /** Highest epoch that it has used. It only grows. */
+  epoch?: number;
+  /** Gateway pods that each other zone has meanwhile; undefined: an autoscaler decides. */
+  replicas?: number;
+  /** The home has left the zone, and has not come back. */
+  moved: boolean;
+  /** Something of the platform is changed that is to be given back. */
+  holds: boolean;
+  phases: readonly PhaseEntry[];
+  zones: readonly ZoneCount[];
+  figures: Figures;
+}
+
+/** A failover that nobody has looked at. */
+export const BEGIN: FailoverState = {
+  phase: 'Queued',
+  message: '',
+  pausedMs: 0,
+  moved: false,
+  holds: false,
+  phases: [],
+  zones: [],
+  figures: {},
+};
+
+/** When the present phase, or step of going back, began. */
+export function phaseSince({ phases }: FailoverState, now: number): number {
+  return phases.at(-1)?.startedAt ?? now;
+}
+
+/** The state in its next phase. Throws for a way that there is not: that is a bug, and must not be saved. */
+export function enter(
+  state: FailoverState,
+  now: number,
+  to: { phase: Phase; step?: BackStep; message?: string; cause?: string },
+): FailoverState {
+  const { phase, step, message = '', cause } = to;
+  if (phase !== state.phase && !NEXT_PHASES[state.phase].includes(phase))
+    throw new Error(`a failover does not go from ${state.phase} to ${phase}`);
+  const { step: _step, ...rest } = state;
+  const before = state.phases.map((entry, index) =>
+    index === state.phases.length - 1 && entry.endedAt === undefined ? ended(entry, now) : entry,
+  );
+  const over = isOver(phase);
+  const entry = { name: phase, ...(step === undefined ? {} : { step }), startedAt: now };
+  return {
+    ...rest,
+    phase,
+    message,
+    ...(step === undefined ? {} : { step }),
+    ...(cause === undefined ? {} : { cause }),
+    ...(over ? { finishedAt: now } : {}),
+    phases: over ? before : [...before, entry].slice(-MAX_PHASES),
+  };
+}
+
+/** As the CRD allows. */
+const MAX_PHASES = 64;
+
+function ended({ waitingFor: _waitingFor, ...entry }: PhaseEntry, now: number): PhaseEntry {
+  return { ...entry, endedAt: now };
+}
+
+/** The state with what it waits for now. */
+export function waitingAt(
+  state: FailoverState,
+  gate: { name: string; waitingFor: string } | undefined,
+): FailoverState {
+  const last = state.phases.at(-1);
+  const message = gate?.waitingFor ?? '';
+  if (last === undefined || last.endedAt !== undefined) return { ...state, message };
+  const { waitingFor: _waitingFor, gate: before, ...entry } = last;
+  const name = gate?.name ?? before;
+  const now: PhaseEntry = {
+    ...entry,
+    ...(name === undefined ? {} : { gate: name }),
+    ...(gate === undefined ? {} : { waitingFor: gate.waitingFor }),
+  };
+  return { ...state, message, phases: [...state.phases.slice(0, -1), now] };
+}

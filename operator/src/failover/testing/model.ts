@@ -1,0 +1,274 @@
+/** A platform in a few numbers, for tests of the state machine: it does what it is told, unless it is made not to. */
+import type { DrainState } from '@causeway/crds';
+import type { Act, FailoverWish, GatewaySight, Observed, ZoneSight } from '../observed.ts';
+
+interface ModelZone {
+  name: string;
+  /** Its nodes run, and it can be reached. */
+  alive: boolean;
+  ready: number;
+  pods: ModelPod[];
+  etcd: { epoch: number; fenced: boolean; writable: boolean; revision: number };
+  redis: { primary: boolean; fenced: boolean; follows: string | undefined; offset: number };
+}
+
+interface ModelPod {
+  name: string;
+  outBy?: string | undefined;
+  told?: number | undefined;
+  connections: number;
+  sent: number;
+}
+
+/** A Drill of zone-a, changed by `spec`. */
+export function wishFor(spec: Partial<FailoverWish['spec']> = {}): FailoverWish {
+  const limits = { timeout: '60s', maxReplicationLag: 100, minReadyPerZone: 1 };
+  return {
+    name: 'drill',
+    spec: { platform: 'orders', fromZone: 'zone-a', mode: 'Drill', limits, ...spec },
+    deleted: false,
+  };
+}
+
+/** Three zones with two gateways each; zone-a is home. */
+export class Model {
+  now = 1_000_000;
+  readonly zones: ModelZone[];
+  home = 'zone-a';
+  epoch = 1;
+  claim: string | undefined;
+  away: { zone: string; failover: string; replicas?: number | undefined }[] = [];
+  services = { redis: 'zone-a', etcd: 'zone-a' };
+  replicas = 2;
+  /** What must never be, and was. */
+  readonly violations: string[] = [];
+  /** All that was done, in order. */
+  readonly done: Act[] = [];
+  /** What is observed otherwise than the model has it. */
+  change: Partial<Observed> = {};
+  readonly #homes = new Map<number, string>();
+
+  constructor() {
+    this.zones = ['zone-a', 'zone-b', 'zone-c'].map((name) => {
+      const isHome = name === this.home;
+      return {
+        name,
+        alive: true,
+        ready: 2,
+        pods: [1, 2].map((n) => ({ name: `${name}-${n}`, connections: 100, sent: 0 })),
+        etcd: { epoch: 1, fenced: false, writable: isHome, revision: 50 },
+        redis: { primary: isHome, fenced: false, follows: isHome ? undefined : this.home, offset: 500 },
+      };
+    });
+  }
+
+  zone(name: string): ModelZone {
+    const found = this.zones.find((zone) => zone.name === name);
+    if (found === undefined) throw new Error(`there is no ${name}`);
+    return found;
+  }
+
+  observe(): Observed {
+    return {
+      now: this.now,
+      zones: this.zones.map((zone) => this.#sight(zone)),
+      home: this.home,
+      epoch: this.epoch,
+      claim: this.claim,
+      away: this.away,
+      ahead: undefined,
+      emergency: undefined,
+      rotation: false,
+      platformPaused: false,
+      replicasPerZone: this.replicas,
+      drainPerSecond: 100,
+      connectionsPerReplica: 1_000,
+      moves: { redis: true, etcd: true },
+      services: this.services,
+      kafka: { atRisk: [], led: 2 },
+      ...this.change,
+    };
+  }
+
+  /** Time passes: what was told takes effect, followers catch up, clients come to those who serve. */
+  tick(ms = 200): void {
+    this.now += ms;
+    for (const zone of this.zones) {
+      if (!zone.alive) continue;
+      zone.ready = zone.pods.filter(({ told }) => told === undefined).length;
+      for (const pod of zone.pods) {
+        if (pod.told === undefined) continue;
+        const gone = Math.min(pod.connections, Math.ceil((pod.told * ms) / 1_000));
+        pod.connections -= gone;
+        pod.sent += gone;
+      }
+      this.#follow(zone);
+      this.#scale(zone);
+    }
+  }
+
+  /** Does it, where the zone answers. */
+  perform(act: Act): void {
+    this.done.push(act);
+    switch (act.act) {
+      case 'claim':
+        this.claim ??= 'drill';
+        return;
+      case 'takeOut':
+        this.away = [{ zone: act.zone, failover: 'drill', replicas: act.replicas }];
+        return;
+      case 'takeIn':
+        this.away = [];
+        return;
+      case 'moveHome':
+        this.#moveHome(act.zone, act.epoch);
+        return;
+      case 'shift':
+        this.services = { redis: this.home, etcd: this.home };
+        return;
+      case 'outOfService':
+        for (const { name } of act.pods) this.#pod(name).outBy = 'drill';
+        return;
+      case 'drain':
+        for (const { pod, perSecond } of act.pods) this.#pod(pod.name).told = perSecond;
+        return;
+      case 'intoService':
+        for (const { name } of act.pods) {
+          const pod = this.#pod(name);
+          pod.outBy = undefined;
+          pod.told = undefined;
+        }
+        return;
+      default:
+        this.#tellStore(act);
+    }
+  }
+
+  /** It goes, and with it all that nobody else has. */
+  kill(name: string): void {
+    const zone = this.zone(name);
+    zone.alive = false;
+    zone.ready = 0;
+  }
+
+  revive(name: string): void {
+    this.zone(name).alive = true;
+  }
+
+  /** Zones that take writes, of those that answer. */
+  writers(): string[] {
+    return this.zones.filter(({ alive, etcd }) => alive && etcd.writable).map(({ name }) => name);
+  }
+
+  #pod(name: string): ModelPod {
+    const pod = this.zones.flatMap(({ pods }) => pods).find((one) => one.name === name);
+    if (pod === undefined) throw new Error(`there is no pod ${name}`);
+    return pod;
+  }
+
+  #moveHome(zone: string, epoch: number): void {
+    if (epoch < this.epoch) this.violations.push(`the epoch fell from ${this.epoch} to ${epoch}`);
+    if (epoch <= this.epoch && zone !== this.home)
+      this.violations.push(`${zone} became home in the epoch of ${this.home}`);
+    this.home = zone;
+    this.epoch = epoch;
+  }
+
+  #tellStore(act: Extract<Act, { zone: string }>): void {
+    const zone = this.zone(act.zone);
+    if (!zone.alive) return;
+    if (act.act === 'fenceEtcd') {
+      zone.etcd = {
+        ...zone.etcd,
+        epoch: Math.max(zone.etcd.epoch, act.epoch),
+        fenced: true,
+        writable: false,
+      };
+    } else if (act.act === 'promoteEtcd') this.#promote(zone, act.epoch);
+    else if (act.act === 'fenceRedis') zone.redis.fenced = true;
+    else if (act.act === 'promoteRedis') this.#promoteRedis(zone);
+    else if (act.act === 'followRedis')
+      zone.redis = { ...zone.redis, primary: false, fenced: false, follows: act.home };
+  }
+
+  #promote(zone: ModelZone, epoch: number): void {
+    const other = this.writers().find((name) => name !== zone.name);
+    if (other !== undefined) this.violations.push(`${zone.name} was promoted while ${other} took writes`);
+    const before = this.#homes.get(epoch) ?? zone.name;
+    if (before !== zone.name)
+      this.violations.push(`${zone.name} was promoted in epoch ${epoch}, as ${before} was`);
+    this.#homes.set(epoch, zone.name);
+    zone.etcd = { ...zone.etcd, epoch: Math.max(zone.etcd.epoch, epoch), fenced: false, writable: true };
+  }
+
+  #promoteRedis(zone: ModelZone): void {
+    const other = this.zones.find(
+      ({ name, alive, redis }) => name !== zone.name && alive && redis.primary && !redis.fenced,
+    );
+    if (other !== undefined)
+      this.violations.push(`the Redis of ${zone.name} was promoted while that of ${other.name} took writes`);
+    zone.redis = { ...zone.redis, primary: true, fenced: false, follows: undefined };
+  }
+
+  #follow(zone: ModelZone): void {
+    const home = this.zone(this.home);
+    if (zone === home || !home.alive) return;
+    zone.etcd.revision = home.etcd.revision;
+    // A fence stays until the zone is promoted again.
+    zone.etcd.epoch = Math.max(zone.etcd.epoch, this.epoch);
+    if (!zone.redis.primary) zone.redis.offset = home.redis.offset;
+  }
+
+  #scale(zone: ModelZone): void {
+    const wanted = Math.max(
+      this.replicas,
+      ...this.away.filter((one) => one.zone !== zone.name).map(({ replicas }) => replicas ?? 0),
+    );
+    while (zone.pods.length < wanted)
+      zone.pods.push({ name: `${zone.name}-${zone.pods.length + 1}`, connections: 0, sent: 0 });
+    zone.pods.length = Math.min(zone.pods.length, wanted);
+  }
+
+  #sight(zone: ModelZone): ZoneSight {
+    const { name, alive, ready, pods, etcd, redis } = zone;
+    const sight = {
+      name,
+      nodes: alive ? 1 : 0,
+      ready,
+      desired: this.replicas,
+      pods: pods.map((pod) => podSight(pod, zone)),
+    };
+    if (!alive) return { ...sight, etcd: undefined, redis: undefined };
+    const home = this.zone(this.home);
+    const isFollower = name !== this.home;
+    return {
+      ...sight,
+      etcd: {
+        epoch: etcd.epoch,
+        fenced: etcd.fenced,
+        behind: isFollower && home.alive ? home.etcd.revision - etcd.revision : undefined,
+        holds: isFollower ? { epoch: etcd.epoch, revision: etcd.revision } : undefined,
+      },
+      redis: {
+        role: redis.primary ? 'primary' : 'replica',
+        fenced: redis.fenced,
+        inSync: !redis.primary && redis.follows === this.home && home.alive,
+        follows: redis.follows,
+        offset: redis.offset,
+      },
+    };
+  }
+}
+
+function podSight({ name, outBy, told, connections, sent }: ModelPod, { alive }: ModelZone): GatewaySight {
+  const phase: DrainState['phase'] =
+    told === undefined ? 'Serving' : connections > 0 ? 'Draining' : 'Drained';
+  return {
+    name,
+    uid: name,
+    ready: alive && told === undefined,
+    outBy,
+    told,
+    drain: alive ? { phase, connections, sent } : undefined,
+  };
+}

@@ -61,6 +61,8 @@ export const ANNOTATION = {
    * empty; when it is removed the gateway serves again. See {@link DrainState}.
    */
   drain: `${API_GROUP}/drain`,
+  /** On a gateway pod: name of the ZoneFailover that took it out of service, which is to take it in again. */
+  failover: `${API_GROUP}/failover`,
   /** On pod templates: hash of the configuration that a pod reads only at its start. */
   configHash: `${API_GROUP}/config-hash`,
 } as const;

@@ -21,6 +21,7 @@ import {
   silentLogger,
   type KubeObject,
 } from './controller/index.ts';
+import { FAILOVER_KIND } from './failover/index.ts';
 import { createOperator } from './operator.ts';
 import { KIND } from './platform/kinds.ts';
 import {
@@ -140,20 +141,20 @@ before(async () => {
   access = { brokers: kafka.bootstrapServers.split(',') };
   kafkaAdmin = new KafkaJsAdmin();
   api = new HttpKubeApi({ load: () => loadKubeConfig({ path: cluster.kubeconfig }) });
-  const crd = parse(readFileSync(join(root, 'crds/messageplatforms.causeway.dev.yaml'), 'utf8'), {
-    maxAliasCount: -1,
-  }) as KubeObject;
   const crdKind = {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
     plural: 'customresourcedefinitions',
     namespaced: false,
   };
-  await api.create(crdKind, crd);
-  await waitFor(
-    'the CRD is served',
-    async () => (await api.list(KIND.platform).catch(() => undefined)) !== undefined,
-  );
+  for (const kind of [KIND.platform, FAILOVER_KIND]) {
+    const file = join(root, `crds/${kind.plural}.causeway.dev.yaml`);
+    await api.create(crdKind, parse(readFileSync(file, 'utf8'), { maxAliasCount: -1 }) as KubeObject);
+    await waitFor(
+      `${kind.kind}s are served`,
+      async () => (await api.list(kind).catch(() => undefined)) !== undefined,
+    );
+  }
   const nodeKind = KIND.node;
   for (const zone of ZONES) {
     await api.create(nodeKind, {

@@ -1,14 +1,18 @@
 /** Puts the operator together from its parts. The only place that knows them all. */
+import { LABEL } from '@causeway/crds';
 import { podProbe, x509Issuer, type CertificateIssuer, type PodProbe } from './certificates/index.ts';
 import {
   ApiEventRecorder,
   Applier,
   Controller,
+  Informer,
+  KeyedLock,
   LeaderElector,
   recordWrites,
   systemClock,
   WriteLedger,
   type Clock,
+  type ControllerOptions,
   type ElectionEnd,
   type EngineMetrics,
   type InformerSet,
@@ -17,10 +21,20 @@ import {
   type ObjectRef,
 } from './controller/index.ts';
 import {
+  FAILOVER_KIND,
+  failoverMetrics,
+  failoverReconciler,
+  isOver,
+  stateOf,
+  type FailoverObject,
+} from './failover/index.ts';
+import {
   etcdAdmins,
+  failoverPorts,
   fencedEtcd,
   fencedKafka,
   fencedRedis,
+  gatewayProbe,
   platformCache,
   platformInformers,
   KIND,
@@ -30,6 +44,7 @@ import {
   rotationMetrics,
   watchPlatforms,
   type EtcdAdmins,
+  type GatewayProbe,
   type Images,
   type KafkaAdmin,
   type RedisAdmin,
@@ -64,6 +79,8 @@ export interface OperatorOptions {
   probe?: PodProbe;
   /** Default: real replicators. */
   replication?: ReplicationProbe;
+  /** Default: the pods' admin endpoints. */
+  gateways?: GatewayProbe;
 }
 
 export interface Operator {
@@ -83,7 +100,11 @@ export function createOperator(options: OperatorOptions): Operator {
   const fenced = elector === undefined ? api : api.fencedBy(() => elector.fence());
   const mayAct = (): boolean => elector?.isLeader ?? true;
 
-  const informers = platformInformers({ api, clock, log, metrics, namespaces: options.namespaces });
+  const { namespaces } = options;
+  const informers = platformInformers({ api, clock, log, metrics, namespaces });
+  const failovers = informers.add(
+    new Informer<FailoverObject>({ api, clock, log, metrics, kind: FAILOVER_KIND, namespaces }),
+  );
   const ledger = new WriteLedger(informers);
   const kube = recordWrites(fenced, ledger);
   const events = new ApiEventRecorder({
@@ -95,31 +116,38 @@ export function createOperator(options: OperatorOptions): Operator {
     metrics,
   });
   const rotations = rotationMetrics(metrics.registry);
-  const controller = new Controller({
-    name: 'messageplatform',
+  const world = {
     clock,
-    log,
-    metrics,
-    concurrency: options.concurrency,
-    reconcile: platformReconciler({
-      clock,
-      kube,
-      cache: platformCache(informers, ledger),
-      applier: new Applier({ api: kube, cache: informers, events, log, metrics }),
-      events,
-      kafka: fencedKafka(options.kafka, mayAct),
-      redis: fencedRedis(options.redis, mayAct),
-      etcd: fencedEtcd(options.etcd ?? etcdAdmins, mayAct),
-      issuer: options.issuer ?? x509Issuer,
-      probe: rotations.counted(options.probe ?? podProbe),
-      replication: options.replication ?? replicationProbe,
-      rotations,
-      images: options.images,
-      resyncMs: options.resyncMs,
-    }),
+    kube,
+    cache: platformCache(informers, ledger),
+    applier: new Applier({ api: kube, cache: informers, events, log, metrics }),
+    events,
+    kafka: fencedKafka(options.kafka, mayAct),
+    redis: fencedRedis(options.redis, mayAct),
+    etcd: fencedEtcd(options.etcd ?? etcdAdmins, mayAct),
+    homes: new KeyedLock(),
+    issuer: options.issuer ?? x509Issuer,
+    probe: rotations.counted(options.probe ?? podProbe),
+    replication: options.replication ?? replicationProbe,
+    gateways: options.gateways ?? gatewayProbe,
+    rotations,
+    images: options.images,
+    resyncMs: options.resyncMs,
+  };
+  const engine = { clock, log, metrics, concurrency: options.concurrency };
+  const platforms = new Controller({
+    ...engine,
+    name: 'messageplatform',
+    reconcile: platformReconciler(world),
   });
-  watchPlatforms(controller, informers);
+  watchPlatforms(platforms, informers);
   registerPlatformMetrics(metrics.registry, () => informers.find(KIND.platform)?.list() ?? []);
+  const moves = failoverController(world, { engine, informers, ledger, failovers });
+
+  const runAll = async (end: AbortSignal, lost?: AbortSignal): Promise<boolean> => {
+    const ended = await Promise.all([platforms, moves].map((controller) => controller.run(end, lost)));
+    return ended.every(Boolean);
+  };
 
   return {
     informers,
@@ -128,9 +156,9 @@ export function createOperator(options: OperatorOptions): Operator {
       const running = [informers.run(background.signal), events.run(background.signal)];
       try {
         if (elector !== undefined) {
-          return await elector.run(stop, (signals) => controller.run(signals.stop, signals.lost));
+          return await elector.run(stop, (signals) => runAll(signals.stop, signals.lost));
         }
-        await controller.run(stop);
+        await runAll(stop);
         return 'stopped';
       } finally {
         background.abort();
@@ -138,4 +166,77 @@ export function createOperator(options: OperatorOptions): Operator {
       }
     },
   };
+}
+
+/** The controller of ZoneFailovers, over the same world. */
+function failoverController(
+  world: Parameters<typeof failoverPorts>[0],
+  {
+    engine,
+    informers,
+    ledger,
+    failovers,
+  }: {
+    engine: Pick<ControllerOptions, 'clock' | 'concurrency'> & { log: Logger; metrics: EngineMetrics };
+    informers: InformerSet;
+    ledger: WriteLedger;
+    failovers: Informer<FailoverObject>;
+  },
+): Controller {
+  const { clock, kube, events } = world;
+  const controller = new Controller({
+    ...engine,
+    name: 'zonefailover',
+    reconcile: failoverReconciler({
+      clock,
+      kube,
+      events,
+      cache: {
+        get: (ref) => failovers.get(ref),
+        all: (namespace) => failovers.list().filter(({ metadata }) => metadata.namespace === namespace),
+        hasSeenOurWrites: (ref) => ledger.cacheHasSeen(FAILOVER_KIND, ref),
+      },
+      ports: failoverPorts(world),
+      metrics: failoverMetrics(engine.metrics.registry, () => underWay(failovers.list())),
+    }),
+  });
+  watchFailovers(controller, failovers, informers);
+  return controller;
+}
+
+/** Kinds whose changes a failover waits for. */
+const WAITED_FOR = [KIND.platform, KIND.pod, KIND.deployment, KIND.service, KIND.node];
+
+/** A change of one failover may be the turn of another one; and what changes in a platform, one may wait for. */
+function watchFailovers(
+  controller: Controller,
+  failovers: Informer<FailoverObject>,
+  informers: InformerSet,
+): void {
+  const concerned = (namespace: string | undefined, platform: string | undefined): ObjectRef[] =>
+    failovers
+      .list()
+      .filter(
+        ({ metadata, spec }) =>
+          namespace === undefined || (metadata.namespace === namespace && spec.platform === platform),
+      )
+      .filter((one) => !isOver(stateOf(one).phase) || stateOf(one).holds)
+      .map(({ metadata: { namespace: at, name } }) => ({ namespace: at, name }));
+  controller.watches(failovers, ({ metadata, spec }) => {
+    const { namespace, name } = metadata;
+    const others = concerned(namespace, spec.platform).filter((one) => one.name !== name);
+    return [{ namespace, name }, ...others];
+  });
+  for (const kind of WAITED_FOR) {
+    const informer = informers.find(kind);
+    if (informer === undefined) throw new Error(`no informer follows ${kind.kind}`);
+    controller.watches(informer, ({ metadata: { namespace, name, labels } }) =>
+      concerned(namespace, kind === KIND.platform ? name : labels?.[LABEL.platform]),
+    );
+  }
+}
+
+function underWay(failovers: readonly FailoverObject[]): number {
+  const phases = failovers.map((failover) => stateOf(failover).phase);
+  return phases.filter((phase) => phase !== 'Queued' && !isOver(phase)).length;
 }

@@ -26,12 +26,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [causeway.dev]
   resources: [messageplatforms/finalizers]
   verbs: [update]
+- apiGroups: [causeway.dev]
+  resources: [zonefailovers]
+  # A finished one is deleted when its ttlSecondsAfterFinished is over.
+  verbs: [get, list, watch, patch, delete]
+- apiGroups: [causeway.dev]
+  resources: [zonefailovers/status]
+  verbs: [patch]
 - apiGroups: ['']
   resources: [services, configmaps, secrets, serviceaccounts]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: ['']
   resources: [pods]
-  # A pod's annotation says which certificate it serves; an etcd restarts when it must learn of another authority.
+  # A pod's annotations say which certificate it serves, and whether it is to be empty; an etcd restarts when it must learn of another authority.
   verbs: [get, list, watch, patch, delete]
 - apiGroups: [apps]
   resources: [deployments, statefulsets]

@@ -119,11 +119,10 @@ async function playNodes(kubeconfig: string, folder: string): Promise<Server[]> 
 
 async function prepare(kubeconfig: string, kwokLog: string): Promise<void> {
   const kubectl = await ensureBinary('kubectl');
-  const crd = join(root, 'crds/messageplatforms.causeway.dev.yaml');
   const common = ['--kubeconfig', kubeconfig];
-  await run(kubectl, [...common, 'apply', '--server-side', '-f', crd]);
-  await waitFor('the CRD is served', async () => {
-    await run(kubectl, [...common, 'get', 'messageplatforms', '-A']);
+  await run(kubectl, [...common, 'apply', '--server-side', '-f', join(root, 'charts/causeway/crds')]);
+  await waitFor('the CRDs are served', async () => {
+    await run(kubectl, [...common, 'get', 'messageplatforms,zonefailovers', '-A']);
     return true;
   });
   const config = new KubeConfig();

@@ -8,6 +8,7 @@ import { HttpTransport, NetworkError } from './http-transport.ts';
 import type { HttpAnswer, HttpRequest } from './http-transport.ts';
 import { isExpired, isNotFound } from './kube-api.ts';
 import type {
+  ApplyTarget,
   DeleteOptions,
   KubeApi,
   KubeError,
@@ -194,14 +195,10 @@ export class HttpKubeApi implements KubeApi {
     return complete(kind, await this.#call<T>({ method: 'PUT', path, body, idempotent: false, writes }));
   }
 
-  async apply<T extends KubeObject>(
-    kind: ResourceKind,
-    object: T,
-    options: { subresource?: 'status' } = {},
-  ): Promise<T> {
+  async apply<T extends KubeObject>(kind: ResourceKind, object: T, options: ApplyTarget = {}): Promise<T> {
     const path =
       objectPath(kind, refOf(object), options.subresource) +
-      query({ fieldManager: this.#fieldManager, force: true });
+      query({ fieldManager: options.manager ?? this.#fieldManager, force: true });
     const headers = { 'content-type': APPLY_TYPE };
     // JSON is YAML.
     const body = JSON.stringify(object);

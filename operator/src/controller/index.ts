@@ -3,6 +3,7 @@ export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
 export { isConflict, isExpired, isNotFound, isRefusal, KubeError } from './kube-api.ts';
 export type {
+  ApplyTarget,
   DeleteOptions,
   KubeApi,
   KubeList,
@@ -26,6 +27,7 @@ export {
 } from './conditions.ts';
 export type { Condition, ConditionInput, ConditionStatus } from './conditions.ts';
 export { addFinalizer, hasFinalizer, removeFinalizer } from './finalizers.ts';
+export { KeyedLock } from './keyed-lock.ts';
 export { createLogger, describeError, logLevels, silentLogger } from './log.ts';
 export type { LogFields, Logger, LoggerOptions, LogLevel } from './log.ts';
 export { createMetrics, EngineMetrics } from './metrics.ts';

@@ -118,6 +118,13 @@ export function isRefusal(error: unknown): error is KubeError {
   );
 }
 
+/** Where an apply goes, and as whom. */
+export interface ApplyTarget {
+  subresource?: 'status';
+  /** Field manager; default: `causeway`. One that writes fields beside another must not take the other's away. */
+  manager?: string;
+}
+
 /** The Kubernetes API. Every method throws {@link KubeError} for an answer that is not a success. */
 export interface KubeApi {
   /** Lists whole, over all pages. */
@@ -133,12 +140,8 @@ export interface KubeApi {
   create<T extends KubeObject>(kind: ResourceKind, object: T): Promise<T>;
   /** PUT: fails with a conflict unless `object.metadata.resourceVersion` is the latest. */
   update<T extends KubeObject>(kind: ResourceKind, object: T): Promise<T>;
-  /** Server-side apply, forced, as field manager `causeway`; creates what is not there. */
-  apply<T extends KubeObject>(
-    kind: ResourceKind,
-    object: T,
-    options?: { subresource?: 'status' },
-  ): Promise<T>;
+  /** Server-side apply, forced; creates what is not there. */
+  apply<T extends KubeObject>(kind: ResourceKind, object: T, options?: ApplyTarget): Promise<T>;
   /** JSON merge patch (RFC 7386). With `metadata.resourceVersion` in the patch, guarded by it. */
   mergePatch<T extends KubeObject>(kind: ResourceKind, ref: ObjectRef, patch: object): Promise<T>;
   /** Does not fail when it is not there. */

@@ -60,9 +60,9 @@ export function candidates(wish: FailoverWish, seen: Observed): ZoneSight[] {
   return able.toSorted((a, b) => held(b).epoch - held(a).epoch || held(b).revision - held(a).revision);
 }
 
-/** Its stores answer. */
+/** Its stores answer, and its etcd holds all keys of a home at some revision. */
 function canBeHome({ etcd, redis }: ZoneSight, { moves }: Observed): boolean {
-  return (!moves.etcd || etcd !== undefined) && (!moves.redis || redis !== undefined);
+  return (!moves.etcd || etcd?.holds !== undefined) && (!moves.redis || redis !== undefined);
 }
 
 /** What must hold before anything is touched, in the order in which a person would look. */
@@ -108,7 +108,10 @@ export function gatewaysGate(
 function targetGate(wish: FailoverWish, seen: Observed): Gate | undefined {
   if (!movesHome(wish, seen) || candidates(wish, seen).length > 0) return undefined;
   const who = wish.spec.toHome ?? 'Every other zone';
-  return shut('TargetReady', `${who} lacks an etcd or a Redis that answers: it cannot become home.`);
+  return shut(
+    'TargetReady',
+    `${who} lacks an etcd that holds the home's keys, or a Redis that answers: it cannot become home.`,
+  );
 }
 
 /** The zone that is left is home. */

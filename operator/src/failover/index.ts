@@ -2,15 +2,19 @@
  * operator/src/failover: a zone's traffic moves to the others, as a rollout: the state machine, and the controller of
  * ZoneFailovers. May import `controller` and `@causeway/crds`.
  */
-export { nextStep, type FailoverStep } from './machine.ts';
+export { failoverReconciler, type FailoverWorld } from './controller.ts';
+export { FAILOVER_KIND } from './kind.ts';
+export { failoverMetrics } from './metrics.ts';
+export type { Needs } from './needs.ts';
 export type {
   Act,
   EtcdSight,
-  FailoverWish,
   GatewaySight,
   KafkaSight,
   Observed,
   RedisSight,
   ZoneSight,
 } from './observed.ts';
-export { BEGIN, isOver, type FailoverState, type Phase } from './state.ts';
+export type { FailoverObject, FailoverPorts } from './ports.ts';
+export { isOver } from './state.ts';
+export { stateOf } from './status.ts';

@@ -115,10 +115,11 @@ function withPause({ spec }: FailoverWish, state: FailoverState, { now }: Observ
 }
 
 /** Clients and gateways by zone, as they are now. */
-function withCounts(state: FailoverState, { zones }: Observed): FailoverState {
+function withCounts(state: FailoverState, { zones, counted }: Observed): FailoverState {
   const counts = zones.map((zone) => {
     const { name, ready, desired } = zone;
-    const connections = connectionsOf(zone);
+    const before = state.zones.find((one) => one.name === name)?.connections;
+    const connections = counted ? connectionsOf(zone) : before;
     return { name, ready, desired, ...(connections === undefined ? {} : { connections }) };
   });
   return { ...state, zones: counts };
@@ -199,7 +200,9 @@ function queued(wish: FailoverWish, state: FailoverState, seen: Observed): Failo
   if (seen.rotation && wish.spec.mode !== 'Emergency')
     return rest(state, shut('CertificateRotation', 'A certificate rotation is under way.'), IDLE);
   if (seen.claim !== wish.name)
-    return rest(state, shut('Claimed', 'The platform is not told yet.'), POLL, [{ act: 'claim' }]);
+    return rest(state, shut('Claimed', 'The platform is not told yet.'), POLL, [
+      { act: 'claim', over: seen.claim },
+    ]);
   return go({ ...enter(state, seen.now, { phase: 'Preflight' }), startedAt: seen.now, pausedMs: 0 });
 }
 

@@ -54,12 +54,14 @@ export interface ZoneSight {
 export interface KafkaSight {
   /** Partitions that would take no more publications without the zone's brokers; undefined: the brokers do not say where they are. */
   atRisk: readonly string[] | undefined;
-  /** Partitions that are led from the zone. */
-  led: number;
+  /** Partitions that are led from the zone; undefined likewise. */
+  led: number | undefined;
 }
 
 export interface Observed {
   now: number;
+  /** Gateways were asked for their clients. */
+  counted: boolean;
   zones: readonly ZoneSight[];
   /** The zone that is home, and its epoch. */
   home: string;
@@ -89,8 +91,8 @@ export interface Observed {
 
 /** What a failover does. Each may be done again. */
 export type Act =
-  /** The platform is this failover's: rotations and other failovers wait. */
-  | { act: 'claim' }
+  /** The platform is this failover's: rotations and other failovers wait. `over`: a claim that nobody holds any more. */
+  | { act: 'claim'; over: string | undefined }
   /** The zone is away: the others have so many gateway pods meanwhile. */
   | { act: 'takeOut'; zone: string; replicas: number | undefined }
   /** The zone is not away any more. */

@@ -11,6 +11,7 @@ function check(mayAct: () => boolean): void {
 export function fencedKafka(kafka: KafkaAdmin, mayAct: () => boolean): KafkaAdmin {
   return {
     look: (access, topics) => kafka.look(access, topics),
+    placement: (access, topics) => kafka.placement(access, topics),
     perform: async (access, action) => {
       check(mayAct);
       return kafka.perform(access, action);

@@ -314,12 +314,12 @@ function gatewayDeployment(
   const name = platform.metadata.name;
   const matchLabels = selector(platform, COMPONENT.gateway, zone);
   const meta = { name: objectName.zoneGateway(name, zone), component: COMPONENT.gateway, zone };
-  const { replicasPerZone } = platform.spec.gateway;
+  const replicas = gatewayReplicas(platform, zone);
   const deployment = owned(platform, KIND.deployment, meta, {});
   return {
     ...deployment,
     spec: {
-      ...(replicasPerZone === undefined ? {} : { replicas: replicasPerZone }),
+      ...(replicas === undefined ? {} : { replicas }),
       selector: { matchLabels },
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
       template: {
@@ -331,6 +331,14 @@ function gatewayDeployment(
       },
     },
   } as KubeObject;
+}
+
+/** Gateways of a zone: while a failover has taken another zone out of service, more. Undefined: an autoscaler decides. */
+export function gatewayReplicas({ spec, status }: MessagePlatform, zone: string): number | undefined {
+  const { replicasPerZone } = spec.gateway;
+  if (replicasPerZone === undefined) return undefined;
+  const taken = (status?.away ?? []).filter((one) => one.zone !== zone).map(({ replicas = 0 }) => replicas);
+  return Math.max(replicasPerZone, ...taken);
 }
 
 function gatewayPod(

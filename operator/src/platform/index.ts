@@ -2,6 +2,8 @@
  * operator/src/platform: the MessagePlatform reconciler, one file for each thing that it provisions.
  * May import `controller`, `certificates` and `@causeway/crds`.
  */
+export { failoverPorts } from './failover-ports.ts';
+export { gatewayProbe, type GatewayProbe } from './gateway-probe.ts';
 export { foreignObject, isHeldBack, isOurs } from './children.ts';
 export { desiredObjects, desiredSecrets } from './desired.ts';
 export { etcdAdmins, type EtcdAdmins } from './etcd-admin.ts';
@@ -13,7 +15,7 @@ export { registerPlatformMetrics } from './metrics.ts';
 export { rotationMetrics } from './rotation-metrics.ts';
 export { WAITING_FOR_FAILOVER } from './rotation-status.ts';
 export { claimedTopics, lookAtKafka, userSecrets } from './observe.ts';
-export { certificatesOf, isPaused, platformReconciler, type Certificates } from './reconcile.ts';
+export { certificatesOf, platformReconciler, type Certificates } from './reconcile.ts';
 export { redisAdmin, type RedisAdmin } from './redis-admin.ts';
 export { replicationProbe, type ReplicationProbe } from './replication-look.ts';
 export { replicatedZones } from './replication.ts';
@@ -25,7 +27,15 @@ export {
   type TopicQuestion,
   type TopicStatus,
 } from './topics.ts';
-export { epochOf, homeOf, type Images, type MessagePlatform, type Part, type Problem } from './types.ts';
+export {
+  epochOf,
+  homeOf,
+  isPaused,
+  type Images,
+  type MessagePlatform,
+  type Part,
+  type Problem,
+} from './types.ts';
 export { kafkaAccess, userSecretProblems, type UserSecrets } from './user-secrets.ts';
 export { isServing, zoneProblems, type Pod } from './workloads.ts';
 export type { PlatformCache } from './world.ts';

@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import kafkajs, { type Admin, type KafkaConfig, type SASLOptions } from 'kafkajs';
 import { mendKafkaTimers } from './kafkajs-timers.ts';
+import { placementOf } from './kafka-placement-look.ts';
+import type { KafkaPlacement } from './kafka-placement.ts';
 import type { KafkaSnapshot, KafkaTopic, TopicAction } from './topics.ts';
 
 // A CommonJS package whose names Node cannot all see from outside.
@@ -34,10 +36,12 @@ export class KafkaFailure extends Error {
   }
 }
 
-/** The operator's view of Kafka. Both methods throw {@link KafkaFailure}. */
+/** The operator's view of Kafka. All methods throw {@link KafkaFailure}. */
 export interface KafkaAdmin {
   /** The cluster, and of `topics` those that exist. Changes nothing, creates nothing. */
   look(access: KafkaAccess, topics: readonly string[]): Promise<KafkaSnapshot>;
+  /** Where the partitions of `topics` are. */
+  placement(access: KafkaAccess, topics: readonly string[]): Promise<KafkaPlacement>;
   /** `existed`: a topic to create was already there. Deleting what is not there succeeds. */
   perform(access: KafkaAccess, action: TopicAction): Promise<'done' | 'existed'>;
 }
@@ -65,6 +69,10 @@ export class KafkaJsAdmin implements KafkaAdmin {
       const described = await describeTopics(admin, topics);
       return { brokers: brokers.length, topics: new Map(described.map((topic) => [topic.name, topic])) };
     });
+  }
+
+  async placement(access: KafkaAccess, topics: readonly string[]): Promise<KafkaPlacement> {
+    return this.#use(access, (admin) => placementOf(admin, topics));
   }
 
   async perform(access: KafkaAccess, action: TopicAction): Promise<'done' | 'existed'> {

@@ -1,7 +1,6 @@
 /** Makes the world as a MessagePlatform wants it: read, decide, act, say so in status. Level-triggered. */
 import { isDeepStrictEqual } from 'node:util';
 import {
-  ANNOTATION,
   SECRET_KEY,
   TOPICS_FINALIZER,
   certificateKey,
@@ -22,7 +21,8 @@ import {
 import type { ReconcileContext, Reconciler, ReconcileResult } from '../controller/controller.ts';
 import { toRfc3339 } from '../controller/conditions.ts';
 import { addFinalizer, hasFinalizer, removeFinalizer } from '../controller/finalizers.ts';
-import type { ObjectRef } from '../controller/kube-api.ts';
+import { keyOf } from '../controller/keys.ts';
+import { isConflict, type ObjectRef } from '../controller/kube-api.ts';
 import { applyObjects, pruneObjects } from './children.ts';
 import { certificateWish, desiredObjects, desiredSecrets } from './desired.ts';
 import { reconcileEtcdFences } from './etcd-fences.ts';
@@ -39,7 +39,7 @@ import {
   workloads,
   type KubeReader,
 } from './observe.ts';
-import { planRedisReloads, planRedisRoles, type RedisState } from './redis.ts';
+import { planRedisReloads, planRedisRoles, type RedisAction, type RedisState } from './redis.ts';
 import { lookAtReplication, replicationProblems } from './replication-look.ts';
 import { restartOneEtcd } from './restart-etcd.ts';
 import { announcements, platformStatus } from './status.ts';
@@ -49,13 +49,15 @@ import { rotationRecord, rotationStatus, type RotationRecord } from './rotation-
 import { writeStatus } from './status-effects.ts';
 import { reconcileTopics } from './topic-effects.ts';
 import type { TopicStatus } from './topics.ts';
-import type { MessagePlatform, Problem } from './types.ts';
+import { epochOf, homeOf, isPaused, type MessagePlatform, type Problem } from './types.ts';
 import { kafkaAccess, userSecretProblems, type UserSecrets } from './user-secrets.ts';
 import { podProblems, zoneFacts, zoneProblems } from './workloads.ts';
 import type { PlatformWorld } from './world.ts';
 
 /** While the cache is behind our own writes, how soon to look again; milliseconds. */
 const CATCH_UP_MS = 100;
+/** How soon to look again at a platform that changed under our hands, if the cache does not say so before; milliseconds. */
+const CHANGED_MS = 1_000;
 /** While a platform is not ready, how soon to look again at what sends no events (Kafka, Redis); milliseconds. */
 const UNSETTLED_MS = 2_000;
 
@@ -66,7 +68,13 @@ export function platformReconciler(world: PlatformWorld): Reconciler {
     if (platform === undefined) return {};
     if (!cacheIsCurrent(world, ref)) return { requeueAfterMs: CATCH_UP_MS };
     if (platform.metadata.deletionTimestamp !== undefined) return finalize(world, platform, context);
-    return reconcilePlatform(world, platform, context);
+    try {
+      return await reconcilePlatform(world, platform, context);
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      // Somebody changed it while we worked: a failover, or a person. What we decided on is not so any more.
+      return { requeueAfterMs: CHANGED_MS };
+    }
   };
 }
 
@@ -79,11 +87,6 @@ function cacheIsCurrent(world: PlatformWorld, ref: ObjectRef): boolean {
     world.cache.hasSeenOurWrites(KIND.platform, ref) &&
     secrets.every((name) => world.cache.hasSeenOurWrites(KIND.secret, { ...ref, name }))
   );
-}
-
-/** True when a person asked to leave the platform alone. */
-export function isPaused(platform: MessagePlatform): boolean {
-  return platform.metadata.annotations?.[ANNOTATION.paused] === 'true';
 }
 
 interface Outcome {
@@ -269,7 +272,7 @@ async function reconcileRedis(
   const { states, problems } = await lookAtRedis(world, platform, { pods, inner });
   if (paused) return { states, problems };
   const fingerprint = inspectCertificate(inner?.[SECRET_KEY.cert])?.fingerprint;
-  for (const action of [...planRedisRoles(platform, states), ...planRedisReloads(fingerprint, states)]) {
+  const act = async (action: RedisAction): Promise<void> => {
     const address = redisAddress(platform, action.zone, inner);
     try {
       await world.redis.act(address, action);
@@ -277,8 +280,23 @@ async function reconcileRedis(
     } catch (error) {
       problems.push(redisProblem(address.host, error));
     }
-  }
+  };
+  for (const action of planRedisReloads(fingerprint, states)) await act(action);
+  const roles = planRedisRoles(platform, states);
+  if (roles.length === 0 || platform.status?.failover !== undefined) return { states, problems };
+  await world.homes.run(keyOf(platform.metadata), async () => {
+    if (!(await isStillHome(world, platform))) return;
+    for (const action of roles) await act(action);
+  });
   return { states, problems };
+}
+
+/** A failover may have begun since the cache saw the platform: then the roles are its own, and a late word makes two homes. */
+async function isStillHome(world: PlatformWorld, platform: MessagePlatform): Promise<boolean> {
+  const { namespace, name } = platform.metadata;
+  const stored = (await world.kube.get(KIND.platform, { namespace, name })) as MessagePlatform | undefined;
+  if (stored === undefined || stored.status?.failover !== undefined) return false;
+  return homeOf(stored) === homeOf(platform) && epochOf(stored) === epochOf(platform);
 }
 
 /** Works out the status, writes it when it differs, and tells people what changed. */
@@ -303,7 +321,9 @@ async function saveStatus(
     problems: [...seen.problems, ...zoneProblems(platform, nodes), ...podProblems(pods)],
     now: world.clock.now(),
   });
-  if (isDeepStrictEqual(status, platform.status)) return status;
+  // What failovers write there is theirs.
+  const { failover: _failover, away: _away, ...ours } = platform.status ?? {};
+  if (isDeepStrictEqual(status, ours)) return status;
   await writeStatus(world, platform, status);
   for (const { type, reason, message, warning } of announcements(platform.status, status)) {
     world.events.event(platform, {

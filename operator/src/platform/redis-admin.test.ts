@@ -11,6 +11,15 @@ describe('what a Redis says of itself', () => {
     });
   });
 
+  it('is how far it is, and whether it is fenced', () => {
+    const text = 'role:master\r\nmin_slaves_good_slaves:2\r\nmaster_repl_offset:4711\r\n';
+    assert.deepEqual(parseReplicationInfo(text), { role: 'primary', fenced: true, offset: 4711 });
+    const { offset } = parseReplicationInfo(
+      'role:slave\r\nslave_repl_offset:4000\r\nmaster_repl_offset:1\r\n',
+    );
+    assert.equal(offset, 4000);
+  });
+
   it('is whom it follows, and whether it has caught up', () => {
     const text = 'role:slave\r\nmaster_host:orders-redis-zone-a\r\nmaster_link_status:up\r\n';
     const replica = { role: 'replica', primaryHost: 'orders-redis-zone-a' };

@@ -3,7 +3,7 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { createClient } from 'redis';
 import { PORT } from '@causeway/crds';
 import { plainFingerprint } from '../certificates/index.ts';
-import { reloadCommand, type RedisAction, type RedisState } from './redis.ts';
+import { FENCE_REPLICAS, reloadCommand, type RedisAction, type RedisState } from './redis.ts';
 
 /** How to reach one Redis, with mutual TLS; PEM texts. */
 export interface RedisAddress {
@@ -27,13 +27,17 @@ export const redisAdmin: RedisAdmin = {
   look: (address) => lookOnce(address).catch(() => lookOnce(address)),
   act: (address, action) =>
     withClient(address, async (send) => {
-      await send(commandOf(action));
+      for (const command of commandsOf(action)) await send(command);
     }),
 };
 
-function commandOf(action: RedisAction): string[] {
-  if (action.act === 'reload') return reloadCommand();
-  return ['REPLICAOF', ...(action.act === 'promote' ? ['NO', 'ONE'] : [action.host, String(action.port)])];
+/** A fence is lifted after the role has changed: a replica takes no writes anyway. */
+function commandsOf(action: RedisAction): string[][] {
+  if (action.act === 'reload') return [reloadCommand()];
+  const askFor = (replicas: number): string[] => ['CONFIG', 'SET', 'min-replicas-to-write', String(replicas)];
+  if (action.act === 'fence') return [askFor(FENCE_REPLICAS)];
+  const role = action.act === 'promote' ? ['NO', 'ONE'] : [action.host, String(action.port)];
+  return [['REPLICAOF', ...role], askFor(0)];
 }
 
 function lookOnce(address: RedisAddress): Promise<RedisState> {
@@ -99,7 +103,10 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** Reads the answer of `INFO replication`. */
+/**
+ * Reads the answer of `INFO replication`. It counts good replicas only where some are asked for, which nothing but a
+ * fence does.
+ */
 export function parseReplicationInfo(text: string): RedisState {
   const fields = new Map(
     text.split(/\r?\n/).flatMap((line) => {
@@ -107,11 +114,20 @@ export function parseReplicationInfo(text: string): RedisState {
       return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 1)] as const];
     }),
   );
-  if (fields.get('role') === 'master') return { role: 'primary' };
+  if (fields.get('role') === 'master') {
+    const fenced = fields.has('min_slaves_good_slaves') ? { fenced: true } : {};
+    return { role: 'primary', ...fenced, ...offsetOf(fields.get('master_repl_offset')) };
+  }
   const primaryHost = fields.get('master_host');
   return {
     role: 'replica',
     ...(primaryHost === undefined ? {} : { primaryHost }),
     inSync: fields.get('master_link_status') === 'up' && fields.get('master_sync_in_progress') === '0',
+    ...offsetOf(fields.get('slave_repl_offset')),
   };
+}
+
+function offsetOf(text: string | undefined): Pick<RedisState, 'offset'> {
+  const offset = Number(text);
+  return Number.isSafeInteger(offset) ? { offset } : {};
 }

@@ -151,13 +151,26 @@ export interface RedisState {
   primaryHost?: string;
   /** Of a replica: connected and not in its first synchronization. */
   inSync?: boolean;
+  /** A primary that refuses writes: see {@link FENCE_REPLICAS}. */
+  fenced?: boolean;
+  /** Bytes of the replication stream that it has written, or received. */
+  offset?: number;
   /** SHA-256 of the certificate that it showed, lower-case hex; undefined without TLS. */
   certificate?: string;
 }
 
+/**
+ * A fenced primary asks for so many replicas before it takes a write (`min-replicas-to-write`), which it never has. It
+ * answers NOREPLICAS then, and goes on to replicate; reads go on too. It is in memory only: a restart lifts it.
+ */
+export const FENCE_REPLICAS = 1_000_000;
+
 /** A command for the Redis of one zone. */
 export type RedisAction =
+  /** It takes writes. */
   | { zone: string; act: 'promote' }
+  /** It refuses writes, and stays the primary until another one is. */
+  | { zone: string; act: 'fence' }
   | { zone: string; act: 'follow'; host: string; port: number }
   | { zone: string; act: 'reload' };
 
@@ -193,7 +206,7 @@ export function planRedisRoles(
   const home = homeOf(platform);
   const homeState = seen.get(home);
   if (homeState === undefined) return [];
-  if (homeState.role !== 'primary') return [{ zone: home, act: 'promote' }];
+  if (homeState.role !== 'primary' || homeState.fenced === true) return [{ zone: home, act: 'promote' }];
   const host = redisHost(platform, home);
   return platform.spec.zones
     .map((zone) => zone.name)

@@ -75,8 +75,8 @@ async function saveIntent(
   );
   if (!unsaid) return stored;
   const status = { ...stored.status, topics: plan.topics };
-  await writeStatus(world, stored, status);
-  return { ...stored, status };
+  const { metadata } = await writeStatus(world, stored, status);
+  return { ...stored, metadata, status };
 }
 
 /** Does each action; one that Kafka refuses does not stop the others. Returns the topics as status should know them. */

@@ -1,4 +1,4 @@
-import type { MessagePlatform } from '@causeway/crds';
+import { ANNOTATION, type MessagePlatform } from '@causeway/crds';
 export type { MessagePlatform } from '@causeway/crds';
 
 /** Images of the parts that the operator runs. */
@@ -31,6 +31,11 @@ export function homeOf(platform: MessagePlatform): string {
   const moved = platform.status?.homeZone;
   const known = platform.spec.zones.some((zone) => zone.name === moved);
   return moved !== undefined && known ? moved : platform.spec.homeZone;
+}
+
+/** True when a person asked to leave the platform alone. */
+export function isPaused(platform: MessagePlatform): boolean {
+  return platform.metadata.annotations?.[ANNOTATION.paused] === 'true';
 }
 
 /** Grows with each change of home; the first home has epoch 1. */

@@ -88,14 +88,18 @@ export function zoneFacts(
       );
     return {
       name,
-      nodes: nodes.filter((node) => node.metadata.labels?.[ZONE_TOPOLOGY_LABEL] === name && isReady(node))
-        .length,
+      nodes: nodesIn(name, nodes),
       gateways: of(COMPONENT.gateway),
       redis: of(COMPONENT.redis),
       etcd: of(COMPONENT.etcd),
       replicator: of(COMPONENT.replicator),
     };
   });
+}
+
+/** Ready nodes of a zone. */
+export function nodesIn(zone: string, nodes: readonly Node[]): number {
+  return nodes.filter((node) => node.metadata.labels?.[ZONE_TOPOLOGY_LABEL] === zone && isReady(node)).length;
 }
 
 function isReady(object: Node | Pod): boolean {

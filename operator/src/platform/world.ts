@@ -4,6 +4,7 @@ import type { Applier } from '../controller/applier.ts';
 import type { Clock } from '../controller/clock.ts';
 import type { EventRecorder } from '../controller/events.ts';
 import type { KubeApi, KubeObject, ObjectRef, ResourceKind } from '../controller/kube-api.ts';
+import type { KeyedLock } from '../controller/keyed-lock.ts';
 import type { EtcdAdmins } from './etcd-admin.ts';
 import type { KafkaAdmin } from './kafka.ts';
 import type { RedisAdmin } from './redis-admin.ts';
@@ -32,6 +33,8 @@ export interface PlatformWorld {
   kafka: KafkaAdmin;
   redis: RedisAdmin;
   etcd: EtcdAdmins;
+  /** Held, by platform, for as long as it is said who is home, or a Redis is told its role. */
+  homes: KeyedLock;
   issuer: CertificateIssuer;
   /** Looks at what pods serve and say, by address. */
   probe: PodProbe;

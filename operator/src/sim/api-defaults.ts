@@ -1,13 +1,14 @@
 /** What the API server fills in, and what it refuses to change. As much as the operator's objects meet. */
 import { KubeError } from '../controller/kube-api.ts';
-import { withPlatformDefaults } from './crd-schema.ts';
+import { withCrdDefaults } from './crd-schema.ts';
 import { isRecord, sameJson, type Json } from './json.ts';
 
 /** Fills in defaults, in place of what is missing. Returns a new object where something was. */
 export function withDefaults(object: Json, assign: { clusterIp: () => string }): Json {
   switch (object.kind) {
     case 'MessagePlatform':
-      return withPlatformDefaults(object);
+    case 'ZoneFailover':
+      return withCrdDefaults(object.kind, object);
     case 'Deployment':
       return { ...object, spec: deploymentSpec(object.spec as Json) };
     case 'StatefulSet':

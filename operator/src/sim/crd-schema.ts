@@ -1,4 +1,4 @@
-/** The real CustomResourceDefinition: its defaults, and what its lists are. */
+/** The real CustomResourceDefinitions: their defaults, and what their lists are. */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { isRecord, type Json } from './json.ts';
@@ -14,24 +14,34 @@ interface Schema {
   'x-kubernetes-list-map-keys'?: string[];
 }
 
-const FILE = new URL('../../../crds/messageplatforms.causeway.dev.yaml', import.meta.url);
-
 interface Definition {
   spec: { versions: { schema: { openAPIV3Schema: Schema } }[] };
 }
 
-const schema = load();
+const PLURALS = { MessagePlatform: 'messageplatforms', ZoneFailover: 'zonefailovers' } as const;
+type Kind = keyof typeof PLURALS;
 
-function load(): Schema {
-  const definition = parse(readFileSync(FILE, 'utf8')) as Definition;
+const schemas: Record<Kind, Schema> = {
+  MessagePlatform: load('MessagePlatform'),
+  ZoneFailover: load('ZoneFailover'),
+};
+
+function load(kind: Kind): Schema {
+  const file = new URL(`../../../crds/${PLURALS[kind]}.causeway.dev.yaml`, import.meta.url);
+  const definition = parse(readFileSync(file, 'utf8')) as Definition;
   const found = definition.spec.versions[0]?.schema.openAPIV3Schema;
-  if (found === undefined) throw new Error(`${FILE.pathname} has no version with a schema`);
+  if (found === undefined) throw new Error(`${file.pathname} has no version with a schema`);
   return found;
 }
 
-/** A copy of a MessagePlatform with the defaults filled in, as the API server does. */
-export function withPlatformDefaults<T>(platform: T): T {
-  return fill(schema, platform) as T;
+/** True for a kind of ours. */
+export function isOurKind(kind: string): kind is Kind {
+  return kind in PLURALS;
+}
+
+/** A copy of an object of ours with the defaults filled in, as the API server does. */
+export function withCrdDefaults<T>(kind: Kind, object: T): T {
+  return fill(schemas[kind], object) as T;
 }
 
 function fill(at: Schema, value: unknown): unknown {
@@ -49,12 +59,12 @@ function fill(at: Schema, value: unknown): unknown {
 
 const shapes = new Map<string, ListShape>();
 
-/** What the list at that path of a MessagePlatform is. */
-export function listOfPlatform(path: readonly string[]): ListShape {
-  const key = path.join('/');
+/** What the list at that path of an object of ours is. */
+export function listOfCrd(kind: Kind, path: readonly string[]): ListShape {
+  const key = [kind, ...path].join('/');
   const known = shapes.get(key);
   if (known !== undefined) return known;
-  let at: Schema | undefined = schema;
+  let at: Schema | undefined = schemas[kind];
   for (const name of path) at = (at?.items ?? at)?.properties?.[name];
   const shape = shapeOf(at);
   shapes.set(key, shape);

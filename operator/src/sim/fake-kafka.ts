@@ -1,5 +1,6 @@
 /** A Kafka cluster in memory, as its admin interface shows it. */
 import { KafkaFailure, type KafkaAdmin } from '../platform/kafka.ts';
+import type { KafkaPlacement } from '../platform/kafka-placement.ts';
 import type { KafkaSnapshot, KafkaTopic, TopicAction } from '../platform/topics.ts';
 import { copy } from './json.ts';
 import type { Network } from './network.ts';
@@ -93,6 +94,13 @@ export class FakeKafka {
   }
 }
 
+/** A broker in each zone, and a replica of each partition on each. */
+const RACKS = new Map([
+  [1, 'zone-a'],
+  [2, 'zone-b'],
+  [3, 'zone-c'],
+]);
+
 /** Kafka as one process sees it. */
 export function kafkaClient(kafka: FakeKafka, network: Network, process: SimProcess): KafkaAdmin {
   return {
@@ -100,10 +108,29 @@ export function kafkaClient(kafka: FakeKafka, network: Network, process: SimProc
       network.call({ process, target: 'kafka', verb: 'look', what: topics.join(' '), mutates: false }, () =>
         kafka.look(topics),
       ),
+    placement: (_access, topics) =>
+      network.call(
+        { process, target: 'kafka', verb: 'placement', what: topics.join(' '), mutates: false },
+        () => placementOf(kafka, topics),
+      ),
     perform: (_access, action) => {
       const sent = copy(action);
       const call = { process, target: 'kafka', verb: action.act, what: action.topic, mutates: true } as const;
       return network.call(call, () => kafka.perform(sent));
     },
   };
+}
+
+function placementOf(kafka: FakeKafka, names: readonly string[]): KafkaPlacement {
+  const { topics } = kafka.look(names);
+  const partitions = [...topics.values()].flatMap(({ name, partitions: count, config }) =>
+    Array.from({ length: count }, (_, partition) => ({
+      topic: name,
+      partition,
+      leader: 1 + (partition % RACKS.size),
+      isr: [...RACKS.keys()],
+      minInSync: Number(config['min.insync.replicas'] ?? 1),
+    })),
+  );
+  return { racks: RACKS, partitions };
 }

@@ -15,7 +15,7 @@ import {
   type ResourceKind,
 } from '../controller/index.ts';
 import { CHILD_KINDS, desiredObjects, KIND, type MessagePlatform } from '../platform/index.ts';
-import { withPlatformDefaults } from './crd-schema.ts';
+import { withCrdDefaults } from './crd-schema.ts';
 import type { Json } from './json.ts';
 import { kubeClient } from './kube-client.ts';
 import { SimProcess } from './sim-process.ts';
@@ -209,7 +209,7 @@ describe('the fake API server, beside the real one', () => {
     ]);
   });
 
-  const platform = withPlatformDefaults({
+  const platform = withCrdDefaults('MessagePlatform', {
     ...PLATFORM_SPEC(),
     metadata: { namespace: 'messaging', name: 'shop', uid: '00000000-0000-4000-8000-000000000001' },
   }) as unknown as MessagePlatform;

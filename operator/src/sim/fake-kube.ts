@@ -49,6 +49,7 @@ export interface Writer {
 
 const STATUS_KINDS = new Set([
   'MessagePlatform',
+  'ZoneFailover',
   'Deployment',
   'StatefulSet',
   'Service',
@@ -58,6 +59,7 @@ const STATUS_KINDS = new Set([
 ]);
 const GENERATION_KINDS = new Set([
   'MessagePlatform',
+  'ZoneFailover',
   'Deployment',
   'StatefulSet',
   'PodDisruptionBudget',

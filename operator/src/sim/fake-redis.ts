@@ -5,6 +5,7 @@ import type { RedisAdmin } from '../platform/redis-admin.ts';
 import type { Network } from './network.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { VirtualTime } from './virtual-time.ts';
+import type { ZoneOutage } from './zone-outage.ts';
 
 /** One Redis that runs. */
 export interface SimRedis {
@@ -14,6 +15,8 @@ export interface SimRedis {
   since: number;
   /** SHA-256 of the certificate that it has loaded. */
   certificate: string | undefined;
+  /** A primary that takes no writes. */
+  fenced?: boolean;
 }
 
 /** Time that a replica needs for its first synchronization, milliseconds. */
@@ -48,21 +51,26 @@ export class FakeRedis {
     this.#running.delete(host);
   }
 
-  /** Hosts whose Redis runs as a primary. */
-  primaries(): string[] {
-    return [...this.#running].filter(([, { follows }]) => follows === undefined).map(([host]) => host);
+  /** Hosts whose Redis runs as a primary that takes writes. */
+  writers(): string[] {
+    return [...this.#running]
+      .filter(([, { follows, fenced }]) => follows === undefined && fenced !== true)
+      .map(([host]) => host);
   }
 
   /** `REPLICAOF`, from anybody. */
   command(host: string, follows: string | undefined): void {
     const redis = this.#find(host);
-    if (redis.follows !== follows) this.#running.set(host, { ...redis, follows, since: this.#time.now });
+    const { fenced: _fenced, ...rest } = redis;
+    const since = redis.follows === follows ? redis.since : this.#time.now;
+    this.#running.set(host, { ...rest, follows, since });
   }
 
   look(host: string): RedisState {
-    const { follows, since, certificate } = this.#find(host);
-    const shown = certificate === undefined ? {} : { certificate };
-    if (follows === undefined) return { role: 'primary', ...shown };
+    const { follows, since, certificate, fenced } = this.#find(host);
+    // Nobody writes here: whoever follows has all.
+    const shown = { offset: 0, ...(certificate === undefined ? {} : { certificate }) };
+    if (follows === undefined) return { role: 'primary', ...(fenced === true ? { fenced } : {}), ...shown };
     const primary = this.#running.get(follows);
     const inSync =
       primary !== undefined &&
@@ -75,6 +83,7 @@ export class FakeRedis {
   act(host: string, action: RedisAction, given: string | undefined): void {
     for (const listener of this.#listeners) listener(host, action.act);
     if (action.act === 'reload') this.#running.set(host, { ...this.#find(host), certificate: given });
+    else if (action.act === 'fence') this.#running.set(host, { ...this.#find(host), fenced: true });
     else this.command(host, action.act === 'promote' ? undefined : action.host);
   }
 
@@ -85,16 +94,29 @@ export class FakeRedis {
   }
 }
 
+/** The zone of a Redis, by its host name. */
+function zoneAt(host: string): string | undefined {
+  return /-redis-([a-z0-9-]+)\./.exec(host)?.[1];
+}
+
 /** Redis as one process sees it. */
-export function redisClient(redis: FakeRedis, network: Network, process: SimProcess): RedisAdmin {
+export function redisClient(
+  redis: FakeRedis,
+  { network, outage }: { network: Network; outage: ZoneOutage },
+  process: SimProcess,
+): RedisAdmin {
+  const reach = (host: string): string => {
+    if (outage.isDown(zoneAt(host))) throw new Error(`connect ETIMEDOUT ${host}`);
+    return host;
+  };
   return {
     look: ({ host }) =>
       network.call({ process, target: 'redis', verb: 'look', what: host, mutates: false }, () =>
-        redis.look(host),
+        redis.look(reach(host)),
       ),
     act: ({ host, tls }, action) =>
       network.call({ process, target: 'redis', verb: action.act, what: host, mutates: true }, () =>
-        redis.act(host, action, inspectCertificate(tls?.cert)?.fingerprint),
+        redis.act(reach(host), action, inspectCertificate(tls?.cert)?.fingerprint),
       ),
   };
 }

@@ -1,7 +1,7 @@
 /** The fields of an object as server-side apply counts them (FieldsV1, KEP-555): paths, one for each leaf. */
 import { findByKeys, keyValue, mergeKeysOf } from '../controller/merge-keys.ts';
 import type { ManagedFieldsEntry } from '../controller/kube-api.ts';
-import { listOfPlatform, type ListShape } from './crd-schema.ts';
+import { isOurKind, listOfCrd, type ListShape } from './crd-schema.ts';
 import { isRecord, type Json } from './json.ts';
 
 /** Where in which kind a value is; list elements have no entry of their own. */
@@ -30,14 +30,14 @@ const OWNED_METADATA = new Set(['labels', 'annotations', 'finalizers', 'ownerRef
 const JOIN = '\n';
 
 export function listShape({ kind, path }: At): ListShape {
-  if (kind === 'MessagePlatform' && path[0] !== 'metadata') return listOfPlatform(path);
+  if (isOurKind(kind) && path[0] !== 'metadata') return listOfCrd(kind, path);
   if (path.at(-1) === 'finalizers') return { is: 'set' };
   const keys = mergeKeysOf(kind, path);
   return keys === undefined ? { is: 'atomic' } : { is: 'map', keys };
 }
 
 export function isAtomicMap({ kind, path }: At): boolean {
-  return kind !== 'MessagePlatform' && ATOMIC_MAPS.has(path.at(-1) ?? '');
+  return !isOurKind(kind) && ATOMIC_MAPS.has(path.at(-1) ?? '');
 }
 
 /** True for the path of a list element as such, not of one of its fields. */

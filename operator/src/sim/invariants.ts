@@ -13,7 +13,8 @@ import type { KubeObject } from '../controller/kube-api.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { RedisAction } from '../platform/redis.ts';
 import type { TopicAction } from '../platform/topics.ts';
-import { epochOf, type MessagePlatform } from '../platform/types.ts';
+import { epochOf, homeOf, type MessagePlatform } from '../platform/types.ts';
+import type { FakeEtcd } from './fake-etcd.ts';
 import type { FakeKafka, SimTopic } from './fake-kafka.ts';
 import type { Change, FakeKube } from './fake-kube.ts';
 import type { FakeRedis } from './fake-redis.ts';
@@ -22,6 +23,7 @@ interface Watched {
   kube: FakeKube;
   kafka: FakeKafka;
   redis: FakeRedis;
+  etcd: FakeEtcd;
 }
 
 export class Invariants {
@@ -31,6 +33,8 @@ export class Invariants {
   readonly #authorities = new Map<string, Set<string>>();
   /** Host that was told to be primary, by platform and epoch. */
   readonly #promoted = new Map<string, string>();
+  /** Zone whose etcd was promoted, by epoch. */
+  readonly #homes = new Map<number, string>();
   /** Somebody destroyed the authority: a second one is what must come of it. */
   #authorityMayChange = false;
 
@@ -39,6 +43,7 @@ export class Invariants {
     for (const { object } of world.kube.all(KIND.secret)) this.#checkSecret(object);
     world.kube.onChange((change) => this.#changed(change));
     world.kafka.onAction((action, before) => this.#checkTopic(action, before));
+    world.etcd.onPromotion((zone, epoch) => this.#checkPromotion(zone, epoch));
     world.redis.onCommand((host, action) => this.#checkRedis(host, action));
   }
 
@@ -61,8 +66,28 @@ export class Invariants {
       const isServed = after.metadata.name === objectName.tls(after.metadata.labels?.[LABEL.platform] ?? '');
       if (before !== undefined && isServed) this.#checkVersions(before, after);
     }
-    if (kind === KIND.platform && after === undefined && before !== undefined)
-      this.#checkGone(before as MessagePlatform);
+    if (kind !== KIND.platform || before === undefined) return;
+    if (after === undefined) this.#checkGone(before as MessagePlatform);
+    else this.#checkHome(before as MessagePlatform, after as MessagePlatform);
+  }
+
+  /** The epoch only grows, and each has one home. */
+  #checkHome(before: MessagePlatform, after: MessagePlatform): void {
+    const [old, now] = [epochOf(before), epochOf(after)];
+    const { name } = after.metadata;
+    if (now < old) this.#say(`the epoch of ${name} fell from ${old} to ${now}`);
+    if (now === old && homeOf(before) !== homeOf(after))
+      this.#say(`the home of ${name} went from ${homeOf(before)} to ${homeOf(after)} in epoch ${now}`);
+  }
+
+  /** Nobody is promoted while another one takes writes. One that is away cannot be asked; it is fenced when it is back. */
+  #checkPromotion(zone: string, epoch: number): void {
+    const others = this.#world.etcd.writers().filter((writer) => writer !== zone);
+    if (others.length > 0) this.#say(`the etcd of ${zone} was promoted while ${others.join()} took writes`);
+    const home = this.#homes.get(epoch) ?? zone;
+    this.#homes.set(epoch, home);
+    if (home !== zone)
+      this.#say(`the etcd of ${zone} was promoted in epoch ${epoch}, as that of ${home} was`);
   }
 
   /** One authority for each platform, for all its life: a second one would break every connection between its parts. */

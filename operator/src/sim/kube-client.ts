@@ -4,6 +4,7 @@ import { fenced } from '../controller/fence.ts';
 import { kindKey } from '../controller/keys.ts';
 import {
   isNotFound,
+  type ApplyTarget,
   type KubeApi,
   type KubeList,
   type KubeObject,
@@ -80,11 +81,7 @@ export function kubeClient(parts: ClientParts): SimKubeApi {
       const body = copy(object);
       return call('update', [kind, object.metadata.name], () => kube.update(kind, body, WRITER) as T);
     },
-    apply: <T extends KubeObject>(
-      kind: ResourceKind,
-      object: T,
-      options: { subresource?: 'status' } = {},
-    ) => {
+    apply: <T extends KubeObject>(kind: ResourceKind, object: T, options: ApplyTarget = {}) => {
       const body = copy(object);
       const verb = options.subresource === undefined ? 'apply' : 'apply status of';
       const writer = { manager: MANAGER, ...options };

@@ -1,6 +1,6 @@
 /** What makes pods of Deployments and StatefulSets, runs them, and takes them away; and the Redis inside them. */
 import { createHash } from 'node:crypto';
-import { COMPONENT, LABEL, SECRET_KEY, ZONE_TOPOLOGY_LABEL } from '@causeway/crds';
+import { ANNOTATION, COMPONENT, LABEL, SECRET_KEY, ZONE_TOPOLOGY_LABEL } from '@causeway/crds';
 import { decodeSecret, inspectCertificate } from '../certificates/index.ts';
 import { keyOf, refOf } from '../controller/keys.ts';
 import type { KubeObject, ObjectRef, ResourceKind } from '../controller/kube-api.ts';
@@ -9,6 +9,7 @@ import type { Change, FakeKube } from './fake-kube.ts';
 import type { FakeRedis } from './fake-redis.ts';
 import { copy, isRecord, type Json } from './json.ts';
 import type { VirtualTime } from './virtual-time.ts';
+import type { ZoneOutage } from './zone-outage.ts';
 
 const WRITER = { manager: 'kubelets' };
 const STATUS_WRITER = { manager: 'kubelets', subresource: 'status' } as const;
@@ -19,6 +20,8 @@ const REACTION_MS = 15;
 /** Time that a pod takes to be ready, and to end; milliseconds. */
 const START_MS = 1_500;
 const END_MS = 400;
+/** Time from an annotation to what a gateway makes of it, as measured in the lab; milliseconds. */
+const HEED_MS = 300;
 /** Time between two looks for a volume that isn't there yet, milliseconds. */
 const MOUNT_RETRY_MS = 700;
 
@@ -39,15 +42,24 @@ export class Kubelets {
   readonly #time: VirtualTime;
   readonly #kube: FakeKube;
   readonly #redis: FakeRedis;
+  readonly #outage: ZoneOutage;
   readonly #dirty = new Set<string>();
+  /** Since when a gateway is told to be empty, by UID. */
+  readonly #told = new Map<string, number>();
   #pods: number;
 
-  constructor(time: VirtualTime, kube: FakeKube, redis: FakeRedis, pods = 0) {
+  constructor(
+    time: VirtualTime,
+    { kube, redis, outage }: { kube: FakeKube; redis: FakeRedis; outage: ZoneOutage },
+    pods = 0,
+  ) {
     this.#time = time;
+    this.#outage = outage;
     this.#kube = kube;
     this.#redis = redis;
     this.#pods = pods;
     kube.onChange((change) => this.#changed(change));
+    outage.onChange((zone) => this.#outageChanged(zone));
   }
 
   /** Pods made so far: names are never used twice. */
@@ -61,11 +73,50 @@ export class Kubelets {
     } else if (kind === KIND.pod) {
       const pod = after ?? before;
       if (pod !== undefined) this.#markOwner(pod);
+      if (before !== undefined && after !== undefined) this.#heed(before, after);
       if (after !== undefined && before === undefined)
         this.#time.after(REACTION_MS, () => this.#start(refOf(after), after.metadata.uid));
       if (after?.metadata.deletionTimestamp !== undefined && before?.metadata.deletionTimestamp === undefined)
         this.#end(after);
     }
+  }
+
+  /** Since when a gateway is told to be empty; undefined: it is to serve. */
+  toldSince(uid: string | undefined): number | undefined {
+    return this.#told.get(uid ?? '');
+  }
+
+  /** A gateway that is told to be empty is not ready, a moment later. */
+  #heed(before: KubeObject, after: KubeObject): void {
+    const told = after.metadata.annotations?.[ANNOTATION.drain];
+    if (before.metadata.annotations?.[ANNOTATION.drain] === told) return;
+    const { uid = '' } = after.metadata;
+    this.#time.after(HEED_MS, () => {
+      const pod = this.#kube.get(KIND.pod, refOf(after)) as Pod | undefined;
+      if (pod?.metadata.uid !== uid || pod.metadata.annotations?.[ANNOTATION.drain] !== told) return;
+      if (told === undefined) this.#told.delete(uid);
+      else if (!this.#told.has(uid)) this.#told.set(uid, this.#time.now);
+      this.#setReady(pod);
+    });
+  }
+
+  /** A zone that goes takes its node and its pods along, as the API server hears of it. */
+  #outageChanged(zone: string): void {
+    const isDown = this.#outage.isDown(zone);
+    for (const { object } of this.#kube.all(KIND.node)) {
+      if (object.metadata.labels?.[ZONE_TOPOLOGY_LABEL] !== zone) continue;
+      const status = { conditions: [{ type: 'Ready', status: isDown ? 'Unknown' : 'True' }] };
+      this.#kube.edit(KIND.node, refOf(object), (node) => ({ ...node, status }), STATUS_WRITER);
+    }
+    for (const { object } of this.#kube.all(KIND.pod))
+      if (object.metadata.labels?.[LABEL.zone] === zone) this.#setReady(object as Pod);
+  }
+
+  #setReady(pod: Pod): void {
+    if (pod.status?.conditions?.some(({ type }) => type === 'Ready') !== true) return;
+    const isDown = this.#outage.isDown(pod.metadata.labels?.[LABEL.zone]);
+    const ready = !isDown && !this.#told.has(pod.metadata.uid ?? '');
+    this.#setStatus(refOf(pod), { ...pod.status, conditions: running(pod, ready).conditions });
   }
 
   #markOwner(pod: KubeObject): void {
@@ -186,7 +237,7 @@ export class Kubelets {
   }
 
   #whyNot(pod: Pod): Json | undefined {
-    if (!this.#hasNode(zoneOf(pod))) {
+    if (!this.#hasNode(zoneOf(pod)) || this.#outage.isDown(zoneOf(pod))) {
       const condition = {
         type: 'PodScheduled',
         status: 'False',
@@ -217,7 +268,8 @@ export class Kubelets {
     if (pod === undefined || pod.metadata.uid !== uid || pod.metadata.deletionTimestamp !== undefined) return;
     const host = redisHostOf(pod);
     if (host !== undefined) this.#redis.start(host, this.#redisConf(pod), certificate);
-    this.#setStatus(ref, { ...running(pod, true), containerStatuses: pod.status?.containerStatuses });
+    const ready = !this.#outage.isDown(zoneOf(pod)) && !this.#told.has(uid ?? '');
+    this.#setStatus(ref, { ...running(pod, ready), containerStatuses: pod.status?.containerStatuses });
   }
 
   #redisConf(pod: Pod): string {

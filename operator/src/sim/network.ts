@@ -6,7 +6,7 @@ import type { VirtualTime } from './virtual-time.ts';
 /** A request of an operator. */
 export interface Call {
   process: SimProcess;
-  target: 'kube' | 'kafka' | 'redis' | 'gateway';
+  target: 'kube' | 'kafka' | 'redis' | 'etcd' | 'gateway';
   verb: string;
   /** Such as `Deployment orders-gateway-zone-a`. */
   what: string;

@@ -16,6 +16,8 @@ export type Faults =
 
 export interface RunResult {
   state: State;
+  /** The scenario has several good ends. */
+  mayTurnBack: boolean;
   /** Calls that change something, that the operators made. */
   mutations: number;
   /** What should not have happened. */
@@ -63,6 +65,7 @@ export async function run(
   if (problems.length === 0) problems.push(...(await staysSettled(world)));
   return {
     state: finalState(world),
+    mayTurnBack: scenario.mayTurnBack === true,
     mutations: world.network.mutations,
     problems: [...problems, ...world.violations],
     trace: world.trace.lines,

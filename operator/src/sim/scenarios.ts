@@ -1,9 +1,10 @@
 /** What users do to a platform. Each scenario is run without a fault, and then with every fault there is. */
 import { ANNOTATION, AUTHORITY_REQUEST, COMPONENT, LABEL } from '@causeway/crds';
 import { refOf } from '../controller/keys.ts';
+import { FAILOVER_KIND, isOver, type FailoverObject } from '../failover/index.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { MessagePlatform } from '../platform/types.ts';
-import { createPlatform, editPlatform, PLATFORM, type World } from './world.ts';
+import { createPlatform, editPlatform, NAMESPACE, PLATFORM, type World } from './world.ts';
 
 type Spec = MessagePlatform['spec'];
 
@@ -24,6 +25,8 @@ export interface Scenario {
    * cannot know to be its own it must leave alone.
    */
   takesAway?: boolean;
+  /** Under faults it may end otherwise than without. */
+  mayTurnBack?: boolean;
 }
 
 /** True when the platform says that it is ready, as it is asked for now, and no rotation is under way. */
@@ -151,6 +154,47 @@ const vandalize: Step = {
   isDone: isReady,
 };
 
+/** The failover of the scenarios. */
+const MOVE = { namespace: NAMESPACE, name: 'move' };
+
+function failoverOf(world: World): FailoverObject | undefined {
+  return world.kube.get(FAILOVER_KIND, MOVE) as FailoverObject | undefined;
+}
+
+/** True when the failover has ended. */
+function isFinished(world: World): boolean {
+  const phase = failoverOf(world)?.status?.phase;
+  return phase !== undefined && isOver(phase);
+}
+
+/** True when nothing of it is left: pods serve, capacity is as before, and the platform is nobody's. */
+function isGivenBack(world: World): boolean {
+  const { failover, away } = world.platform?.status ?? {};
+  const marked = world.kube.all(KIND.pod).some(({ object: { metadata } }) => {
+    const { annotations = {}, labels = {} } = metadata;
+    const told = annotations[ANNOTATION.drain] ?? annotations[ANNOTATION.failover];
+    return told !== undefined || labels[LABEL.serving] === 'false';
+  });
+  return failover === undefined && away === undefined && !marked && failoverOf(world)?.status?.holds !== true;
+}
+
+/** Somebody asks for a failover of zone-a. */
+function moveAway(spec: Omit<FailoverObject['spec'], 'platform' | 'fromZone' | 'limits'>): Pick<Step, 'act'> {
+  return {
+    act: (world) => {
+      const failover = {
+        apiVersion: FAILOVER_KIND.apiVersion,
+        kind: FAILOVER_KIND.kind,
+        metadata: MOVE,
+        spec: { platform: PLATFORM.name, fromZone: 'zone-a', ...spec },
+      };
+      world.kube.create(FAILOVER_KIND, failover, { manager: 'kubectl' });
+    },
+  };
+}
+
+const isMovedAndReady = (world: World): boolean => isFinished(world) && isGivenBack(world) && isReady(world);
+
 const example = { name: 'running', change: (): void => undefined };
 const fewPartitions = (spec: Spec): void => {
   for (const topic of spec.kafka.topics) topic.partitions = 3;
@@ -232,6 +276,40 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   { name: 'pause', base: example, steps: [pause('true'), pause(undefined)] },
+  {
+    name: 'drill',
+    base: example,
+    mayTurnBack: true,
+    steps: [{ name: 'a drill', ...moveAway({ mode: 'Drill' }), isDone: isMovedAndReady }],
+  },
+  {
+    name: 'planned',
+    base: example,
+    mayTurnBack: true,
+    steps: [
+      { name: 'a planned move', ...moveAway({ mode: 'Planned', toHome: 'zone-c' }), isDone: isMovedAndReady },
+    ],
+  },
+  {
+    name: 'emergency',
+    base: example,
+    mayTurnBack: true,
+    steps: [
+      {
+        name: 'zone-a goes, and somebody says so',
+        act: (world) => {
+          world.outage.begin('zone-a');
+          moveAway({ mode: 'Emergency' }).act(world);
+        },
+        isDone: isFinished,
+      },
+      {
+        name: 'zone-a comes back',
+        act: (world) => world.outage.end('zone-a'),
+        isDone: isMovedAndReady,
+      },
+    ],
+  },
   { name: 'drift', base: example, steps: [vandalize] },
   { name: 'delete-retain', base: example, steps: [remove] },
   { name: 'delete-topics', base: { name: 'delete-policy', change: deletesTopics }, steps: [remove] },

@@ -5,6 +5,7 @@ import { signedByOne } from '../certificates/inspect.ts';
 import { EVENT_KIND } from '../controller/events.ts';
 import type { KubeObject } from '../controller/kube-api.ts';
 import { LEASE_KIND } from '../controller/lease.ts';
+import { FAILOVER_KIND, type FailoverObject } from '../failover/index.ts';
 import type { FakeKafka } from './fake-kafka.ts';
 import type { FakeKube } from './fake-kube.ts';
 import type { FakeRedis } from './fake-redis.ts';
@@ -133,6 +134,7 @@ function normalize(object: KubeObject, names: Names): Json {
   const owned = managedFields?.filter(
     ({ manager, operation }) => manager === 'causeway' && operation === 'Apply',
   );
+  if (object.kind === FAILOVER_KIND.kind) return outcomeOf(object as FailoverObject);
   const isPlatform = object.kind === 'MessagePlatform';
   const body =
     object.kind === 'Secret'
@@ -142,6 +144,13 @@ function normalize(object: KubeObject, names: Names): Json {
     { ...body, metadata: { ...meta, owned, ...(isPlatform ? { generation } : {}) } },
     names,
   ) as Json;
+}
+
+/** How a failover ended, and by which way; not how long it took, and what it happened to wait for. */
+function outcomeOf({ metadata, spec, status = {} }: FailoverObject): Json {
+  const { phase, cause, home, epoch, moved, holds, replicas, phases = [] } = status;
+  const way = phases.map(({ name, step }) => [name, step]);
+  return { finalizers: metadata.finalizers, spec, phase, cause, home, epoch, moved, holds, replicas, way };
 }
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;

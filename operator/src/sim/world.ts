@@ -7,6 +7,8 @@ import type { KubeObject, ObjectRef } from '../controller/kube-api.ts';
 import { createOperator, type Operator } from '../operator.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { Images, MessagePlatform } from '../platform/types.ts';
+import { etcdClient, FakeEtcd } from './fake-etcd.ts';
+import { fakeGateways } from './fake-gateways.ts';
 import { FakeKafka, kafkaClient, type SimTopic } from './fake-kafka.ts';
 import { FakeKube, type KubeSnapshot } from './fake-kube.ts';
 import { fakeProbe, fakeReplication } from './fake-probe.ts';
@@ -22,6 +24,7 @@ import { Trace } from './trace.ts';
 import { traceLogger } from './trace-logger.ts';
 import { VirtualTime } from './virtual-time.ts';
 import type { WatchPipe } from './watch-pipe.ts';
+import { ZoneOutage } from './zone-outage.ts';
 
 /** Midday of a day in 2026, milliseconds since the epoch. */
 const START = Date.UTC(2026, 10, 23, 12);
@@ -68,6 +71,9 @@ export class World {
   readonly kube: FakeKube;
   readonly kafka: FakeKafka;
   readonly redis: FakeRedis;
+  readonly etcd: FakeEtcd;
+  /** Zones that are away. */
+  readonly outage = new ZoneOutage();
   readonly network: Network;
   readonly trace: Trace;
   readonly invariants: Invariants;
@@ -91,9 +97,14 @@ export class World {
     this.kube = new FakeKube(this.time, from?.kube);
     this.kafka = new FakeKafka(3, from?.topics);
     this.redis = new FakeRedis(this.time, from?.redis);
+    this.etcd = new FakeEtcd(this.kube, this.outage);
     this.network = new Network(this.time, options.plan ?? calm, this.trace);
     this.invariants = new Invariants(this);
-    this.#kubelets = new Kubelets(this.time, this.kube, this.redis, from?.pods);
+    this.#kubelets = new Kubelets(
+      this.time,
+      { kube: this.kube, redis: this.redis, outage: this.outage },
+      from?.pods,
+    );
     this.#issuer = simIssuer(this.time, from?.issued);
     this.#watchFaults = options.watches ?? promptWatches;
     this.#elects = (options.operators ?? 1) > 1;
@@ -108,6 +119,11 @@ export class World {
       issued: this.#issuer.count,
       pods: this.#kubelets.podsMade,
     };
+  }
+
+  /** Since when a gateway is told to be empty, by UID; milliseconds since the epoch. */
+  toldSince(uid: string | undefined): number | undefined {
+    return this.#kubelets.toldSince(uid);
   }
 
   /** What must not have happened, and did. */
@@ -129,7 +145,9 @@ export class World {
     const operator = createOperator({
       api: this.#guarded(operatorProcess),
       kafka: kafkaClient(this.kafka, this.network, operatorProcess),
-      redis: redisClient(this.redis, this.network, operatorProcess),
+      redis: redisClient(this.redis, this, operatorProcess),
+      etcd: etcdClient(this.etcd, this.network, operatorProcess),
+      gateways: fakeGateways(this, this.network, operatorProcess),
       probe: fakeProbe(this, this.network, operatorProcess),
       replication: fakeReplication(this, this.network, operatorProcess),
       images: IMAGES,

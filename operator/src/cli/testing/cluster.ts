@@ -95,13 +95,11 @@ export async function startTestCluster(): Promise<TestCluster> {
 }
 
 async function prepare({ api, kubectl }: TestCluster): Promise<void> {
-  await kubectl(['create', '-f', join(root, 'crds/messageplatforms.causeway.dev.yaml')]);
-  await kubectl([
-    'wait',
-    '--for=condition=Established',
-    'crd/messageplatforms.causeway.dev',
-    '--timeout=30s',
-  ]);
+  for (const plural of ['messageplatforms', 'zonefailovers']) {
+    const crd = `${plural}.causeway.dev`;
+    await kubectl(['create', '-f', join(root, `crds/${crd}.yaml`)]);
+    await kubectl(['wait', '--for=condition=Established', `crd/${crd}`, '--timeout=30s']);
+  }
   await waitFor(
     'the API serves MessagePlatforms',
     async () => (await api.list(KIND.platform)).items.length === 0,

@@ -71,6 +71,7 @@ export class Model {
   observe(): Observed {
     return {
       now: this.now,
+      counted: true,
       zones: this.zones.map((zone) => this.#sight(zone)),
       home: this.home,
       epoch: this.epoch,

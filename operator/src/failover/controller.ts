@@ -1,0 +1,233 @@
+/** The controller of ZoneFailovers: looks, decides, saves, acts. Level-triggered, one step for each pass. */
+import { isDeepStrictEqual } from 'node:util';
+import { API_GROUP_VERSION, type ZoneFailoverStatus } from '@causeway/crds';
+import type { Clock } from '../controller/clock.ts';
+import type { ReconcileContext, Reconciler, ReconcileResult } from '../controller/controller.ts';
+import type { EventRecorder } from '../controller/events.ts';
+import { addFinalizer, hasFinalizer, removeFinalizer } from '../controller/finalizers.ts';
+import { keyOf } from '../controller/keys.ts';
+import {
+  isConflict,
+  isNotFound,
+  type KubeApi,
+  type KubeObject,
+  type ObjectRef,
+} from '../controller/kube-api.ts';
+import { FAILOVER_FINALIZER, FAILOVER_KIND } from './kind.ts';
+import { nextStep, type FailoverStep } from './machine.ts';
+import type { FailoverMetrics } from './metrics.ts';
+import { needsOf } from './needs.ts';
+import type { Act, FailoverWish, Observed } from './observed.ts';
+import type { FailoverObject, FailoverPorts } from './ports.ts';
+import { queueOf } from './queue.ts';
+import { enter, isOver, type FailoverState } from './state.ts';
+import { failoverStatus, isOnlyProgress, stateOf } from './status.ts';
+
+export interface FailoverWorld {
+  clock: Clock;
+  kube: KubeApi;
+  cache: {
+    get(ref: ObjectRef): FailoverObject | undefined;
+    /** Of a namespace. */
+    all(namespace: string): FailoverObject[];
+    /** False while the cache shows the object as it was before our last write of it. */
+    hasSeenOurWrites(ref: ObjectRef): boolean;
+  };
+  events: EventRecorder;
+  ports: FailoverPorts;
+  metrics: FailoverMetrics;
+}
+
+/** While the cache is behind our own writes, how soon to look again; milliseconds. */
+const CATCH_UP_MS = 50;
+/** What only people read is written this often, milliseconds. */
+const PROGRESS_MS = 1_000;
+/** How soon a platform that is not there is looked for again, milliseconds. */
+const MISSING_MS = 5_000;
+
+/** The reconciler of ZoneFailovers. */
+export function failoverReconciler(world: FailoverWorld): Reconciler {
+  const pass = new Passes(world);
+  return (ref, context) => pass.run(ref, context);
+}
+
+class Passes {
+  readonly #world: FailoverWorld;
+  /** When each failover's progress was last written, and why its last act failed. Lost with the process, and not missed. */
+  readonly #memory = new Map<string, { writtenAt: number; trouble: string | undefined }>();
+
+  constructor(world: FailoverWorld) {
+    this.#world = world;
+  }
+
+  async run(ref: ObjectRef, context: ReconcileContext): Promise<ReconcileResult> {
+    const { cache, ports } = this.#world;
+    const { namespace = '', name } = ref;
+    const stored = cache.get(ref);
+    if (stored === undefined) {
+      this.#memory.delete(keyOf(ref));
+      await ports.release({ namespace, name });
+      return {};
+    }
+    if (!cache.hasSeenOurWrites(ref)) return { requeueAfterMs: CATCH_UP_MS };
+    const state = stateOf(stored);
+    if (isOver(state.phase) && !state.holds) return this.#afterEnd(stored, state);
+    const failover = await this.#held(stored);
+    if (failover === undefined) return {};
+    const seen = await ports.observe(failover, needsOf(state));
+    if (seen === 'behind') return { requeueAfterMs: CATCH_UP_MS };
+    if (seen === undefined) return this.#withoutPlatform(failover, state);
+    const queue = queueOf(failover, cache.all(namespace));
+    const step = nextStep(wishOf(failover), state, { ...seen, ...queue });
+    return this.#take(failover, step, { seen, context });
+  }
+
+  /** What it holds is given back before it goes: not by the API server, but by us. */
+  async #held(failover: FailoverObject): Promise<FailoverObject | undefined> {
+    if (hasFinalizer(failover, FAILOVER_FINALIZER)) return failover;
+    if (failover.metadata.deletionTimestamp !== undefined) return undefined;
+    return addFinalizer(this.#world.kube, FAILOVER_KIND, failover, FAILOVER_FINALIZER);
+  }
+
+  /** Saves, then acts. What could not be done is tried at the next look, and said. */
+  async #take(
+    failover: FailoverObject,
+    { state, acts, lookAfter }: FailoverStep,
+    { seen, context }: { seen: Pick<Observed, 'claim'>; context: ReconcileContext },
+  ): Promise<ReconcileResult> {
+    await this.#save(failover, state);
+    let done = acts.length > 0;
+    for (const act of acts) {
+      context.signal.throwIfAborted();
+      done = (await this.#perform(failover, act, context)) && done;
+    }
+    if (isOver(state.phase) && seen.claim === failover.metadata.name)
+      await this.#world.ports.release(failover.metadata);
+    if (isOver(state.phase) && !state.holds) return { requeueAfterMs: CATCH_UP_MS };
+    if (lookAfter === undefined) return {};
+    // What was done is seen in a moment, and while the home moves each counts.
+    return { requeueAfterMs: Math.max(1, Math.min(lookAfter, done ? CATCH_UP_MS : lookAfter)) };
+  }
+
+  /** True when it was done. */
+  async #perform(failover: FailoverObject, act: Act, { log }: ReconcileContext): Promise<boolean> {
+    const memory = this.#memoryOf(failover);
+    try {
+      await this.#world.ports.perform(failover, act);
+      memory.trouble = undefined;
+      return true;
+    } catch (error) {
+      memory.trouble = error instanceof Error ? error.message : String(error);
+      this.#world.metrics.failed(act.act);
+      log.warn('an act of a failover failed', { act: act.act, error });
+      return false;
+    }
+  }
+
+  #memoryOf({ metadata }: FailoverObject): { writtenAt: number; trouble: string | undefined } {
+    const key = keyOf(metadata);
+    const memory = this.#memory.get(key) ?? { writtenAt: 0, trouble: undefined };
+    this.#memory.set(key, memory);
+    return memory;
+  }
+
+  async #save(failover: FailoverObject, state: FailoverState): Promise<void> {
+    const { clock, kube, metrics } = this.#world;
+    const memory = this.#memoryOf(failover);
+    const before = stateOf(failover);
+    const now = clock.now();
+    const status = failoverStatus(failover, withTrouble(state, memory.trouble), now);
+    if (isDeepStrictEqual(plain(status), plain(failover.status))) return;
+    if (isOnlyProgress(failover.status, status) && now - memory.writtenAt < PROGRESS_MS) return;
+    memory.writtenAt = now;
+    const { namespace, name, uid } = failover.metadata;
+    const body: KubeObject & { status: ZoneFailoverStatus } = {
+      apiVersion: API_GROUP_VERSION,
+      kind: FAILOVER_KIND.kind,
+      metadata: { namespace, name, uid },
+      status,
+    };
+    await kube.apply(FAILOVER_KIND, body, { subresource: 'status' });
+    metrics.stepped(failover.spec.mode, before, state, now);
+    this.#tell(failover, before, state);
+  }
+
+  /** An event for each phase, as a person would follow it. */
+  #tell(failover: FailoverObject, before: FailoverState, after: FailoverState): void {
+    if (before.phase === after.phase && before.step === after.step) return;
+    const { fromZone, mode } = failover.spec;
+    const step = after.step === undefined ? '' : ` (${after.step})`;
+    const said = after.message === '' ? `${mode} of ${fromZone}: ${after.phase}${step}.` : after.message;
+    const isTrouble = ['RollingBack', 'RolledBack', 'Failed'].includes(after.phase);
+    this.#world.events.event(failover, {
+      type: isTrouble ? 'Warning' : 'Normal',
+      reason: after.phase,
+      action: 'Failover',
+      note: said,
+    });
+  }
+
+  /** Nothing is left to be done: it may go, at once when somebody deletes it, or when its time is over. */
+  async #afterEnd(failover: FailoverObject, { finishedAt = 0 }: FailoverState): Promise<ReconcileResult> {
+    const { clock, kube, ports } = this.#world;
+    const { namespace, name, uid } = failover.metadata;
+    await ports.release({ namespace, name });
+    try {
+      if (hasFinalizer(failover, FAILOVER_FINALIZER))
+        await removeFinalizer(kube, FAILOVER_KIND, failover, FAILOVER_FINALIZER);
+      const { ttlSecondsAfterFinished } = failover.spec;
+      if (ttlSecondsAfterFinished === undefined || failover.metadata.deletionTimestamp !== undefined)
+        return {};
+      const left = finishedAt + ttlSecondsAfterFinished * 1000 - clock.now();
+      if (left > 0) return { requeueAfterMs: left };
+      await kube.delete(FAILOVER_KIND, { namespace, name }, { uid });
+    } catch (error) {
+      // It went meanwhile, or another one has its name.
+      if (!isNotFound(error) && !isConflict(error)) throw error;
+    }
+    return {};
+  }
+
+  /** With its platform all that it could give back is gone too. */
+  async #withoutPlatform(failover: FailoverObject, state: FailoverState): Promise<ReconcileResult> {
+    const message = `There is no MessagePlatform ${failover.spec.platform} in namespace ${failover.metadata.namespace}.`;
+    const now = this.#world.clock.now();
+    // A platform that is applied together with it may come a moment later.
+    const age = now - Date.parse(failover.metadata.creationTimestamp);
+    if (state.phase === 'Queued' && age < MISSING_MS && failover.metadata.deletionTimestamp === undefined) {
+      await this.#save(failover, { ...state, message });
+      return { requeueAfterMs: MISSING_MS };
+    }
+    const lost = { phase: 'Failed', cause: 'UnknownPlatform', message } as const;
+    const ended = isOver(state.phase) ? { ...state, message } : failedNow(state, lost, now);
+    await this.#save(failover, { ...ended, holds: false });
+    return { requeueAfterMs: CATCH_UP_MS };
+  }
+}
+
+/** From any phase: there is nothing that a way back could lead to. */
+function failedNow(
+  state: FailoverState,
+  lost: { phase: 'Failed'; cause: string; message: string },
+  now: number,
+): FailoverState {
+  return enter({ ...state, phase: 'RollingBack' }, now, lost);
+}
+
+function wishOf({ metadata, spec }: FailoverObject): FailoverWish {
+  return { name: metadata.name, spec, deleted: metadata.deletionTimestamp !== undefined };
+}
+
+/** What is waited for, and why the last try failed. */
+function withTrouble(state: FailoverState, trouble: string | undefined): FailoverState {
+  const last = state.phases.at(-1);
+  if (trouble === undefined || last?.waitingFor === undefined || isOver(state.phase)) return state;
+  const waitingFor = `${last.waitingFor} The last try failed: ${trouble}`;
+  const message = state.message === last.waitingFor ? waitingFor : state.message;
+  return { ...state, message, phases: [...state.phases.slice(0, -1), { ...last, waitingFor }] };
+}
+
+/** As it is stored: without what is undefined. */
+function plain(value: unknown): unknown {
+  return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown);
+}

@@ -1,0 +1,59 @@
+/** What Prometheus may know of failovers. */
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { isOver, phaseSince, type FailoverState } from './state.ts';
+
+export interface FailoverMetrics {
+  /** Counts what a step changed. `now`: milliseconds since the epoch. */
+  stepped(mode: string, before: FailoverState, after: FailoverState, now: number): void;
+  /** An act that could not be done. */
+  failed(act: string): void;
+}
+
+/** Registers the figures on `registry`. `underWay`: how many failovers have begun, and not ended. */
+export function failoverMetrics(registry: Registry, underWay: () => number): FailoverMetrics {
+  const phases = new Histogram({
+    name: 'causeway_failover_phase_duration_seconds',
+    help: 'How long a failover was in a phase, or in a step of going back.',
+    labelNames: ['mode', 'phase'],
+    buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900],
+    registers: [registry],
+  });
+  const failovers = new Counter({
+    name: 'causeway_failovers_total',
+    help: 'Failovers that ended, by mode and result.',
+    labelNames: ['mode', 'result'],
+    registers: [registry],
+  });
+  const homeless = new Histogram({
+    name: 'causeway_failover_homeless_seconds',
+    help: 'How long no zone took writes while the home moved.',
+    labelNames: ['mode'],
+    buckets: [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60],
+    registers: [registry],
+  });
+  const failures = new Counter({
+    name: 'causeway_failover_act_failures_total',
+    help: 'Acts of failovers that could not be done, and are tried again.',
+    labelNames: ['act'],
+    registers: [registry],
+  });
+  const active: Gauge = new Gauge({
+    name: 'causeway_failovers_under_way',
+    help: 'Failovers that have begun, and not ended.',
+    registers: [registry],
+    collect: () => {
+      active.set(underWay());
+    },
+  });
+  return {
+    stepped(mode, before, after, now) {
+      if (before.phase === after.phase && before.step === after.step) return;
+      const phase = before.step === undefined ? before.phase : `${before.phase}/${before.step}`;
+      if (before.phase !== 'Queued') phases.observe({ mode, phase }, (now - phaseSince(before, now)) / 1000);
+      if (before.phase === 'Promote' && after.figures.homelessMs !== undefined)
+        homeless.observe({ mode }, after.figures.homelessMs / 1000);
+      if (isOver(after.phase)) failovers.inc({ mode, result: after.phase });
+    },
+    failed: (act) => failures.inc({ act }),
+  };
+}

@@ -1,0 +1,234 @@
+/** Does what a failover decided. Each act may be repeated, and throws when it could not be done. */
+import { isDeepStrictEqual } from 'node:util';
+import {
+  ANNOTATION,
+  API_GROUP_VERSION,
+  COMPONENT,
+  LABEL,
+  PORT,
+  type MessagePlatformStatus,
+} from '@causeway/crds';
+import { keyOf } from '../controller/keys.ts';
+import { isNotFound, isConflict, type KubeObject } from '../controller/kube-api.ts';
+import type { Act, GatewaySight } from '../failover/index.ts';
+import { desiredObjects } from './desired.ts';
+import type { FenceMemory } from './failover-memory.ts';
+import { storeSecrets, type FailoverPlatformWorld } from './failover-sight.ts';
+import { CHILD_KINDS, KIND } from './kinds.ts';
+import { redisAddress } from './observe.ts';
+import { redisHost, type RedisAction } from './redis.ts';
+import { epochOf, homeOf, type MessagePlatform } from './types.ts';
+
+/** Field manager of what failovers write into a platform's status. */
+const MANAGER = 'causeway-failover';
+
+/** A failover, as far as acts go. */
+export interface Actor {
+  name: string;
+  platform: MessagePlatform;
+}
+
+/** One act. */
+export async function performAct(
+  world: FailoverPlatformWorld,
+  actor: Actor,
+  { act, memory }: { act: Act; memory: FenceMemory },
+): Promise<void> {
+  const { platform, name } = actor;
+  switch (act.act) {
+    case 'claim':
+      return claim(world, actor, act.over);
+    case 'takeOut':
+      return writeShare(world, actor, {
+        mayHold: (holder) => holder === name,
+        change: ({ away }) => ({
+          away: [...others(away, act.zone), { zone: act.zone, failover: name, ...replicasOf(act.replicas) }],
+        }),
+      });
+    case 'takeIn':
+      // A zone may be given back long after another failover has the platform.
+      return writeShare(world, actor, {
+        mayHold: () => true,
+        change: ({ away }) => ({
+          away: away.filter((one) => one.zone !== act.zone || one.failover !== name),
+        }),
+      });
+    case 'moveHome':
+      return moveHome(world, actor, act);
+    case 'shift':
+      return shift(world, platform);
+    case 'outOfService':
+    case 'intoService':
+    case 'drain':
+      return tellPods(world, actor, act);
+    case 'fenceEtcd':
+    case 'promoteEtcd':
+      return tellEtcd(world, platform, { act, memory });
+    default:
+      return tellRedis(world, platform, act);
+  }
+}
+
+type Away = NonNullable<MessagePlatformStatus['away']>;
+
+function others(away: Away, zone: string): Away {
+  return away.filter((one) => one.zone !== zone);
+}
+
+function replicasOf(replicas: number | undefined): { replicas?: number } {
+  return replicas === undefined ? {} : { replicas };
+}
+
+/** The part of a platform's status that failovers own. */
+interface Share {
+  failover: { name: string } | undefined;
+  away: Away;
+  homeZone: string;
+  epoch: number;
+}
+
+/**
+ * Changes the share, over the version that is stored now, whoever writes at the same time. What the change does not name
+ * stays. Throws a conflict when the platform changed in between. `mayHold`: whose claim it may be meanwhile.
+ */
+async function writeShare(
+  world: FailoverPlatformWorld,
+  { platform }: Actor,
+  { change, mayHold }: { change: (share: Share) => Partial<Share>; mayHold: (claim: string) => boolean },
+): Promise<void> {
+  const { namespace, name, uid } = platform.metadata;
+  const ref = { namespace, name };
+  const stored = (await world.kube.get(KIND.platform, ref)) as MessagePlatform | undefined;
+  if (stored === undefined || stored.metadata.uid !== uid) return;
+  const { failover, away = [] } = stored.status ?? {};
+  if (failover !== undefined && !mayHold(failover.name))
+    throw new Error(`the platform is ZoneFailover ${failover.name}'s by now`);
+  const share: Share = { failover, away, homeZone: homeOf(stored), epoch: epochOf(stored) };
+  const changed = { ...share, ...change(share) };
+  if (isDeepStrictEqual(changed, share)) return;
+  const body: KubeObject & { status: MessagePlatformStatus } = {
+    apiVersion: API_GROUP_VERSION,
+    kind: 'MessagePlatform',
+    metadata: { ...ref, uid, resourceVersion: stored.metadata.resourceVersion },
+    status: {
+      homeZone: changed.homeZone,
+      epoch: changed.epoch,
+      ...(changed.failover === undefined ? {} : { failover: changed.failover }),
+      ...(changed.away.length === 0 ? {} : { away: changed.away }),
+    },
+  };
+  await world.kube.apply(KIND.platform, body, { subresource: 'status', manager: MANAGER });
+}
+
+function claim(world: FailoverPlatformWorld, actor: Actor, over: string | undefined): Promise<void> {
+  return writeShare(world, actor, {
+    mayHold: (holder) => holder === actor.name || holder === over,
+    change: () => ({ failover: { name: actor.name } }),
+  });
+}
+
+/** The platform is nobody's. */
+export function releaseClaim(world: FailoverPlatformWorld, actor: Actor): Promise<void> {
+  return writeShare(world, actor, {
+    mayHold: () => true,
+    change: ({ failover }) => ({ failover: failover?.name === actor.name ? undefined : failover }),
+  });
+}
+
+/** The point of no return. With the lock, no command to a Redis by the home of before is under way. */
+function moveHome(
+  world: FailoverPlatformWorld,
+  actor: Actor,
+  { zone, epoch }: Extract<Act, { act: 'moveHome' }>,
+): Promise<void> {
+  return world.homes.run(keyOf(actor.platform.metadata), () =>
+    writeShare(world, actor, {
+      mayHold: (holder) => holder === actor.name,
+      change: (share) => {
+        if (share.failover === undefined) throw new Error('the platform is not ours any more');
+        if (share.epoch > epoch || (share.epoch === epoch && share.homeZone !== zone))
+          throw new Error(`the platform is in epoch ${share.epoch}, with its home in ${share.homeZone}`);
+        return { homeZone: zone, epoch };
+      },
+    }),
+  );
+}
+
+/** What points at the home, as the platform has it now. The platform's own reconcile does all the rest. */
+async function shift(world: FailoverPlatformWorld, platform: MessagePlatform): Promise<void> {
+  const points = desiredObjects(platform, world.images).filter(
+    ({ kind, metadata }) =>
+      kind === 'Service' ||
+      kind === 'ConfigMap' ||
+      (kind === 'Deployment' && metadata.labels?.[LABEL.component] === COMPONENT.replicator),
+  );
+  await Promise.all(
+    points.map(async (object) => {
+      const kind = CHILD_KINDS.find((one) => one.kind === object.kind);
+      if (kind !== undefined) await world.applier.apply(kind, object);
+    }),
+  );
+}
+
+async function tellPods(
+  world: FailoverPlatformWorld,
+  { name, platform }: Actor,
+  act: Extract<Act, { act: 'outOfService' | 'intoService' | 'drain' }>,
+): Promise<void> {
+  const { namespace } = platform.metadata;
+  const tell = async ({ name: pod, uid }: GatewaySight, metadata: object): Promise<void> => {
+    try {
+      await world.kube.mergePatch(KIND.pod, { namespace, name: pod }, { metadata: { uid, ...metadata } });
+    } catch (error) {
+      // It went meanwhile: the pod that takes its place is seen at the next look.
+      if (!isNotFound(error) && !isConflict(error)) throw error;
+    }
+  };
+  if (act.act === 'drain') {
+    await Promise.all(
+      act.pods.map(({ pod, perSecond }) =>
+        tell(pod, { annotations: { [ANNOTATION.drain]: String(perSecond) } }),
+      ),
+    );
+    return;
+  }
+  const out = act.act === 'outOfService';
+  const metadata = {
+    labels: { [LABEL.serving]: out ? 'false' : 'true' },
+    annotations: out
+      ? { [ANNOTATION.failover]: name }
+      : { [ANNOTATION.failover]: null, [ANNOTATION.drain]: null },
+  };
+  await Promise.all(act.pods.map((pod) => tell(pod, metadata)));
+}
+
+async function tellEtcd(
+  world: FailoverPlatformWorld,
+  platform: MessagePlatform,
+  { act, memory }: { act: Extract<Act, { act: 'fenceEtcd' | 'promoteEtcd' }>; memory: FenceMemory },
+): Promise<void> {
+  const admin = world.etcd(platform, (await storeSecrets(world, platform)).etcd);
+  if (act.act === 'fenceEtcd') {
+    const { revision } = await admin.fence(act.zone, act.epoch);
+    memory.fenced(platform, act.zone, revision);
+    return;
+  }
+  await admin.promote(act.zone, act.epoch, act.from);
+  memory.lifted(platform, act.zone);
+}
+
+async function tellRedis(
+  world: FailoverPlatformWorld,
+  platform: MessagePlatform,
+  act: Extract<Act, { act: 'fenceRedis' | 'promoteRedis' | 'followRedis' }>,
+): Promise<void> {
+  const { inner } = await storeSecrets(world, platform);
+  const { zone } = act;
+  const action: RedisAction =
+    act.act === 'followRedis'
+      ? { zone, act: 'follow', host: redisHost(platform, act.home), port: PORT.redis }
+      : { zone, act: act.act === 'fenceRedis' ? 'fence' : 'promote' };
+  await world.homes.run(keyOf(platform.metadata), () =>
+    world.redis.act(redisAddress(platform, zone, inner), action),
+  );
+}

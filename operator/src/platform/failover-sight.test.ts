@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ReplicationState } from '@causeway/crds';
+import type { EtcdState } from './etcd-admin.ts';
+import { etcdSight } from './failover-sight.ts';
+import { gatewayReplicas } from './gateway.ts';
+import { ordersPlatform } from './testing/orders.ts';
+
+type Seen = Parameters<typeof etcdSight>[1];
+
+const home: EtcdState = { reachable: true, epoch: 1, revision: '100' };
+const follower: EtcdState = {
+  reachable: true,
+  epoch: 1,
+  revision: '900',
+  checkpoint: { sourceClusterId: '1', homeZone: 'zone-a', revision: '90', epoch: 1, prefixes: [] },
+};
+const report: ReplicationState = { phase: 'Following', reason: '', epoch: 1, revision: '98', lagSeconds: 0 };
+const seen: Seen = {
+  isHome: false,
+  home: 'zone-a',
+  epoch: 1,
+  source: home,
+  wroteLast: undefined,
+  report: undefined,
+};
+
+function behind(change: Partial<Seen>, state: EtcdState = follower): number | undefined {
+  return etcdSight(state, { ...seen, ...change }).behind;
+}
+
+describe('how far an etcd is behind its home', () => {
+  it('is told by its checkpoint, or by its replicator, which knows that nothing came since', () => {
+    assert.equal(behind({}), 10);
+    assert.equal(behind({ report }), 2);
+    assert.equal(behind({ report: { ...report, revision: '101' } }), 0);
+  });
+
+  it('is not told by a replicator of another epoch, or one that does not follow', () => {
+    assert.equal(behind({ report: { ...report, epoch: 2 } }), 10);
+    assert.equal(behind({ report: { ...report, phase: 'Blocked' } }), 10);
+  });
+
+  it("is counted up to the fence, once there is one: what comes later is not an application's", () => {
+    const fenced = { ...home, fenced: true, revision: '105' };
+    assert.equal(behind({ source: fenced, wroteLast: 99n, report }), 1);
+    assert.equal(behind({ source: fenced, wroteLast: 98n, report }), 0);
+    assert.equal(behind({ source: fenced, wroteLast: undefined, report }), undefined);
+  });
+
+  it('is unknown while the home is away, in a snapshot, or for the keys of another home', () => {
+    const { checkpoint } = follower;
+    assert.ok(checkpoint);
+    assert.equal(behind({ source: undefined, report }), undefined);
+    assert.equal(
+      behind({}, { ...follower, checkpoint: { ...checkpoint, snapshot: { revision: '5' } } }),
+      undefined,
+    );
+    assert.equal(behind({}, { ...follower, checkpoint: { ...checkpoint, homeZone: 'zone-b' } }), undefined);
+    assert.equal(behind({}, { reachable: true }), undefined);
+  });
+});
+
+describe('a home whose fence nobody remembers', () => {
+  it('counts as one that takes writes: it is fenced once more, and says its revision', () => {
+    const state = { ...home, fenced: true };
+    assert.equal(etcdSight(state, { ...seen, isHome: true }).fenced, false);
+    assert.equal(etcdSight(state, { ...seen, isHome: true, wroteLast: 100n }).fenced, true);
+    assert.equal(etcdSight({ ...follower, fenced: true }, seen).fenced, true);
+  });
+});
+
+describe('the gateways of a zone', () => {
+  it('are more while another zone is away, and as many as ever in the zone that is', () => {
+    const platform = ordersPlatform();
+    platform.spec.gateway.replicasPerZone = 2;
+    const away = [{ zone: 'zone-a', failover: 'drill', replicas: 3 }];
+    const moved = { ...platform, status: { ...platform.status, away } };
+    assert.deepEqual(
+      ['zone-a', 'zone-b'].map((zone) => gatewayReplicas(moved, zone)),
+      [2, 3],
+    );
+    assert.equal(gatewayReplicas(platform, 'zone-b'), 2);
+    delete moved.spec.gateway.replicasPerZone;
+    assert.equal(gatewayReplicas(moved, 'zone-b'), undefined);
+  });
+});

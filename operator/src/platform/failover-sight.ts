@@ -1,0 +1,322 @@
+/** Looks at a platform for a failover: the cache, and who is asked by address. Whoever is silent for a second is silent. */
+import {
+  ANNOTATION,
+  COMPONENT,
+  LABEL,
+  kafkaTopic,
+  objectName,
+  type DrainState,
+  type ReplicationState,
+} from '@causeway/crds';
+import type { SecretData } from '../certificates/index.ts';
+import type { Clock } from '../controller/clock.ts';
+import type { KubeObject } from '../controller/kube-api.ts';
+import type {
+  EtcdSight,
+  GatewaySight,
+  KafkaSight,
+  Needs,
+  Observed,
+  RedisSight,
+  ZoneSight,
+} from '../failover/index.ts';
+import type { EtcdState } from './etcd-admin.ts';
+import { managesEtcd } from './etcd.ts';
+import { KIND } from './kinds.ts';
+import { kafkaSight } from './kafka-placement.ts';
+import type { FenceMemory } from './failover-memory.ts';
+import type { GatewayProbe } from './gateway-probe.ts';
+import { heldSecrets, redisAddress, userSecrets } from './observe.ts';
+import { managesRedis, redisHost, type RedisState } from './redis.ts';
+import { isPaused, epochOf, homeOf, type MessagePlatform } from './types.ts';
+import { kafkaAccess } from './user-secrets.ts';
+import { isServing, nodesIn, type Node, type Pod, type Workload } from './workloads.ts';
+import type { PlatformWorld } from './world.ts';
+
+/** The platform's world, and what only failovers ask. */
+export type FailoverPlatformWorld = PlatformWorld & { gateways: GatewayProbe };
+
+/** Time for each answer, milliseconds. A zone that is gone must not hold up what is done about it. */
+const PATIENCE = 1_000;
+/** Time for Kafka's, which takes several round trips to several brokers. */
+const KAFKA_PATIENCE = 8_000;
+
+/** What the failover `name` of `zone` sees. */
+export async function lookForFailover(
+  world: FailoverPlatformWorld,
+  platform: MessagePlatform,
+  { zone, needs, memory }: { zone: string; needs: Needs; memory: FenceMemory },
+): Promise<Omit<Observed, 'ahead' | 'emergency'>> {
+  const { inner, etcd } = needs.stores ? await storeSecrets(world, platform) : NO_SECRETS;
+  const look = new Look(world, platform, { needs, memory, inner, etcd });
+  const [zones, kafka] = await Promise.all([look.zones(), needs.kafka ? look.kafka(zone) : undefined]);
+  const { spec, status } = platform;
+  return {
+    now: world.clock.now(),
+    counted: needs.clients,
+    zones,
+    home: homeOf(platform),
+    epoch: epochOf(platform),
+    claim: status?.failover?.name,
+    away: status?.away ?? [],
+    rotation: status?.certificates?.rotation !== undefined,
+    platformPaused: isPaused(platform),
+    replicasPerZone: spec.gateway.replicasPerZone,
+    drainPerSecond: spec.failover.drainPerSecond,
+    connectionsPerReplica: spec.gateway.limits.connectionsPerReplica,
+    moves: { redis: managesRedis(platform), etcd: replicatesEtcd(platform) },
+    services: {
+      redis: managesRedis(platform) ? look.serviceZone(objectName.redis(platform.metadata.name)) : undefined,
+      etcd: managesEtcd(platform) ? look.serviceZone(objectName.etcd(platform.metadata.name)) : undefined,
+    },
+    kafka,
+  };
+}
+
+/** Where nothing is replicated an etcd cannot move: what is in it is only there. */
+function replicatesEtcd({ spec }: MessagePlatform): boolean {
+  return (spec.etcd.prefixes ?? []).length > 0;
+}
+
+interface StoreSecrets {
+  inner: SecretData | undefined;
+  etcd: SecretData | undefined;
+}
+
+const NO_SECRETS: StoreSecrets = { inner: undefined, etcd: undefined };
+
+/** With what Redis and etcd are reached. */
+export async function storeSecrets(world: PlatformWorld, platform: MessagePlatform): Promise<StoreSecrets> {
+  const { inner } = await heldSecrets(world, platform);
+  if (managesEtcd(platform)) return { inner, etcd: inner };
+  const name = platform.spec.etcd.external?.secretRef?.name;
+  if (name === undefined) return { inner, etcd: undefined };
+  return { inner, etcd: (await userSecrets(world, platform)).get(name) };
+}
+
+/** What one look at a platform has. */
+interface LookParts extends StoreSecrets {
+  needs: Needs;
+  memory: FenceMemory;
+}
+
+class Look {
+  readonly #world: FailoverPlatformWorld;
+  readonly #platform: MessagePlatform;
+  readonly #parts: LookParts;
+  readonly #pods: readonly Pod[];
+
+  constructor(world: FailoverPlatformWorld, platform: MessagePlatform, parts: LookParts) {
+    this.#world = world;
+    this.#platform = platform;
+    this.#parts = parts;
+    const pods: Pod[] = world.cache.ofPlatform(KIND.pod, platform.metadata);
+    this.#pods = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  }
+
+  async zones(): Promise<ZoneSight[]> {
+    const nodes: Node[] = this.#world.cache.all(KIND.node);
+    const stores = this.#parts.needs.stores ? await this.#stores() : new Map<string, Stores>();
+    const names = this.#platform.spec.zones.map(({ name }) => name);
+    return Promise.all(
+      names.map(async (name) => {
+        const pods = await Promise.all(this.#of(COMPONENT.gateway, name).map((pod) => this.#gateway(pod)));
+        const { etcd, redis } = stores.get(name) ?? { etcd: undefined, redis: undefined };
+        return {
+          name,
+          nodes: nodesIn(name, nodes),
+          ready: pods.filter(({ ready }) => ready).length,
+          desired: this.#desired(name),
+          pods,
+          etcd,
+          redis,
+        };
+      }),
+    );
+  }
+
+  serviceZone(name: string): string | undefined {
+    const { namespace } = this.#platform.metadata;
+    const service: Service | undefined = this.#world.cache.get(KIND.service, { namespace, name });
+    return service?.spec?.selector?.[LABEL.zone] ?? '';
+  }
+
+  async kafka(zone: string): Promise<KafkaSight | undefined> {
+    const { metadata, spec } = this.#platform;
+    const ask = async (): Promise<KafkaSight | undefined> => {
+      const access = kafkaAccess(this.#platform, await userSecrets(this.#world, this.#platform));
+      if (access === undefined) return undefined;
+      const topics = spec.kafka.topics.map(({ name }) => kafkaTopic(metadata.name, name));
+      return kafkaSight(await this.#world.kafka.placement(access, topics), zone);
+    };
+    return answerOf(this.#world.clock, ask(), KAFKA_PATIENCE);
+  }
+
+  #of(component: string, zone: string): Pod[] {
+    return this.#pods.filter(
+      ({ metadata: { labels } }) => labels?.[LABEL.component] === component && labels[LABEL.zone] === zone,
+    );
+  }
+
+  #desired(zone: string): number {
+    const { namespace, name } = this.#platform.metadata;
+    const ref = { namespace, name: objectName.zoneGateway(name, zone) };
+    const deployment: Workload | undefined = this.#world.cache.get(KIND.deployment, ref);
+    return deployment?.spec?.replicas ?? 0;
+  }
+
+  async #gateway(pod: Pod): Promise<GatewaySight> {
+    const { name, uid = '', annotations = {} } = pod.metadata;
+    const told = Number(annotations[ANNOTATION.drain]);
+    return {
+      name,
+      uid,
+      ready: isServing(pod),
+      outBy: annotations[ANNOTATION.failover],
+      told: annotations[ANNOTATION.drain] === undefined || Number.isNaN(told) ? undefined : told,
+      drain: await this.#clientsOf(pod),
+    };
+  }
+
+  async #clientsOf({ status }: Pod): Promise<DrainState | undefined> {
+    if (!this.#parts.needs.clients || status?.podIP === undefined) return undefined;
+    return answerOf(this.#world.clock, this.#world.gateways.drain(status.podIP), PATIENCE);
+  }
+
+  /** What all stores say, asked at the same time; each is judged beside the home's. */
+  async #stores(): Promise<Map<string, Stores>> {
+    const asked = await Promise.all(
+      this.#platform.spec.zones.map(async ({ name }) => {
+        const [etcd, redis, report] = await Promise.all([
+          this.#etcd(name),
+          this.#redis(name),
+          this.#report(name),
+        ]);
+        return { name, etcd, redis, report };
+      }),
+    );
+    const home = homeOf(this.#platform);
+    const source = asked.find(({ name }) => name === home)?.etcd;
+    const wroteLast = this.#parts.memory.revisionOf(this.#platform, home);
+    return new Map(
+      asked.map(({ name, etcd, redis, report }) => [
+        name,
+        {
+          etcd:
+            etcd &&
+            etcdSight(etcd, {
+              isHome: name === home,
+              home,
+              epoch: epochOf(this.#platform),
+              source,
+              wroteLast,
+              report,
+            }),
+          redis: redis && redisSight(this.#platform, redis),
+        },
+      ]),
+    );
+  }
+
+  async #etcd(zone: string): Promise<EtcdState | undefined> {
+    if (!replicatesEtcd(this.#platform)) return undefined;
+    const admin = this.#world.etcd(this.#platform, this.#parts.etcd);
+    const state = await answerOf(this.#world.clock, admin.state(zone), PATIENCE);
+    return state?.reachable === true ? state : undefined;
+  }
+
+  async #redis(zone: string): Promise<RedisState | undefined> {
+    if (!managesRedis(this.#platform)) return undefined;
+    const address = redisAddress(this.#platform, zone, this.#parts.inner);
+    return answerOf(this.#world.clock, this.#world.redis.look(address), PATIENCE);
+  }
+
+  async #report(zone: string): Promise<ReplicationState | undefined> {
+    const [pod] = this.#of(COMPONENT.replicator, zone);
+    if (pod?.status?.podIP === undefined) return undefined;
+    return answerOf(this.#world.clock, this.#world.gateways.replication(pod.status.podIP), PATIENCE);
+  }
+}
+
+interface Service extends KubeObject {
+  spec?: { selector?: Record<string, string> };
+}
+
+interface Stores {
+  etcd: EtcdSight | undefined;
+  redis: RedisSight | undefined;
+}
+
+/**
+ * A zone's etcd beside the home's. `wroteLast`: revision with which the home was fenced; a home that is fenced and whose
+ * revision nobody remembers is fenced once more, which tells it.
+ */
+export function etcdSight(
+  state: EtcdState,
+  seen: {
+    isHome: boolean;
+    home: string;
+    epoch: number;
+    source: EtcdState | undefined;
+    wroteLast: bigint | undefined;
+    report: ReplicationState | undefined;
+  },
+): EtcdSight {
+  const { checkpoint } = state;
+  const held =
+    checkpoint === undefined || checkpoint.snapshot !== undefined
+      ? undefined
+      : { epoch: checkpoint.epoch, revision: Number(checkpoint.revision) };
+  return {
+    epoch: state.epoch ?? 1,
+    fenced: state.fenced === true && !(seen.isHome && seen.wroteLast === undefined),
+    behind: seen.isHome ? undefined : behind(state, seen),
+    holds: held,
+  };
+}
+
+/** Revisions of the home that the zone does not hold yet, whole; undefined: unknown. */
+function behind(
+  { checkpoint }: EtcdState,
+  { home, epoch, source, wroteLast, report }: Omit<Parameters<typeof etcdSight>[1], 'isHome'>,
+): number | undefined {
+  const end = source?.fenced === true ? wroteLast : source?.revision;
+  if (end === undefined || checkpoint === undefined || checkpoint.snapshot !== undefined) return undefined;
+  if (checkpoint.homeZone !== undefined && checkpoint.homeZone !== home) return undefined;
+  // The checkpoint is written with changes; that nothing came since, only the replicator knows.
+  const isLive = report?.phase === 'Following' && report.epoch === epoch && report.revision !== undefined;
+  const reached = [BigInt(checkpoint.revision), ...(isLive ? [BigInt(report.revision ?? 0)] : [])];
+  const missing = BigInt(end) - reached.reduce((a, b) => (a > b ? a : b));
+  return missing > 0n ? Number(missing) : 0;
+}
+
+function redisSight(platform: MessagePlatform, state: RedisState): RedisSight {
+  const follows = platform.spec.zones.find(
+    ({ name }) => redisHost(platform, name) === state.primaryHost,
+  )?.name;
+  return {
+    role: state.role,
+    fenced: state.fenced === true,
+    inSync: state.inSync === true && follows === homeOf(platform),
+    follows,
+    offset: state.offset,
+  };
+}
+
+/** The answer, if it comes in time. */
+async function answerOf<T>(clock: Clock, asked: Promise<T>, ms: number): Promise<T | undefined> {
+  const late = new AbortController();
+  const timeout = clock.sleep(ms, late.signal).then(
+    () => undefined,
+    () => undefined,
+  );
+  try {
+    return await Promise.race([asked, timeout]);
+  } catch {
+    // Silent is what it is; why does not matter to who must go on without it.
+    return undefined;
+  } finally {
+    late.abort();
+    asked.catch(() => undefined);
+  }
+}

@@ -1,0 +1,30 @@
+/** Where partitions are, and whether they outlive a zone. Pure. */
+import type { KafkaSight } from '../failover/index.ts';
+
+/** One partition; brokers by their node id. */
+export interface PlacedPartition {
+  topic: string;
+  partition: number;
+  /** -1: none. */
+  leader: number;
+  isr: readonly number[];
+  /** The topic's min.insync.replicas, its own or the broker's. */
+  minInSync: number;
+}
+
+export interface KafkaPlacement {
+  /** Node id → rack (`broker.rack`), which is the zone; undefined: it says none. */
+  racks: ReadonlyMap<number, string | undefined>;
+  partitions: readonly PlacedPartition[];
+}
+
+/** What becomes of the partitions without the brokers of `zone`. */
+export function kafkaSight({ racks, partitions }: KafkaPlacement, zone: string): KafkaSight {
+  if ([...racks.values()].every((rack) => rack === undefined)) return { atRisk: undefined, led: undefined };
+  const stays = (id: number): boolean => racks.get(id) !== zone;
+  const short = partitions.filter(({ isr, minInSync }) => isr.filter(stays).length < minInSync);
+  return {
+    atRisk: short.map(({ topic, partition }) => `${topic}/${partition}`).sort(),
+    led: partitions.filter(({ leader }) => racks.get(leader) === zone).length,
+  };
+}

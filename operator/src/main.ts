@@ -1,6 +1,7 @@
 /** The operator and its command line: `causeway run`, and commands for people. */
 import { basename } from 'node:path';
 import { Command } from 'commander';
+import { registerFailover } from './cli/failover.ts';
 import { registerPlan } from './cli/plan.ts';
 import { registerRotate } from './cli/rotate.ts';
 import { registerRun } from './cli/run.ts';
@@ -20,6 +21,7 @@ registerPlan(program);
 registerStatus(program);
 registerRotate(program);
 registerVerify(program);
+registerFailover(program);
 try {
   await program.parseAsync();
 } catch (error) {

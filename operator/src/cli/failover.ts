@@ -1,0 +1,300 @@
+/** `causeway failover`: starts a ZoneFailover, follows it, pauses it, and takes it back. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { API_GROUP_VERSION, parseDuration, type ZoneFailoverSpec } from '@causeway/crds';
+import { Informer, systemClock, type KubeObject } from '../controller/index.ts';
+import { FAILOVER_KIND, isOver, stateOf, type FailoverObject } from '../failover/index.ts';
+import { KIND, type MessagePlatform } from '../platform/index.ts';
+import {
+  addClusterOptions,
+  noSuchPlatform,
+  withCluster,
+  type Cluster,
+  type ClusterOptions,
+} from './connect.ts';
+import { exitCodeOf, failoverLine, failoverText, progressLine } from './failover-text.ts';
+import { processIo, styleOf, type Io } from './io.ts';
+import { Screen } from './screen.ts';
+
+type Mode = ZoneFailoverSpec['mode'];
+
+/** What `causeway failover start` is told. */
+export interface StartOptions extends ClusterOptions {
+  from: string;
+  mode: Mode;
+  toHome?: string;
+  name?: string;
+  hold?: string;
+  timeout?: string;
+  maxLag?: number;
+  minReady?: number;
+  watch: boolean;
+  output: WatchOutput;
+}
+
+type WatchOutput = 'text' | 'json';
+
+/** What `causeway failover watch` is told. */
+export interface WatchOptions extends ClusterOptions {
+  output: WatchOutput;
+}
+
+const EXAMPLES = `
+Examples:
+  # A drill: zone-a is left for a minute, and then all goes back. Shows it until its end
+  causeway failover start orders -n messaging --from zone-a --hold 1m
+
+  # The home moves to zone-b for good
+  causeway failover start orders --from zone-a --mode Planned --to-home zone-b
+
+  # The zone is gone: nothing in it is waited for
+  causeway failover start orders --from zone-a --mode Emergency
+
+  # Follow one; for programs, a line of JSON for each change
+  causeway failover watch drill-2026-11
+  causeway failover watch drill-2026-11 -o json | jq -r .phase
+
+  # Stay where it is, go on, or go back
+  causeway failover pause drill-2026-11
+  causeway failover pause drill-2026-11 --resume
+  causeway failover abort drill-2026-11
+
+Ctrl-C ends the watching, not the failover.
+
+Exit codes of start and watch: 0 it succeeded, or asked for with --no-watch · 2 it was rolled back: all is as before · 1 it failed, or the command did`;
+
+/** Adds the command `failover`. */
+export function registerFailover(program: Command): void {
+  const failover = program
+    .command('failover')
+    .description("move a zone's traffic away, as a drill, as planned, or because it is gone")
+    .addHelpText('after', EXAMPLES);
+  registerStart(failover);
+  const watch = failover
+    .command('watch')
+    .description('show it until its end')
+    .argument('<name>', 'the ZoneFailover');
+  addClusterOptions(watch.addOption(watchOutput())).action(async (name: string, options: WatchOptions) => {
+    process.exitCode = await untilStopped((signal) => runWatch(name, options, { io: processIo(), signal }));
+  });
+  const pause = failover
+    .command('pause')
+    .description('stay where it is, wherever that is safe')
+    .argument('<name>', 'the ZoneFailover')
+    .option('--resume', 'go on');
+  addClusterOptions(pause).action(async (name: string, options: ClusterOptions & { resume?: true }) => {
+    await runControl(name, options, { spec: { pause: options.resume !== true }, io: processIo() });
+  });
+  const abort = failover
+    .command('abort')
+    .description('go back, from any phase that still can')
+    .argument('<name>', 'the ZoneFailover');
+  addClusterOptions(abort).action(async (name: string, options: ClusterOptions) => {
+    await runControl(name, options, { spec: { abort: true }, io: processIo() });
+  });
+}
+
+function registerStart(failover: Command): void {
+  const start = failover
+    .command('start')
+    .description('make a ZoneFailover, and show it until its end')
+    .argument('<platform>', 'the platform')
+    .requiredOption('--from <zone>', 'the zone that is left')
+    .addOption(
+      new Option('--mode <mode>', 'what kind').choices(['Drill', 'Planned', 'Emergency']).default('Drill'),
+    )
+    .option('--to-home <zone>', 'who becomes home; default: the zone that holds most')
+    .option('--name <name>', 'name of the ZoneFailover; default: made of platform, mode and time')
+    .option('--hold <duration>', 'how long a drill is held; default: 30s', durationText)
+    .option('--timeout <duration>', 'time until all must be verified; default: 5m', durationText)
+    .option('--max-lag <revisions>', 'how far the next home may be behind at the start', parseWhole)
+    .option('--min-ready <n>', 'gateways that each other zone must have ready', parseWhole)
+    .option('--no-watch', 'only make it, and return')
+    .addOption(watchOutput());
+  addClusterOptions(start).action(async (platform: string, options: StartOptions) => {
+    process.exitCode = await untilStopped((signal) =>
+      runStart(platform, options, { io: processIo(), signal }),
+    );
+  });
+}
+
+function watchOutput(): Option {
+  return new Option('-o, --output <format>', 'text, or json: a line for each change')
+    .choices(['text', 'json'])
+    .default('text');
+}
+
+function durationText(text: string): string {
+  try {
+    parseDuration(text);
+    return text;
+  } catch {
+    throw new InvalidArgumentError('write a duration such as 90s or 5m.');
+  }
+}
+
+function parseWhole(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 0)
+    throw new InvalidArgumentError('It must be a whole number.');
+  return number;
+}
+
+/** Ctrl-C ends the watching. */
+async function untilStopped<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stop = new AbortController();
+  const end = (): void => stop.abort();
+  process.once('SIGINT', end).once('SIGTERM', end);
+  try {
+    return await work(stop.signal);
+  } finally {
+    process.off('SIGINT', end).off('SIGTERM', end);
+  }
+}
+
+interface Session {
+  io: Io;
+  /** Ends a watch. */
+  signal: AbortSignal;
+}
+
+/** Makes a failover, and follows it. Resolves with the exit code. */
+export async function runStart(platform: string, options: StartOptions, session: Session): Promise<number> {
+  return withCluster(options, async (cluster) => {
+    const { api, namespace } = cluster;
+    const found = await api.get<MessagePlatform>(KIND.platform, { namespace, name: platform });
+    if (found === undefined) throw noSuchPlatform(platform, namespace);
+    const made = await api.create(FAILOVER_KIND, failoverFor(found, options, session.io.now()));
+    if (options.output === 'text')
+      session.io.out(`ZoneFailover ${namespace}/${made.metadata.name} created.\n`);
+    if (!options.watch) return 0;
+    return follow(cluster, { name: made.metadata.name, output: options.output, session });
+  });
+}
+
+function failoverFor(
+  { metadata }: MessagePlatform,
+  options: StartOptions,
+  now: number,
+): KubeObject & { spec: object } {
+  const { from, mode, toHome, hold, timeout, maxLag, minReady } = options;
+  if (hold !== undefined && mode !== 'Drill')
+    throw new Error('--hold is for a Drill: the other modes do not go back by themselves.');
+  const time = new Date(now).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
+  const name = options.name ?? `${metadata.name}-${mode.toLowerCase()}-${time}`;
+  const limits = {
+    ...(timeout === undefined ? {} : { timeout }),
+    ...(maxLag === undefined ? {} : { maxReplicationLag: maxLag }),
+    ...(minReady === undefined ? {} : { minReadyPerZone: minReady }),
+  };
+  return {
+    apiVersion: API_GROUP_VERSION,
+    kind: FAILOVER_KIND.kind,
+    metadata: { namespace: metadata.namespace, name },
+    spec: {
+      platform: metadata.name,
+      fromZone: from,
+      mode,
+      ...(toHome === undefined ? {} : { toHome }),
+      ...(Object.keys(limits).length === 0 ? {} : { limits }),
+      ...(hold === undefined ? {} : { drill: { holdFor: hold } }),
+    },
+  };
+}
+
+/** Follows a failover to its end. Resolves with the exit code. */
+export async function runWatch(name: string, options: WatchOptions, session: Session): Promise<number> {
+  return withCluster(options, async (cluster) => {
+    await failoverNamed(cluster, name);
+    return follow(cluster, { name, output: options.output, session });
+  });
+}
+
+async function failoverNamed({ api, namespace }: Cluster, name: string): Promise<FailoverObject> {
+  const failover = await api.get<FailoverObject>(FAILOVER_KIND, { namespace, name });
+  if (failover !== undefined) return failover;
+  throw new Error(
+    `there is no ZoneFailover ${name} in namespace ${namespace}. "kubectl get zf -A" lists those that there are.`,
+  );
+}
+
+/** Pauses, resumes or aborts. */
+export async function runControl(
+  name: string,
+  options: ClusterOptions,
+  { spec, io }: { spec: Pick<ZoneFailoverSpec, 'pause' | 'abort'>; io: Io },
+): Promise<void> {
+  await withCluster(options, async (cluster) => {
+    const failover = await failoverNamed(cluster, name);
+    const { phase } = stateOf(failover);
+    if (isOver(phase)) throw new Error(`ZoneFailover ${cluster.namespace}/${name} has ended: ${phase}.`);
+    await cluster.api.mergePatch(FAILOVER_KIND, { namespace: cluster.namespace, name }, { spec });
+    const said = spec.abort === true ? 'asked to go back' : spec.pause === true ? 'paused' : 'resumed';
+    io.out(`ZoneFailover ${cluster.namespace}/${name}: ${said}.\n`);
+  });
+}
+
+/** On a terminal times go on, milliseconds. */
+const REDRAW_MS = 1_000;
+
+async function follow(
+  { api, namespace }: Cluster,
+  { name, output, session }: { name: string; output: WatchOutput; session: Session },
+): Promise<number> {
+  const { io, signal } = session;
+  const watched = { api, clock: systemClock, namespaces: [namespace], kind: FAILOVER_KIND };
+  const failovers = new Informer<FailoverObject>(watched);
+  const ended = Promise.withResolvers<number>();
+  const show = output === 'json' ? jsonLines(io) : pictures(io);
+  const look = (): void => {
+    const failover = failovers.get({ namespace, name });
+    if (failover === undefined) return;
+    show(failover);
+    const code = exitCodeOf(failover);
+    if (code !== undefined) ended.resolve(code);
+  };
+  const gone = ({ metadata }: FailoverObject): void => {
+    if (metadata.name === name) ended.reject(new Error(`ZoneFailover ${namespace}/${name} is gone.`));
+  };
+  failovers.onChange({ add: look, update: look, delete: gone });
+  const stop = new AbortController();
+  const interrupted = (): void => ended.resolve(0);
+  signal.addEventListener('abort', interrupted, { once: true });
+  const running = failovers.run(stop.signal);
+  const redraw = io.terminal === undefined ? undefined : setInterval(look, REDRAW_MS);
+  try {
+    return await ended.promise;
+  } finally {
+    clearInterval(redraw);
+    signal.removeEventListener('abort', interrupted);
+    stop.abort();
+    await running;
+  }
+}
+
+function jsonLines(io: Io): (failover: FailoverObject) => void {
+  let said: string | undefined;
+  return (failover) => {
+    // Others of the namespace change too.
+    if (failover.metadata.resourceVersion === said) return;
+    said = failover.metadata.resourceVersion;
+    io.out(failoverLine(failover, io.now()));
+  };
+}
+
+/** The whole picture again and again on a terminal; elsewhere a line for each change, and the picture at the end. */
+function pictures(io: Io): (failover: FailoverObject) => void {
+  const style = styleOf(io);
+  const picture = (failover: FailoverObject, now: number): string =>
+    failoverText(failover, { style, width: io.terminal?.columns, now });
+  if (io.terminal !== undefined) {
+    const screen = new Screen(io);
+    return (failover) => screen.show((now) => picture(failover, now));
+  }
+  let said = '';
+  return (failover) => {
+    const line = progressLine(failover);
+    if (line !== said) io.out(`${line}\n`);
+    said = line;
+    if (exitCodeOf(failover) !== undefined) io.out(`\n${picture(failover, io.now())}`);
+  };
+}

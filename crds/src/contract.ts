@@ -101,6 +101,8 @@ export const ADMIN_PATH = {
   limits: '/limits',
   /** Gateway only: JSON, {@link DrainState}. */
   drain: '/drain',
+  /** Gateway only: JSON, {@link ZoneView}. */
+  zones: '/zones',
   /** Replicator only: JSON, {@link ReplicationState}. */
   replication: '/replication',
   /**
@@ -166,6 +168,30 @@ export interface DrainState {
   atStart?: number;
   /** Clients sent away since `startedAt`, also such that came meanwhile; 0 while Serving. */
   sent: number;
+}
+
+/**
+ * What `/zones` of a gateway answers: which gateways of the other zones answer it. This is what one gateway sees, and no
+ * verdict: one that is cut off alone sees all others as unreachable. Whoever acts on it asks gateways of several zones,
+ * and believes what most of them say who see anybody else.
+ */
+export interface ZoneView {
+  /** The gateway's own zone, which it doesn't look at. */
+  zone: string;
+  seen: SeenZone[];
+}
+
+/** Another zone's gateways, as one gateway sees them. */
+export interface SeenZone {
+  zone: string;
+  /** Pods that answered when they were asked last. A few are asked each second, so all are only after a while. */
+  reachable: number;
+  /** Pods whose addresses are known. 0: nothing can be said of the zone. */
+  total: number;
+  /** When one answered last (RFC 3339); absent: none ever did. */
+  lastReachable?: string;
+  /** For how long nobody has answered, milliseconds; 0 while somebody does, and while no address is known. */
+  unreachableMs: number;
 }
 
 /** What `/certificate` of a replicator answers. */
@@ -264,6 +290,8 @@ export const objectName = {
   gateway: (platform: string): string => `${platform}-gateway`,
   /** Deployment, PodDisruptionBudget and Service of one zone's gateways. */
   zoneGateway: (platform: string, zone: string): string => `${platform}-gateway-${zone}`,
+  /** Headless Service of one zone's gateways, also of those that are not ready: for the gateways of other zones. */
+  zonePeers: (platform: string, zone: string): string => `${platform}-peers-${zone}`,
   /** Service that points at the Redis primary. */
   redis: (platform: string): string => `${platform}-redis`,
   /** StatefulSet and headless Service of one zone's Redis. */
@@ -552,6 +580,11 @@ export interface GatewayConfig {
   etcd?: GatewayEtcdConfig;
   /** Absent: no traces. */
   tracing?: TracingConfig;
+  /**
+   * Gateways of all zones, whom those of other zones ask whether they are there; see {@link ZoneView}. `host`: its addresses
+   * are the pods', also of those that are not ready; `port`: their admin port.
+   */
+  peers: { zone: string; host: string; port: number }[];
   /**
    * `perSecond`, `timeoutMs`: of a gateway that ends. `noticeMs`: how long load balancers get to notice that one is not
    * ready which is asked to be empty.

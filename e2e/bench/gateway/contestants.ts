@@ -201,6 +201,7 @@ function gatewayConfig(platform: Platform, at: { port: number; adminPort: number
       topics: platform.topics,
     },
     redis: { url: platform.redisUrl },
+    peers: [],
     drain: { perSecond: 1_000, timeoutMs: 5_000, noticeMs: 0 },
   };
 }

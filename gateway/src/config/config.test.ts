@@ -63,6 +63,7 @@ const valid = {
     headersDir: '/headers',
     caDir: '/ca',
   },
+  peers: [{ zone: 'zone-b', host: 'orders-peers-zone-b.messaging.svc', port: 8081 }],
   drain: { perSecond: 2_000, timeoutMs: 30_000, noticeMs: 7_000 },
 };
 

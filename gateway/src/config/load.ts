@@ -67,11 +67,20 @@ export function parseGatewayConfig(root: Field): GatewayConfig {
     redis: redis(root.at('redis')),
     ...(etcd && { etcd }),
     ...(tracing && { tracing: tracingConfig(tracing) }),
+    peers: root.at('peers').items().map(peer),
     drain: {
       perSecond: drain.at('perSecond').positive(),
       timeoutMs: drain.at('timeoutMs').integer(0),
       noticeMs: drain.at('noticeMs').integer(0),
     },
+  };
+}
+
+function peer(field: Field): GatewayConfig['peers'][number] {
+  return {
+    zone: field.at('zone').string(),
+    host: field.at('host').string(),
+    port: field.at('port').integer(1, PORT_MAX),
   };
 }
 

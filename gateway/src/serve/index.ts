@@ -14,11 +14,12 @@ import { loadGatewayConfig } from '../config/index.ts';
 import { readCredentials } from '../etcd/index.ts';
 import { createLog, reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
-import { countSpans } from '../metrics/index.ts';
+import { countSpans, createZoneMetrics } from '../metrics/index.ts';
 import { innerState, readInnerState, watchFiles } from '../mounted/index.ts';
 import { startTracing } from '../tracing/index.ts';
 import { Certificates, startAdminServer } from '../transport/index.ts';
 import { DrainRequest } from './drain-request.ts';
+import { lookupAddresses, askPod, Witness } from '../witness/index.ts';
 import { Gateway } from './gateway.ts';
 
 /** Serves until SIGTERM or SIGINT, then drains and ends the process with exit code 0. Throws ConfigError. */
@@ -36,6 +37,17 @@ export async function serve(configFile: string): Promise<void> {
   const tracing = await startTracing(config.tracing, { platform, namespace, group: kafka.group, ...pod });
   const gateway = new Gateway({ config, certificates, verifier, tracing, ...pod });
   if (tracing) countSpans(gateway.metrics.registry, () => tracing.spans);
+  const witness = new Witness({
+    zone: zone ?? '',
+    peers: config.peers,
+    log,
+    lookup: lookupAddresses,
+    ask: askPod,
+    now: () => performance.now(),
+    unixNow: () => Date.now(),
+    random: Math.random,
+  });
+  createZoneMetrics(gateway.metrics.registry, () => witness.view);
   const admin = await startAdminServer(config.listen.adminPort, {
     missing: () => gateway.missing(),
     metrics: () => gateway.metrics.registry.metrics(),
@@ -43,9 +55,11 @@ export async function serve(configFile: string): Promise<void> {
     certificate: () => certificateState(certificates, config),
     limits: () => gateway.limits.state,
     drain: () => gateway.drainState,
+    zones: () => witness.view,
   });
   log.info('admin endpoint listening', { port: admin.port });
   gateway.start();
+  witness.start();
   const ended = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
   const drainRequest = new DrainRequest(config.tls.annotationsFile, log);
   const stopWatching = [
@@ -60,6 +74,7 @@ export async function serve(configFile: string): Promise<void> {
   await ended;
   await gateway.leave();
   for (const stop of stopWatching) stop();
+  witness.stop();
   await gateway.stop();
   await tracing?.close();
   admin.server.close();

@@ -82,6 +82,7 @@ export interface GatewayProcess {
   readonly port: number;
   readonly pid: number;
   readonly adminUrl: string;
+  readonly adminPort: number;
   readonly tls: MountedSecret;
   readonly jwt: MountedSecret;
   /** JSON lines that it has logged. */
@@ -152,6 +153,7 @@ export async function startGateway({
     port,
     pid: child.pid ?? 0,
     adminUrl,
+    adminPort,
     tls,
     jwt,
     logs,
@@ -240,6 +242,7 @@ function defaultConfig(
       topics: structuredClone(platform.topics),
     },
     redis: { url: platform.redisUrl },
+    peers: [],
     drain: { perSecond: 1_000, timeoutMs: 5_000, noticeMs: 500 },
   };
 }

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { Server, ServerResponse } from 'node:http';
 import { ADMIN_PATH } from '@causeway/crds';
-import type { CertificateState, DrainState, LimitsState } from '@causeway/crds';
+import type { CertificateState, DrainState, LimitsState, ZoneView } from '@causeway/crds';
 
 /** What the admin endpoint shows. */
 export interface AdminSources {
@@ -12,9 +12,11 @@ export interface AdminSources {
   certificate(): Promise<CertificateState | undefined>;
   limits(): LimitsState;
   drain(): DrainState;
+  zones(): ZoneView;
 }
 
 const TEXT = 'text/plain; charset=utf-8';
+const JSON_TYPE = 'application/json';
 
 /** Probes, metrics, certificate state and limits in plain HTTP, on a port of its own. Resolves to the server and its port. */
 export async function startAdminServer(
@@ -49,12 +51,14 @@ async function answer(path: string, sources: AdminSources, response: ServerRespo
     case ADMIN_PATH.certificate: {
       const state = await sources.certificate();
       if (!state) return send(response, 503, TEXT, 'no certificate yet\n');
-      return send(response, 200, 'application/json', `${JSON.stringify(state)}\n`);
+      return send(response, 200, JSON_TYPE, `${JSON.stringify(state)}\n`);
     }
     case ADMIN_PATH.limits:
       return send(response, 200, 'application/json', `${JSON.stringify(sources.limits())}\n`);
     case ADMIN_PATH.drain:
-      return send(response, 200, 'application/json', `${JSON.stringify(sources.drain())}\n`);
+      return send(response, 200, JSON_TYPE, `${JSON.stringify(sources.drain())}\n`);
+    case ADMIN_PATH.zones:
+      return send(response, 200, JSON_TYPE, `${JSON.stringify(sources.zones())}\n`);
     default:
       return send(response, 404, TEXT, `not found; there are ${Object.values(ADMIN_PATH).join(', ')}\n`);
   }

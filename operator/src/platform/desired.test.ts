@@ -57,6 +57,7 @@ describe('the objects of a platform', () => {
         `PodDisruptionBudget/orders-gateway-${zone}`,
         `Service/orders-etcd-${zone}`,
         `Service/orders-gateway-${zone}`,
+        `Service/orders-peers-${zone}`,
         `Service/orders-redis-${zone}`,
         `StatefulSet/orders-etcd-${zone}`,
         `StatefulSet/orders-redis-${zone}`,
@@ -201,6 +202,32 @@ describe('the gateways', () => {
     const moved = gatewayConfig(ordersPlatform((p) => (p.status = { homeZone: 'zone-b', epoch: 2 })));
     assert.deepEqual([moved.etcd?.homeZone, moved.etcd?.epoch], ['zone-b', 2]);
     assert.equal(gatewayConfig(ordersPlatform(({ spec }) => delete spec.etcd.prefixes)).etcd, undefined);
+  });
+
+  it('know the pods of every zone by a name, also those that are not ready, and how long to give notice', () => {
+    const { peers, drain } = gatewayConfig(ordersPlatform());
+    assert.deepEqual(
+      peers,
+      ['zone-a', 'zone-b', 'zone-c'].map((zone) => ({
+        zone,
+        host: `orders-peers-${zone}.messaging.svc`,
+        port: 8081,
+      })),
+    );
+    const service = desired().find(
+      ({ kind, metadata }) => kind === 'Service' && metadata.name === 'orders-peers-zone-b',
+    ) as unknown as { spec: Record<string, unknown> };
+    assert.equal(service.spec['clusterIP'], 'None');
+    assert.equal(service.spec['publishNotReadyAddresses'], true);
+    assert.deepEqual(service.spec['selector'], {
+      'causeway.dev/platform': 'orders',
+      'causeway.dev/component': 'gateway',
+      'causeway.dev/zone': 'zone-b',
+    });
+    const { readinessProbe } = find(desired(), 'orders-gateway-zone-a').spec.template.spec
+      .containers[0] as unknown as { readinessProbe: { periodSeconds: number; failureThreshold: number } };
+    const untilUnready = readinessProbe.periodSeconds * readinessProbe.failureThreshold * 1000;
+    assert.ok(drain.noticeMs > untilUnready, `${drain.noticeMs} ms, and the probe takes ${untilUnready}`);
   });
 
   it('may reach the etcd of their zone, and have what they show it', () => {

@@ -91,6 +91,11 @@ export function gatewayConfig(platform: MessagePlatform): GatewayConfig {
     redis: redisConnection(platform),
     ...etcdConnections(platform),
     ...(gateway.tracing === undefined ? {} : { tracing: tracing(gateway.tracing) }),
+    peers: platform.spec.zones.map(({ name: zone }) => ({
+      zone,
+      host: `${objectName.zonePeers(name, zone)}.${namespace}.svc`,
+      port: PORT.admin,
+    })),
     drain: {
       perSecond: failover.drainPerSecond,
       timeoutMs: (TERMINATION_GRACE_SECONDS - 10) * 1000,
@@ -246,6 +251,7 @@ export function desiredGateways(platform: MessagePlatform, images: Images): Kube
     gatewayNetworkPolicy(platform),
     ...platform.spec.zones.flatMap((zone) => [
       zoneService(platform, zone.name),
+      peerService(platform, zone.name),
       disruptionBudget(platform, zone.name),
       gatewayDeployment(platform, zone.name, images, config),
     ]),
@@ -286,6 +292,24 @@ function zoneService(platform: MessagePlatform, zone: string): KubeObject {
           targetPort: PORT.gateway,
         },
       ],
+    },
+  });
+}
+
+/** Gives the addresses of the zone's gateways to those of other zones, which ask whether they are there. */
+function peerService(platform: MessagePlatform, zone: string): KubeObject {
+  const meta = {
+    name: objectName.zonePeers(platform.metadata.name, zone),
+    component: COMPONENT.gateway,
+    zone,
+  };
+  return owned(platform, KIND.service, meta, {
+    spec: {
+      clusterIP: 'None',
+      // One that is not ready, since Redis is away or it is to be empty, is no zone that is away.
+      publishNotReadyAddresses: true,
+      selector: selector(platform, COMPONENT.gateway, zone),
+      ports: [{ name: 'admin', protocol: 'TCP', port: PORT.admin, targetPort: PORT.admin }],
     },
   });
 }

@@ -1,0 +1,16 @@
+import type { ZoneView } from '@causeway/crds';
+import { Gauge } from 'prom-client';
+import type { Registry } from 'prom-client';
+
+/** Adds to `registry` what this gateway sees of the other zones. */
+export function createZoneMetrics(registry: Registry, view: () => ZoneView): void {
+  void new Gauge({
+    name: 'causeway_gateway_zone_unreachable_seconds',
+    help: 'For how long no gateway of the zone has answered this one; 0 while one does, or none is known',
+    labelNames: ['zone'],
+    registers: [registry],
+    collect() {
+      for (const { zone, unreachableMs } of view().seen) this.set({ zone }, unreachableMs / 1000);
+    },
+  });
+}

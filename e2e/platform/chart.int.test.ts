@@ -50,6 +50,7 @@ describe('the chart', () => {
         'CausewayCertificateNotRenewed',
         'CausewayCertificateExpires',
         'CausewayRotationRolledBack',
+        'CausewayFailoverNotDone',
       ],
     );
     for (const { alert, expr, annotations } of rules) {

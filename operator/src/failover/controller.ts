@@ -96,6 +96,7 @@ class Passes {
     { seen, context }: { seen: Pick<Observed, 'claim'>; context: ReconcileContext },
   ): Promise<ReconcileResult> {
     await this.#save(failover, state);
+    if (acts.length === 0) this.#memoryOf(failover).trouble = undefined;
     let done = acts.length > 0;
     for (const act of acts) {
       context.signal.throwIfAborted();

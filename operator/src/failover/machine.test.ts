@@ -124,6 +124,15 @@ describe('a drill', () => {
     assert.ok(run.model.now - began >= 7_000 && run.model.now - began < 9_500);
   });
 
+  it('leaves a gateway to the person who empties it', () => {
+    const run = new Run();
+    const [own] = run.model.zone('zone-a').pods;
+    assert.ok(own);
+    own.told = 7;
+    run.end();
+    assert.deepEqual([run.state.phase, own.told, own.outBy], ['Succeeded', 7, undefined]);
+  });
+
   it('keeps a gateway empty that starts in the zone meanwhile', () => {
     const run = new Run().to('Hold');
     run.model.zone('zone-a').pods.push({ name: 'zone-a-new', connections: 1, sent: 0 });
@@ -180,6 +189,21 @@ describe('an emergency', () => {
     assert.equal(run.state.phase, 'Succeeded');
     assert.deepEqual([run.state.home?.to, run.model.home], ['zone-c', 'zone-c']);
     assert.deepEqual(run.model.violations, []);
+  });
+
+  it('tells a Redis to follow that did not answer when the home moved', () => {
+    const run = new Run({ mode: 'Emergency', toHome: 'zone-b' });
+    run.model.kill('zone-a');
+    run.to('Shift');
+    const zones = run.model
+      .observe()
+      .zones.map((zone) => (zone.name === 'zone-c' ? { ...zone, redis: undefined } : zone));
+    run.model.change = { zones };
+    run.look();
+    run.model.change = {};
+    run.end();
+    assert.equal(run.model.zone('zone-c').redis.follows, 'zone-b');
+    assert.equal(run.state.phase, 'Succeeded');
   });
 
   it('does not wait for a rotation', () => {

@@ -267,9 +267,9 @@ function drain(wish: FailoverWish, state: FailoverState, seen: Observed): Failov
   };
 }
 
-/** What keeps the zone's gateways empty, also such as start meanwhile. */
+/** What keeps the zone's gateways empty, also such as start meanwhile. One that a person empties is left to that person. */
 function keepOut(wish: FailoverWish, zone: ZoneSight, seen: Observed): Part {
-  const serving = zone.pods.filter(({ outBy }) => outBy !== wish.name);
+  const serving = zone.pods.filter(({ outBy, told }) => outBy !== wish.name && told === undefined);
   if (serving.length > 0) {
     const gate = shut(
       'OutOfService',
@@ -381,12 +381,15 @@ function verify(wish: FailoverWish, state: FailoverState, seen: Observed): Failo
   const gone = seen.zones.filter(({ name, nodes }) => name === wish.spec.fromZone || nodes === 0);
   const except = urgent ? gone.map(({ name }) => name) : [];
   const maxLag = wish.spec.limits.maxReplicationLag;
+  // Who did not answer when the home moved is told now.
+  const moved: Part = state.moved ? shift(moveOf(wish, state), seen) : { gate: undefined, acts: [] };
   const gate = firstShut([
     () => gatewaysGate(wish, seen, { all: !urgent }),
+    () => moved.gate,
     () => (state.moved ? followersGate(seen, { except, maxLag }) : undefined),
   ]);
   const keep = keepOut(wish, zoneOf(seen, wish.spec.fromZone) ?? NOWHERE, seen);
-  if (gate !== undefined) return rest(state, gate, POLL, keep.acts);
+  if (gate !== undefined) return rest(state, gate, POLL, [...moved.acts, ...keep.acts]);
   const recovery = `${(elapsed(state, seen) / 1000).toFixed(1)}s`;
   const verified = { ...state, verifiedAt: seen.now, figures: { ...state.figures, recovery } };
   if (urgent) {

@@ -72,8 +72,15 @@ export interface EtcdAdmin {
   promote(zone: string, epoch: number, from: string, atLeast?: string): Promise<HomeRecord>;
 }
 
-/** Access to a platform's etcds. */
-export type EtcdAdmins = (platform: MessagePlatform, secret: SecretData | undefined) => EtcdAdmin;
+/**
+ * Access to a platform's etcds. `addressOf`: where the managed etcd of a zone is, when that is known: a zone that goes may
+ * take the names' servers along.
+ */
+export type EtcdAdmins = (
+  platform: MessagePlatform,
+  secret: SecretData | undefined,
+  addressOf?: (zone: string) => string | undefined,
+) => EtcdAdmin;
 
 /** How to reach the etcds, and whose writes a fence refuses. */
 export interface EtcdZones {
@@ -83,12 +90,12 @@ export interface EtcdZones {
 }
 
 /** Real etcds. `secret`: `<platform>-internal`, or the user's for an external etcd. */
-export const etcdAdmins: EtcdAdmins = (platform, secret) => {
+export const etcdAdmins: EtcdAdmins = (platform, secret, addressOf = () => undefined) => {
   const pem = (key: string, as: keyof EtcdAccess): Partial<EtcdAccess> =>
     secret?.[key] === undefined ? {} : { [as]: secret[key] };
   return etcdAdmin({
     access: (zone) => ({
-      endpoints: etcdEndpoints(platform, zone),
+      ...etcdPlace(platform, zone, addressOf(zone)),
       ...pem(SECRET_KEY.ca, 'ca'),
       ...pem(SECRET_KEY.cert, 'cert'),
       ...pem(SECRET_KEY.key, 'key'),
@@ -98,6 +105,20 @@ export const etcdAdmins: EtcdAdmins = (platform, secret) => {
     applications: managesEtcd(platform) ? applicationUser(platform.metadata.name) : undefined,
   });
 };
+
+/** Where to connect to, and whose certificate is expected there. */
+function etcdPlace(
+  platform: MessagePlatform,
+  zone: string,
+  address: string | undefined,
+): Pick<EtcdAccess, 'endpoints' | 'serverName'> {
+  const endpoints = etcdEndpoints(platform, zone);
+  const [named] = endpoints;
+  if (address === undefined || named === undefined || !managesEtcd(platform)) return { endpoints };
+  const { hostname, port } = new URL(named);
+  const host = address.includes(':') ? `[${address}]` : address;
+  return { endpoints: [`https://${host}:${port}`], serverName: hostname };
+}
 
 /** Real etcds, wherever they are. `now`: milliseconds since the epoch. */
 export function etcdAdmin(zones: EtcdZones, now: () => number = Date.now): EtcdAdmin {

@@ -11,6 +11,8 @@ import type { Etcd3, IOptions } from 'etcd3';
 export interface EtcdAccess {
   /** Client URLs, tried in order. */
   endpoints: readonly string[];
+  /** What its certificate is checked for, when the URLs have addresses that are not in it. */
+  serverName?: string;
   ca?: string;
   cert?: string;
   key?: string;
@@ -115,13 +117,21 @@ interface EtcdHost {
  * TLS to an address: grpc-js sends it as TLS server name, which Node refuses (grpc-node issue 1919). A placeholder is
  * sent instead, and the certificate is checked against the address, as the gateway's `etcd/ip-endpoints.ts` does.
  */
-function allowAddress(grpc: Packages['grpc'], client: Etcd3, { ca, cert, key }: EtcdAccess): void {
+function allowAddress(
+  grpc: Packages['grpc'],
+  client: Etcd3,
+  { ca, cert, key, serverName }: EtcdAccess,
+): void {
   const { pool } = client as unknown as { pool?: { hosts?: EtcdHost[] } };
   if (!pool?.hosts) throw new Error('etcd3 keeps its hosts elsewhere than 1.1.2 does: adapt etcd-connect.ts');
   const buffer = (pem: string | undefined): Buffer | null => (pem === undefined ? null : Buffer.from(pem));
   for (const host of pool.hosts) {
     const address = host.host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
     if (isIP(address) === 0) continue;
+    if (serverName !== undefined) {
+      host.channelOptions = { ...host.channelOptions, 'grpc.ssl_target_name_override': serverName };
+      continue;
+    }
     host.channelOptions = { ...host.channelOptions, 'grpc.ssl_target_name_override': 'etcd.invalid' };
     host.channelCredentials = grpc.credentials.createSsl(buffer(ca), buffer(key), buffer(cert), {
       checkServerIdentity: (_placeholder, certificate) => checkServerIdentity(address, certificate),

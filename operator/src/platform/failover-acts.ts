@@ -13,7 +13,7 @@ import { isNotFound, isConflict, type KubeObject } from '../controller/kube-api.
 import type { Act, GatewaySight } from '../failover/index.ts';
 import { desiredObjects } from './desired.ts';
 import type { FenceMemory } from './failover-memory.ts';
-import { storeSecrets, type FailoverPlatformWorld } from './failover-sight.ts';
+import { podAddress, storeSecrets, type FailoverPlatformWorld } from './failover-sight.ts';
 import { CHILD_KINDS, KIND } from './kinds.ts';
 import { redisAddress } from './observe.ts';
 import { redisHost, type RedisAction } from './redis.ts';
@@ -202,12 +202,22 @@ async function tellPods(
   await Promise.all(act.pods.map((pod) => tell(pod, metadata)));
 }
 
+function addressOf(
+  world: FailoverPlatformWorld,
+  platform: MessagePlatform,
+  component: string,
+  zone: string,
+): string | undefined {
+  return podAddress(world.cache.ofPlatform(KIND.pod, platform.metadata), component, zone);
+}
+
 async function tellEtcd(
   world: FailoverPlatformWorld,
   platform: MessagePlatform,
   { act, memory }: { act: Extract<Act, { act: 'fenceEtcd' | 'promoteEtcd' }>; memory: FenceMemory },
 ): Promise<void> {
-  const admin = world.etcd(platform, (await storeSecrets(world, platform)).etcd);
+  const { etcd } = await storeSecrets(world, platform);
+  const admin = world.etcd(platform, etcd, (zone) => addressOf(world, platform, COMPONENT.etcd, zone));
   if (act.act === 'fenceEtcd') {
     const { revision } = await admin.fence(act.zone, act.epoch);
     memory.fenced(platform, act.zone, revision);
@@ -224,11 +234,12 @@ async function tellRedis(
 ): Promise<void> {
   const { inner } = await storeSecrets(world, platform);
   const { zone } = act;
+  const at = addressOf(world, platform, COMPONENT.redis, zone);
   const action: RedisAction =
     act.act === 'followRedis'
       ? { zone, act: 'follow', host: redisHost(platform, act.home), port: PORT.redis }
       : { zone, act: act.act === 'fenceRedis' ? 'fence' : 'promote' };
   await world.homes.run(keyOf(platform.metadata), () =>
-    world.redis.act(redisAddress(platform, zone, inner), action),
+    world.redis.act(redisAddress(platform, zone, inner, at), action),
   );
 }

@@ -94,6 +94,17 @@ export async function storeSecrets(world: PlatformWorld, platform: MessagePlatfo
   return { inner, etcd: (await userSecrets(world, platform)).get(name) };
 }
 
+/** Where a store of a zone is: by its pod, since names are not to be relied on while zones go. */
+export function podAddress(pods: readonly Pod[], component: string, zone: string): string | undefined {
+  const pod = pods.find(
+    ({ metadata: { labels, deletionTimestamp } }) =>
+      labels?.[LABEL.component] === component &&
+      labels[LABEL.zone] === zone &&
+      deletionTimestamp === undefined,
+  );
+  return pod?.status?.podIP;
+}
+
 /** What one look at a platform has. */
 interface LookParts extends StoreSecrets {
   needs: Needs;
@@ -150,6 +161,10 @@ class Look {
       return kafkaSight(await this.#world.kafka.placement(access, topics), zone);
     };
     return answerOf(this.#world.clock, ask(), KAFKA_PATIENCE);
+  }
+
+  #addressOf(component: string, zone: string): string | undefined {
+    return podAddress(this.#pods, component, zone);
   }
 
   #of(component: string, zone: string): Pod[] {
@@ -220,14 +235,17 @@ class Look {
 
   async #etcd(zone: string): Promise<EtcdState | undefined> {
     if (!replicatesEtcd(this.#platform)) return undefined;
-    const admin = this.#world.etcd(this.#platform, this.#parts.etcd);
+    const admin = this.#world.etcd(this.#platform, this.#parts.etcd, (of) =>
+      this.#addressOf(COMPONENT.etcd, of),
+    );
     const state = await answerOf(this.#world.clock, admin.state(zone), PATIENCE);
     return state?.reachable === true ? state : undefined;
   }
 
   async #redis(zone: string): Promise<RedisState | undefined> {
     if (!managesRedis(this.#platform)) return undefined;
-    const address = redisAddress(this.#platform, zone, this.#parts.inner);
+    const at = this.#addressOf(COMPONENT.redis, zone);
+    const address = redisAddress(this.#platform, zone, this.#parts.inner, at);
     return answerOf(this.#world.clock, this.#world.redis.look(address), PATIENCE);
   }
 

@@ -32,8 +32,8 @@ export function fencedRedis(redis: RedisAdmin, mayAct: () => boolean): RedisAdmi
 
 /** `etcd`, refusing changes unless `mayAct()`. */
 export function fencedEtcd(etcd: EtcdAdmins, mayAct: () => boolean): EtcdAdmins {
-  return (platform, secret) => {
-    const admin = etcd(platform, secret);
+  return (...of) => {
+    const admin = etcd(...of);
     return {
       state: (zone) => admin.state(zone),
       fence: async (...order) => {

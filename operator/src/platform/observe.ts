@@ -120,13 +120,15 @@ export function redisAddress(
   platform: MessagePlatform,
   zone: string,
   inner: SecretData | undefined,
+  address?: string,
 ): RedisAddress {
   const host = redisHost(platform, zone);
   const ca = inner?.[SECRET_KEY.ca];
   const cert = inner?.[SECRET_KEY.cert];
   const key = inner?.[SECRET_KEY.key];
-  if (ca === undefined || cert === undefined || key === undefined) return { host };
-  return { host, tls: { ca, cert, key } };
+  const at = address === undefined ? { host } : { host, address };
+  if (ca === undefined || cert === undefined || key === undefined) return at;
+  return { ...at, tls: { ca, cert, key } };
 }
 
 /** What each managed Redis with a ready pod says of itself. One that does not answer is left out. */

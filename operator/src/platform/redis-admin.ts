@@ -7,7 +7,10 @@ import { FENCE_REPLICAS, reloadCommand, type RedisAction, type RedisState } from
 
 /** How to reach one Redis, with mutual TLS; PEM texts. */
 export interface RedisAddress {
+  /** Its name: what its certificate is checked for, and what is connected to. */
   host: string;
+  /** Where it is, when that is known: a zone that goes may take the names' servers along. */
+  address?: string | undefined;
   port?: number;
   tls?: { ca: string; cert: string; key: string };
 }
@@ -60,7 +63,7 @@ async function withClient<T>(
   work: (send: (command: string[]) => Promise<string>, shown: () => string | undefined) => Promise<T>,
 ): Promise<T> {
   const base = {
-    host: address.host,
+    host: address.address ?? address.host,
     port: address.port ?? PORT.redis,
     connectTimeout: TIMEOUT,
     reconnectStrategy: false,

@@ -39,6 +39,8 @@ const ASK_MS = 50;
 const IDLE_CHECKPOINT_MS = 30_000;
 const IDLE_CHECKPOINT_REVISIONS = 1000n;
 
+const FENCE = Buffer.from(ETCD_KEY.fence);
+
 /** Limits that a target taught us, kept over sessions. */
 export interface LimitsHolder {
   limits: Limits;
@@ -108,8 +110,8 @@ export class Follower {
   }
 
   async #open(): Promise<void> {
+    await this.#watchFence();
     const startRevision = BigInt(this.#held.checkpoint.revision) + 1n;
-    this.#fenceWatch = await this.#watchFence(startRevision);
     for (const [index, prefix] of this.#job.prefixes.entries()) {
       const watch = await this.#job.source.watch(
         { range: prefixRange(prefix), startRevision },
@@ -132,16 +134,20 @@ export class Follower {
   }
 
   /** A planned move waits for the checkpoint to come to the fence: it must not wait for the next idle one. */
-  #watchFence(startRevision: bigint): Promise<Watch> {
-    return this.#job.source.watch(
-      { range: prefixRange(ETCD_KEY.fence), startRevision, ownKeys: true },
+  async #watchFence(): Promise<void> {
+    const { source } = this.#job;
+    const { header, kvs } = await source.range({ key: FENCE });
+    this.#fencedAt = BigInt(kvs[0]?.mod_revision ?? '0');
+    this.#fenceWatch = await source.watch(
+      { range: prefixRange(ETCD_KEY.fence), startRevision: BigInt(header.revision) + 1n, ownKeys: true },
       {
-        events: (events, _more, header) => {
-          if (!this.#check(header)) return;
-          for (const { revision } of events) if (revision > this.#fencedAt) this.#fencedAt = revision;
+        events: (events, _more, seen) => {
+          if (!this.#check(seen)) return;
+          // Deleted: the home was given back.
+          for (const { revision, value } of events) this.#fencedAt = value === undefined ? 0n : revision;
           this.#wake.now();
         },
-        progress: (_revision, header) => void this.#check(header),
+        progress: (_revision, seen) => void this.#check(seen),
         ended: (error) => this.#fail(error),
       },
     );
@@ -232,7 +238,7 @@ export class Follower {
     const ahead = position - BigInt(checkpoint.revision);
     const idleMs = Date.now() - this.#committedAt;
     const due = idleMs >= IDLE_CHECKPOINT_MS || (ahead >= IDLE_CHECKPOINT_REVISIONS && idleMs >= LOOK_MS);
-    const isAtFence = this.#fencedAt > BigInt(checkpoint.revision) && position >= this.#fencedAt;
+    const isAtFence = this.#fencedAt > 0n && position >= this.#fencedAt;
     if (ahead <= 0n || !(due || isAtFence)) return undefined;
     return {
       changes: [],

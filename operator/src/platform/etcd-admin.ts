@@ -40,6 +40,8 @@ export interface EtcdState {
   /** What applications may do in a managed etcd. */
   applications?: Applications;
   fence?: EtcdFence;
+  /** Revision that wrote the fence, decimal: see {@link Fenced}. */
+  fencedAt?: string;
   /** The homes that it knows of, ascending by epoch. */
   homes?: HomeRecord[];
 }
@@ -225,24 +227,31 @@ const put = (name: keyof typeof KEYS, value: unknown): IRequestOp => ({
   request_put: { key: KEYS[name], value: Buffer.from(JSON.stringify(value)) },
 });
 
+/** Time for each request of a look, milliseconds: others wait for it, and a zone that is cut off never answers. */
+const LOOK_TIMEOUT_MS = 2_000;
+
 async function look(zones: EtcdZones, zone: string): Promise<EtcdState> {
   try {
-    return await withEtcd(zones.access(zone), async (client) => {
-      const { epoch, checkpoint, fence: held, homes, revision } = await read(client);
-      const ended = held !== undefined && held.epoch >= (epoch ?? 0);
-      const applications = zones.applications === undefined ? undefined : await applicationsOf(client);
-      const refused = applications === undefined || applications === 'MayRead';
-      return {
-        reachable: true,
-        revision,
-        fenced: ended && refused,
-        homes,
-        ...(applications === undefined ? {} : { applications }),
-        ...(epoch === undefined ? {} : { epoch }),
-        ...(checkpoint === undefined ? {} : { checkpoint }),
-        ...(held === undefined ? {} : { fence: held }),
-      };
-    });
+    return await withEtcd(
+      zones.access(zone),
+      async (client) => {
+        const { epoch, checkpoint, fence: held, homes, revision, mod } = await read(client);
+        const ended = held !== undefined && held.epoch >= (epoch ?? 0);
+        const applications = zones.applications === undefined ? undefined : await applicationsOf(client);
+        const refused = applications === undefined || applications === 'MayRead';
+        return {
+          reachable: true,
+          revision,
+          fenced: ended && refused,
+          homes,
+          ...(applications === undefined ? {} : { applications }),
+          ...(epoch === undefined ? {} : { epoch }),
+          ...(checkpoint === undefined ? {} : { checkpoint }),
+          ...(held === undefined ? {} : { fence: held, fencedAt: mod.fence }),
+        };
+      },
+      LOOK_TIMEOUT_MS,
+    );
   } catch (error) {
     return { reachable: false, trouble: error instanceof Error ? error.message : String(error) };
   }

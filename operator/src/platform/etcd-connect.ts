@@ -2,6 +2,7 @@
  * One zone's etcd, for the operator: a connection for each piece of work. Over `etcd3`'s generated gRPC clients, with its
  * fault handling switched off (docs/adr/0021).
  */
+import { connect as connectHttp2 } from 'node:http2';
 import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import type { ChannelCredentials, ChannelOptions } from '@grpc/grpc-js';
@@ -49,13 +50,23 @@ function noPolicy(onRequest: () => void): Policy {
 
 /**
  * Calls `work` with a client, and closes it after. Where an endpoint does not answer, `work` is begun again with the
- * next: it has to be guarded so that nothing happens twice. Throws the last endpoint's error.
+ * next: it has to be guarded so that nothing happens twice. Throws the last endpoint's error. `timeoutMs`: for each call.
  */
-export async function withEtcd<T>(access: EtcdAccess, work: (client: Etcd3) => Promise<T>): Promise<T> {
+export async function withEtcd<T>(
+  access: EtcdAccess,
+  work: (client: Etcd3) => Promise<T>,
+  timeoutMs: number = CALL_TIMEOUT_MS,
+): Promise<T> {
   let failure: unknown = new Error('no endpoint of it is known');
   const packages = await load();
   for (const endpoint of access.endpoints) {
-    const client = connect(packages, endpoint, access);
+    try {
+      await reach(endpoint, access, timeoutMs);
+    } catch (error) {
+      failure = error;
+      continue;
+    }
+    const client = connect(packages, endpoint, { ...access, timeoutMs });
     try {
       return await untilUsersSettle(() => work(client));
     } catch (error) {
@@ -66,6 +77,33 @@ export async function withEtcd<T>(access: EtcdAccess, work: (client: Etcd3) => P
     }
   }
   throw failure;
+}
+
+/**
+ * Waits until HTTP/2 is spoken at an endpoint. Needed before gRPC tries: what it has begun with a peer that takes
+ * connections and says nothing it never ends, also when its client is closed (tried with grpc-js 1.14.7): three sockets
+ * for each look, for as long as the peer stays silent.
+ */
+async function reach(endpoint: string, { ca, cert, key }: EtcdAccess, timeoutMs: number): Promise<void> {
+  const pem = {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined || key === undefined ? {} : { cert, key }),
+  };
+  const session = connectHttp2(endpoint, pem);
+  const late = setTimeout(
+    () => session.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)),
+    timeoutMs,
+  );
+  try {
+    await new Promise<void>((resolve, reject) => {
+      session.once('remoteSettings', () => resolve());
+      session.on('error', reject);
+      session.once('close', () => reject(new Error(`${endpoint} closed the connection`)));
+    });
+  } finally {
+    clearTimeout(late);
+    session.destroy();
+  }
 }
 
 /** etcd refuses what it checked before a change of users and would carry out after it. Not done, so done again. */
@@ -80,14 +118,18 @@ async function untilUsersSettle<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-function connect({ etcd, grpc }: Packages, endpoint: string, access: EtcdAccess): Etcd3 {
+function connect(
+  { etcd, grpc }: Packages,
+  endpoint: string,
+  access: EtcdAccess & { timeoutMs: number },
+): Etcd3 {
   const { ca, cert, key, username, password, onRequest = () => undefined } = access;
   const policy = noPolicy(onRequest);
   const client = new etcd.Etcd3({
     hosts: endpoint,
     // Calls go through both.
     faultHandling: { host: () => noPolicy(() => undefined), global: policy },
-    defaultCallOptions: () => ({ deadline: Date.now() + CALL_TIMEOUT_MS }),
+    defaultCallOptions: () => ({ deadline: Date.now() + access.timeoutMs }),
     grpcOptions: { 'grpc.use_local_subchannel_pool': 1 },
     ...(ca === undefined
       ? {}

@@ -131,7 +131,7 @@ export interface ZoneFailoverStatus {
     to: string;
   };
   /**
-   * The highest epoch that it has used.
+   * The highest epoch that it has used, or met at the start.
    */
   epoch?: number;
   /**

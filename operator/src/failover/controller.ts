@@ -74,7 +74,7 @@ class Passes {
     if (isOver(state.phase) && !state.holds) return this.#afterEnd(stored, state);
     const failover = await this.#held(stored);
     if (failover === undefined) return {};
-    const seen = await ports.observe(failover, needsOf(state));
+    const seen = await ports.observe(failover, needsOf(state, failover.spec.mode));
     if (seen === 'behind') return { requeueAfterMs: CATCH_UP_MS };
     if (seen === undefined) return this.#withoutPlatform(failover, state);
     const queue = queueOf(failover, cache.all(namespace));
@@ -100,7 +100,9 @@ class Passes {
     let done = acts.length > 0;
     for (const act of acts) {
       context.signal.throwIfAborted();
-      done = (await this.#perform(failover, act, context)) && done;
+      done = await this.#perform(failover, act, context);
+      // Each may rest on the one before.
+      if (!done) break;
     }
     if (isOver(state.phase) && seen.claim === failover.metadata.name)
       await this.#world.ports.release(failover.metadata);

@@ -20,7 +20,7 @@ class Run {
   look(): void {
     const step = nextStep(this.wish, this.state, this.model.observe());
     this.state = step.state;
-    for (const act of step.acts) this.model.perform(act);
+    this.model.performAll(step.acts);
   }
 
   /** Looks until `done`, at most so often; each look takes 200 ms. */
@@ -488,7 +488,7 @@ describe('whatever happens', () => {
     if (one.do === 'crash') {
       const { state, acts } = step();
       run.state = state;
-      for (const act of acts.slice(0, one.after)) model.perform(act);
+      model.performAll(acts.slice(0, one.after));
     }
     if (one.do === 'tick') model.tick();
     if (one.do === 'long') model.tick(20_000);

@@ -218,6 +218,8 @@ function preflight(wish: FailoverWish, state: FailoverState, seen: Observed): Fa
   return go({
     ...enter(state, seen.now, { phase: 'Prepare' }),
     holds: true,
+    // Who is asked later does not tell more.
+    ...(target === undefined ? {} : { epoch: nextEpoch(state, seen) - 1 }),
     figures: { ...state.figures, ...(led === undefined ? {} : { partitionsLed: led }) },
     ...(replicas === undefined ? {} : { replicas }),
     ...(target === undefined ? {} : { home: { from: wish.spec.fromZone, to: target.name } }),

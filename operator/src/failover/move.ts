@@ -97,32 +97,45 @@ export function redisLag(from: ZoneSight | undefined, to: ZoneSight | undefined)
 
 /**
  * The next home takes writes. Its etcd first: from then on the old replicator is refused there, so that nobody writes
- * beside it. Then the platform says so, and what points at the home follows.
+ * beside it. Then the platform says so, and what points at the home follows. Each rests on the one before, and they are
+ * done in one go: meanwhile nobody takes writes.
  */
 export function promote(move: Move, seen: Observed): Part {
-  const to = zoneOf(seen, move.to);
   const back = fenceFirst(move, seen);
   if (back !== undefined) return back;
-  if (seen.moves.etcd && !isPromoted(move, to)) {
-    const act = { act: 'promoteEtcd', zone: move.to, epoch: move.epoch, from: move.from } as const;
-    const why = to?.etcd === undefined ? 'does not answer' : 'does not take writes yet';
-    return { gate: shut('EtcdPromoted', `The etcd of ${move.to} ${why}.`), acts: [act] };
-  }
-  if (!hasMoved(move, seen)) {
-    const act = { act: 'moveHome', zone: move.to, epoch: move.epoch } as const;
-    return {
-      gate: shut('HomeMoved', `The platform's status does not say yet that ${move.to} is home.`),
-      acts: [act],
-    };
-  }
-  if (seen.moves.redis && (to?.redis?.role !== 'primary' || to.redis.fenced)) {
-    const why = to?.redis === undefined ? 'does not answer' : 'does not take writes yet';
-    return {
-      gate: shut('RedisPromoted', `The Redis of ${move.to} ${why}.`),
-      acts: [{ act: 'promoteRedis', zone: move.to }],
-    };
-  }
-  return DONE;
+  const open = [...promoteEtcd(move, seen), ...namesHome(move, seen), ...promoteRedis(move, seen)];
+  const [first] = open;
+  if (first === undefined) return DONE;
+  return { gate: shut(first.gate, first.waitingFor), acts: open.map(({ act }) => act) };
+}
+
+/** What is still to be done of a promotion. */
+interface Promotion {
+  gate: string;
+  waitingFor: string;
+  act: Act;
+}
+
+function promoteEtcd(move: Move, seen: Observed): Promotion[] {
+  const to = zoneOf(seen, move.to);
+  if (!seen.moves.etcd || isPromoted(move, to)) return [];
+  const why = to?.etcd === undefined ? 'does not answer' : 'does not take writes yet';
+  const act = { act: 'promoteEtcd', zone: move.to, epoch: move.epoch, from: move.from } as const;
+  return [{ gate: 'EtcdPromoted', waitingFor: `The etcd of ${move.to} ${why}.`, act }];
+}
+
+function namesHome(move: Move, seen: Observed): Promotion[] {
+  if (hasMoved(move, seen)) return [];
+  const waitingFor = `The platform's status does not say yet that ${move.to} is home.`;
+  return [{ gate: 'HomeMoved', waitingFor, act: { act: 'moveHome', zone: move.to, epoch: move.epoch } }];
+}
+
+function promoteRedis(move: Move, seen: Observed): Promotion[] {
+  const redis = zoneOf(seen, move.to)?.redis;
+  if (!seen.moves.redis || (redis?.role === 'primary' && !redis.fenced)) return [];
+  const why = redis === undefined ? 'does not answer' : 'does not take writes yet';
+  const act = { act: 'promoteRedis', zone: move.to } as const;
+  return [{ gate: 'RedisPromoted', waitingFor: `The Redis of ${move.to} ${why}.`, act }];
 }
 
 /** An old home that answers again, after an Emergency went on without it, is fenced before anybody else is promoted. */

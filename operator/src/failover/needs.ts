@@ -1,5 +1,8 @@
 /** What a look at the platform needs to ask, by where the failover is. Pure: asking all of everybody each time is slow. */
+import type { ZoneFailoverSpec } from '@causeway/crds';
 import { isOver, type FailoverState } from './state.ts';
+
+type Mode = ZoneFailoverSpec['mode'];
 
 export interface Needs {
   /** Gateways, of their clients. */
@@ -9,20 +12,24 @@ export interface Needs {
   kafka: boolean;
 }
 
-/** What the next step is decided on. */
-export function needsOf({ phase, step, holds }: FailoverState): Needs {
-  const need = (clients: boolean, stores: boolean, kafka = false): Needs => ({ clients, stores, kafka });
+const need = (clients: boolean, stores: boolean, kafka = false): Needs => ({ clients, stores, kafka });
+
+/**
+ * What the next step is decided on. An Emergency asks as little as it can: each question to a zone that is gone takes a
+ * second to be given up.
+ */
+export function needsOf({ phase, step, holds }: FailoverState, mode: Mode): Needs {
   if (isOver(phase)) return need(false, holds);
+  const urgent = mode === 'Emergency';
   switch (phase) {
     case 'Queued':
       return need(false, false);
     case 'Preflight':
-      return need(true, true, true);
+      return need(!urgent, true, !urgent);
     case 'Prepare':
     case 'Drain':
+      return need(!urgent, !urgent);
     case 'Verify':
-      // The stores' answers decide whether there is a way back, and which epoch is free.
-      return need(true, true);
     case 'Hold':
       return need(true, true);
     case 'Restore':

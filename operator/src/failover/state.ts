@@ -87,7 +87,7 @@ export interface FailoverState {
   pausedMs: number;
   /** The move of the home; undefined: the zone that is left is not home. */
   home?: { from: string; to: string };
-  /** Highest epoch that it has used. It only grows. */
+  /** Highest epoch that it has used, or met at the start. It only grows. */
   epoch?: number;
   /** Gateway pods that each other zone has meanwhile; undefined: an autoscaler decides. */
   replicas?: number;

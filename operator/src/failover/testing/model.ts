@@ -108,8 +108,22 @@ export class Model {
     }
   }
 
-  /** Does it, where the zone answers. */
-  perform(act: Act): void {
+  /** Does each, in order, up to the first whose zone does not answer. */
+  performAll(acts: readonly Act[]): void {
+    for (const act of acts) {
+      const stores: readonly Act['act'][] = [
+        'fenceEtcd',
+        'promoteEtcd',
+        'fenceRedis',
+        'promoteRedis',
+        'followRedis',
+      ];
+      if ('zone' in act && stores.includes(act.act) && !this.zone(act.zone).alive) return;
+      this.#perform(act);
+    }
+  }
+
+  #perform(act: Act): void {
     this.done.push(act);
     switch (act.act) {
       case 'claim':
@@ -177,7 +191,6 @@ export class Model {
 
   #tellStore(act: Extract<Act, { zone: string }>): void {
     const zone = this.zone(act.zone);
-    if (!zone.alive) return;
     if (act.act === 'fenceEtcd') {
       zone.etcd = {
         ...zone.etcd,

@@ -58,11 +58,11 @@ export async function sendOversize({ world, place, seed, complain }: Visit): Pro
   if (!ws) return;
   const closed = new Promise<number>((resolve) => ws.once('close', resolve));
   ws.send(connectFrame('json', await token('stranger')));
-  ws.send(Buffer.alloc(70_000 + seed, 0x20));
+  ws.send(Buffer.alloc(1_100_000 + seed, 0x20));
   const code = await Promise.race([closed, delay(10_000, undefined, { ref: false })]);
   // 1006: a fault of the network was quicker.
   if (code !== 1009 && code !== 1006 && code !== 3001)
-    complain(`a frame of ${70_000 + seed} bytes ended with ${code}, not 1009`);
+    complain(`a frame of ${1_100_000 + seed} bytes ended with ${code}, not 1009`);
   ws.terminate();
 }
 

@@ -269,6 +269,15 @@ for (const runtime of RUNTIMES) {
       assert.equal((await gateway.admin('/healthz')).status, 200);
     });
 
+    it('may send in one message all that was held back while they connected', EACH, async () => {
+      const gateway = await start();
+      const client = await sdk(platform, [gateway], { user: 'held back' });
+      client.connect();
+      const data = 'x'.repeat(30_000);
+      await Promise.all([1, 2, 3, 4, 5].map(() => client.publish('chat:held', data)));
+      client.disconnect();
+    });
+
     it('are refused over the limit of connections, before TLS', EACH, async () => {
       const gateway = await start((config) => (config.limits.connections = 3));
       const first = await Promise.all([1, 2, 3].map(() => rawClient(platform, gateway)));

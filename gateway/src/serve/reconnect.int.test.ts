@@ -167,7 +167,7 @@ for (const runtime of RUNTIMES) {
       ['a server that doubts it is alive', 'connecting 3012', heartbeat, (ws) => swallow(ws, '{}')],
       ['a frame that is no command', 'disconnected 3501', undefined, (ws) => ws.send('nonsense')],
       // The SDK has a number of its own for the WebSocket close code 1009.
-      ['a frame that is too large', 'disconnected 3', undefined, (ws) => ws.send('x'.repeat(70_000))],
+      ['a frame that is too large', 'disconnected 3', undefined, (ws) => ws.send('x'.repeat(1_100_000))],
     ] as [string, string, ((config: GatewayConfig) => void) | undefined, (ws: WebSocket) => void][]) {
       const isFinal = expected.startsWith('disconnected');
       it(`${isFinal ? 'does not come back' : 'comes back'} after ${what}`, EACH, async () => {

@@ -8,6 +8,8 @@ import type { HttpMethods } from '../rpc/index.ts';
 
 /** The client's end of a connection. `F` is a frame that is ready to be written. */
 export interface Wire<F> {
+  /** The client has proven who it is: it may send larger messages. */
+  known(): void;
   send(message: Message): void;
   /** Writes a frame that others may get too. */
   sendFrame(frame: F): void;

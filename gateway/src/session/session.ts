@@ -219,6 +219,7 @@ export class Session<F> implements Subscriber<F> {
   #accept(id: number, begun: ReadonlyMap<string, ServerSide>): void {
     const { heartbeat, version, now, unixNow } = this.#services;
     this.#phase = 'connected';
+    this.#wire.known();
     // Spread over the interval, so that clients that came together are not pinged together.
     this.#nextPingAt = now() + heartbeat.intervalMs * (0.5 + Math.random() / 2);
     const subs = new Map([...begun].map(([channel, { recovery }]) => [channel, replyOf(recovery)]));

@@ -51,6 +51,7 @@ class World {
     this.#services(),
     {
       send: (message) => void this.lines.push(JSON.parse(String(message)) as Record<string, unknown>),
+      known: () => undefined,
       sendFrame: () => undefined,
       close: (why) => (this.closed = why),
     },

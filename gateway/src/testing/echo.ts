@@ -8,7 +8,12 @@ import type { ClientSession, ServerEvents, WebSocketWire } from '../transport/in
 
 const MIB = 1024 * 1024;
 /** Suites send messages of up to 16 MiB, and 4 MiB in fragments of 64 bytes. */
-const FRAMES = { messageBytes: 16 * MIB, fragments: 128 * 1024, outputBytes: 64 * MIB };
+const FRAMES = {
+  messageBytes: 16 * MIB,
+  knownMessageBytes: 16 * MIB,
+  fragments: 128 * 1024,
+  outputBytes: 64 * MIB,
+};
 const TICK_MS = 100;
 
 /** A session that sends back what it gets, as it came: text or binary. */

@@ -31,6 +31,7 @@ import type { MessageRequest } from './ws-message-socket.ts';
  */
 const FRAME_LIMITS: FrameLimits = {
   messageBytes: 64 * 1024,
+  knownMessageBytes: 1024 * 1024,
   fragments: 1_024,
   outputBytes: MAX_OUTPUT_BYTES,
 };
@@ -56,8 +57,13 @@ export interface ServerEvents extends WireEvents {
 
 /** Bounds for each client. */
 export interface FrameLimits {
-  /** Most bytes of a message from it. */
+  /** Most bytes of a message from it, before it has proven who it is. */
   messageBytes: number;
+  /**
+   * And from then on. SDKs send in one message all that was held back while they were away, and stay away for good when it
+   * is too large (1009).
+   */
+  knownMessageBytes: number;
   /** Most frames that a message from it may come in. */
   fragments: number;
   /** Most bytes that wait for it; one that reads slower than that is sent away. */
@@ -143,7 +149,11 @@ export class ClientServer {
   constructor(options: ClientServerOptions) {
     this.#options = options;
     const frames = options.frames ?? FRAME_LIMITS;
-    this.#wireOptions = { events: options.events, maxOutputBytes: frames.outputBytes };
+    this.#wireOptions = {
+      events: options.events,
+      maxOutputBytes: frames.outputBytes,
+      knownMessageBytes: frames.knownMessageBytes,
+    };
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,

@@ -5,6 +5,7 @@ import type { ServerOptions } from 'ws';
 /** What `ws` itself makes a WebSocket with, and does not tell TypeScript. Its version is pinned, and tests use this. */
 interface Internals extends WebSocket {
   _protocol: string;
+  _receiver: { _maxPayload: number };
   setSocket(socket: Duplex, head: Buffer, options: ServerOptions): void;
 }
 const ServerWebSocket = WebSocket as unknown as new (
@@ -22,4 +23,9 @@ export function webSocketOnStream(stream: Duplex, subprotocol: string, options: 
   ws._protocol = subprotocol;
   ws.setSocket(stream, Buffer.alloc(0), options);
   return ws;
+}
+
+/** From now on `ws` takes messages of up to so many bytes. */
+export function allowMessages(ws: WebSocket, bytes: number): void {
+  (ws as Internals)._receiver._maxPayload = bytes;
 }

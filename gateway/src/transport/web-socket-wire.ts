@@ -4,6 +4,7 @@ import { DISCONNECT } from '../protocol/index.ts';
 import type { Disconnect, Message } from '../protocol/index.ts';
 import { corkForAMoment } from './corker.ts';
 import { frameOf } from './frame.ts';
+import { allowMessages } from './stream-web-socket.ts';
 
 /** Most bytes that wait for one client; one that reads slower than that is sent away. */
 export const MAX_OUTPUT_BYTES = 1024 * 1024;
@@ -32,6 +33,8 @@ export interface WireOptions {
   readonly events: WireEvents;
   /** Most bytes that may wait for a client. */
   readonly maxOutputBytes: number;
+  /** Most bytes of a message from a client that has proven who it is. */
+  readonly knownMessageBytes: number;
 }
 
 /** Where a WebSocket has its wire, so that all of them share their listeners. */
@@ -86,6 +89,10 @@ export class WebSocketWire {
   receive(data: Buffer, isBinary: boolean): void {
     this.#options.events.received(data.length);
     this.session?.receive(data, isBinary);
+  }
+
+  known(): void {
+    allowMessages(this.#ws, this.#options.knownMessageBytes);
   }
 
   send(message: Message): void {

@@ -39,6 +39,8 @@ const PAGE_BYTES = 2 * 1024 * 1024;
 const FIRST_PAGE = 64;
 /** How often a call is made again because etcd's users changed meanwhile. */
 const SETTLING_TRIES = 5;
+/** Of a request that etcd checked before such a change; the second, before it asked for users at all. */
+const SETTLING = /revision of auth store is old|user name is empty/;
 const LARGEST_PAGE = 2000;
 
 type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
@@ -159,7 +161,7 @@ export class EtcdClient {
       } catch (error) {
         if (!(error instanceof Error)) throw error;
         // Checked before a change of etcd's users, and to be carried out after it: it was not done. A fence does that.
-        if (error.message.includes('revision of auth store is old') && ++settling <= SETTLING_TRIES) continue;
+        if (SETTLING.test(error.message) && ++settling <= SETTLING_TRIES) continue;
         const elsewhere = isRecoverableError(error) && tried < this.#clients.length;
         if (!elsewhere) throw classify(error);
         this.#current += 1;

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { ETCD_KEY, type ReplicationCheckpoint } from '@causeway/crds';
 import type { Etcd3 } from 'etcd3';
 import { createTestPki, startEtcd, type Etcd, type TestPki } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
+import { x509Issuer } from '../certificates/index.ts';
 import { etcdAdmin, etcdAdmins, type EtcdAdmin } from './etcd-admin.ts';
 import { withEtcd, type EtcdAccess } from './etcd-connect.ts';
+import { applicationUser } from './etcd-roles.ts';
+import { certificatesOf } from './reconcile.ts';
 import { ordersPlatform } from './testing/orders.ts';
 
 /** Real etcds with mutual TLS, as the operator runs them: clients are known by the name in their certificate. */
@@ -162,7 +167,8 @@ describe('fence and promote', () => {
       await Promise.all(writers);
     });
     assert.ok(seen.last < seen.fence, `acknowledged at ${seen.last}, fenced at ${seen.fence}`);
-    for (const message of refused) assert.match(message, /permission denied|revision of auth store is old/);
+    for (const message of refused)
+      assert.match(message, /permission denied|revision of auth store is old|user name is empty/);
     assert.equal(
       (await admin.state('zone-a')).revision,
       seen.fence.toString(),
@@ -360,3 +366,55 @@ async function crashing(requests: number, act: (admin: EtcdAdmin) => Promise<unk
   );
   await act(counted);
 }
+
+describe('with the certificates that the operator issues', () => {
+  it('applications are refused, and the platform’s own parts are not', async () => {
+    const clock = { now: () => Date.now(), random: () => 0.5, sleep: () => Promise.resolve() };
+    const nothing = {
+      get: () => undefined,
+      ofPlatform: () => [],
+      all: () => [],
+      hasSeenOurWrites: () => true,
+    };
+    const world = { cache: nothing, kube: { get: async () => undefined }, clock, issuer: x509Issuer };
+    const platform = ordersPlatform();
+    const { issued } = await certificatesOf(world, platform, { secrets: new Map(), problems: [] });
+    const folder = mkdtempSync(join(tmpdir(), 'causeway-etcd-'));
+    const file = (name: string, text: string | undefined): string => {
+      writeFileSync(join(folder, name), text ?? '');
+      return join(folder, name);
+    };
+    const { inner, client } = issued;
+    const etcd = await startEtcd({
+      tls: {
+        caFile: file('ca.crt', inner['ca.crt']),
+        certFile: file('tls.crt', inner['tls.crt']),
+        keyFile: file('tls.key', inner['tls.key']),
+      },
+    });
+    try {
+      const endpoints = [etcd.endpoint.replace('127.0.0.1', 'localhost')];
+      const of = (secret: typeof inner): EtcdAccess => ({
+        endpoints,
+        ca: secret['ca.crt'] ?? '',
+        cert: secret['tls.crt'] ?? '',
+        key: secret['tls.key'] ?? '',
+      });
+      const applications = applicationUser(platform.metadata.name);
+      const own = etcdAdmin({ access: () => of(inner), applications });
+      await withEtcd(of(client), (one) => put(one, '/config/a', '1'));
+      await own.fence('zone-a', 2);
+      await assert.rejects(
+        withEtcd(of(client), (one) => put(one, '/config/a', '2')),
+        /permission denied/,
+      );
+      await withEtcd(of(inner), (one) => put(one, '/config/a', '3'));
+      assert.equal(await withEtcd(of(client), (one) => get(one, '/config/a')), '3');
+      await own.promote('zone-a', 3, 'zone-a');
+      await withEtcd(of(client), (one) => put(one, '/config/a', '4'));
+    } finally {
+      await etcd.stop();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});

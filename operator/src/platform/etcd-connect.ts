@@ -27,6 +27,8 @@ export interface EtcdAccess {
 const CALL_TIMEOUT_MS = 8_000;
 /** How often a write is tried that etcd refused because its users changed in that moment: then it was not done. */
 const ATTEMPTS = 5;
+/** Of a request that etcd checked before such a change; the second, before it asked for users at all. */
+const SETTLING = /revision of auth store is old|user name is empty/;
 
 /** Loaded when an etcd is first asked, which for most operators is never: they take 40 MB of memory. */
 const load = async (): Promise<{ etcd: typeof import('etcd3'); grpc: typeof import('@grpc/grpc-js') }> => ({
@@ -112,8 +114,7 @@ async function untilUsersSettle<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      const settling = error instanceof Error && error.message.includes('revision of auth store is old');
-      if (!settling || attempt >= ATTEMPTS) throw error;
+      if (!(error instanceof Error) || !SETTLING.test(error.message) || attempt >= ATTEMPTS) throw error;
     }
   }
 }

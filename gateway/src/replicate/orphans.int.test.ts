@@ -136,6 +136,7 @@ describe('replicate: what an old home wrote and nobody else has', () => {
       /waiting for the operator/.test(back.status.notReady() ?? ''),
     );
     assert.equal(await zones['zone-a'].get('/config/changed'), 'by a', 'nothing is touched before the fence');
+    assert.equal(await zones['zone-a'].get(ETCD_KEY.epoch), undefined, 'nor the epoch: the fence does that');
     const late = await zones['zone-a'].put(['/config/late', 'just before the fence']);
     await admin.fence('zone-a', 2);
     await ready(back);

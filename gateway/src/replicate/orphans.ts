@@ -3,7 +3,7 @@
  * `/causeway.dev/orphans/`, never replicated, until a person has looked at it. See docs/adr/0023.
  */
 import { ETCD_KEY } from '@causeway/crds';
-import type { OrphanAbout, OrphanReport } from '@causeway/crds';
+import type { EtcdFence, OrphanAbout, OrphanReport } from '@causeway/crds';
 import type { IRequestOp } from 'etcd3';
 import { CompactedError, isOwnKey, prefixRange, RefusedError } from '../etcd/index.ts';
 import type { EtcdClient, Unreplicated } from '../etcd/index.ts';
@@ -53,18 +53,26 @@ interface Sight {
   deletions: boolean;
 }
 
+/** The fence that ended the zone's time as home. Throws {@link UnfencedError} while there is none. */
+export async function requireFence({
+  target,
+  zone,
+  lost,
+}: Pick<OrphanJob, 'target' | 'zone' | 'lost'>): Promise<EtcdFence & { revision: bigint }> {
+  const fence = await target.fence();
+  if (fence !== undefined && fence.epoch >= lost.fencedAt) return fence;
+  throw new UnfencedError(
+    `${zone} was home until epoch ${lost.fencedAt}, and applications may still write to its etcd: waiting for the operator to fence it`,
+  );
+}
+
 /**
  * Keeps aside what only this zone has. May be repeated: a crash at any point costs only time. Nothing under the prefixes is
  * changed. Throws {@link UnfencedError}, and {@link BlockedError} when it is too much.
  */
 export async function keepAside(job: OrphanJob): Promise<void> {
-  const { target, lost, zone, log } = job;
-  const fence = await target.fence();
-  if (fence === undefined || fence.epoch < lost.fencedAt) {
-    throw new UnfencedError(
-      `${zone} was home until epoch ${lost.fencedAt}, and applications may still write to its etcd: waiting for the operator to fence it`,
-    );
-  }
+  const { target, lost, log } = job;
+  const fence = await requireFence(job);
   if (fence.applications === 'Refused' && fence.revision <= lost.since) {
     log.info('nothing was written here that the new home does not have', { since: lost.since.toString() });
     return;
@@ -77,7 +85,7 @@ export async function keepAside(job: OrphanJob): Promise<void> {
   const deleted = await write(job, sight);
   const report: OrphanReport = {
     epoch: lost.epoch,
-    zone,
+    zone: job.zone,
     since: lost.since.toString(),
     keys: await target.client.count(prefixRange(aboutPrefix(lost.epoch))),
     deletions: sight.deletions ? deleted : 'Unknown',

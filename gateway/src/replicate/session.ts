@@ -13,10 +13,10 @@ import {
   unreplicated,
   WatchCompactedError,
 } from '../etcd/index.ts';
-import type { Credentials, SourceHead } from '../etcd/index.ts';
+import type { Credentials, SourceHead, Unreplicated } from '../etcd/index.ts';
 import { Follower } from './follow.ts';
 import type { LimitsHolder } from './follow.ts';
-import { defaultOrphanLimits, keepAside, readReports } from './orphans.ts';
+import { defaultOrphanLimits, keepAside, readReports, requireFence } from './orphans.ts';
 import { narrow } from './plan.ts';
 import type { PlannedTransaction } from './plan.ts';
 import { writeSnapshot } from './snapshot.ts';
@@ -120,13 +120,15 @@ class Session {
 
   async run(): Promise<void> {
     const { status, prefixes, signal } = this.#job;
-    await this.#target.claimEpoch();
     const head = await this.#look();
+    const lost = await this.#unreplicated(head);
+    // Before clusters are told apart: two that were just made differ in nothing else.
+    await this.#target.claimEpoch();
     await this.#refuseItself(head);
     await this.#target.carryHomes(head.homes);
     let held = await this.#target.held();
     status.metrics.sessions.inc();
-    await this.#keepAside(head, held);
+    await this.#keepAside(head, lost);
     let reason = snapshotNeeded(held.checkpoint, head, prefixes);
     if (reason !== undefined && OTHER_HISTORY.has(reason)) status.lag.reset();
     status.seen(head.revision);
@@ -148,11 +150,19 @@ class Session {
     return { ...(await this.#source.head()), zone, epoch, homes, known };
   }
 
+  /** What this zone may have that nobody else has. Its epoch stays as it is until the operator has fenced it. */
+  async #unreplicated({ homes }: Source): Promise<Unreplicated | undefined> {
+    const { zone } = this.#job.config;
+    const { checkpoint } = await this.#target.held();
+    const lost = unreplicated(homes, zone, checkpoint);
+    if (lost !== undefined) await requireFence({ target: this.#target, zone, lost });
+    return lost;
+  }
+
   /** Before anything of an old home is overwritten: what it wrote and nobody else has. */
-  async #keepAside(source: Source, { checkpoint }: Held): Promise<void> {
+  async #keepAside(source: Source, lost: Unreplicated | undefined): Promise<void> {
     const { config, prefixes, log, signal } = this.#job;
     const { zone } = config;
-    const lost = unreplicated(source.homes, zone, checkpoint);
     const job = { source: this.#source, target: this.#target, zone, prefixes, log, signal };
     if (lost !== undefined) await keepAside({ ...job, lost, limits: defaultOrphanLimits });
     await this.#readReports(source);

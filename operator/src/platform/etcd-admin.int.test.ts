@@ -5,7 +5,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { ETCD_KEY, type ReplicationCheckpoint } from '@causeway/crds';
+import { ETCD_KEY, objectName, type ReplicationCheckpoint } from '@causeway/crds';
 import type { Etcd3 } from 'etcd3';
 import { createTestPki, startEtcd, type Etcd, type TestPki } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
@@ -410,7 +410,22 @@ describe('with the certificates that the operator issues', () => {
       );
       await withEtcd(of(inner), (one) => put(one, '/config/a', '3'));
       assert.equal(await withEtcd(of(client), (one) => get(one, '/config/a')), '3');
-      await own.promote('zone-a', 3, 'zone-a');
+      // By its pod's address, which is not in the certificate.
+      const serverName = `${objectName.zoneEtcd('orders', 'zone-a')}.messaging.svc`;
+      const byAddress = etcdAdmin({
+        access: () => ({ ...of(inner), endpoints: [etcd.endpoint], serverName }),
+        applications,
+      });
+      assert.equal((await byAddress.state('zone-a')).trouble, undefined);
+      await byAddress.promote('zone-a', 3, 'zone-a');
+      const wrong = etcdAdmin({
+        access: () => ({ ...of(inner), endpoints: [etcd.endpoint], serverName: 'elsewhere.test' }),
+        applications,
+      });
+      assert.match(
+        (await wrong.state('zone-a')).trouble ?? '',
+        /elsewhere\.test\. is not in the cert's altnames/,
+      );
       await withEtcd(of(client), (one) => put(one, '/config/a', '4'));
     } finally {
       await etcd.stop();

@@ -86,12 +86,19 @@ export async function withEtcd<T>(
  * connections and says nothing it never ends, also when its client is closed (tried with grpc-js 1.14.7): three sockets
  * for each look, for as long as the peer stays silent.
  */
-async function reach(endpoint: string, { ca, cert, key }: EtcdAccess, timeoutMs: number): Promise<void> {
+async function reach(
+  endpoint: string,
+  { ca, cert, key, serverName }: EtcdAccess,
+  timeoutMs: number,
+): Promise<void> {
   const pem = {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined || key === undefined ? {} : { cert, key }),
   };
-  const session = connectHttp2(endpoint, pem);
+  const session = connectHttp2(endpoint, {
+    ...pem,
+    ...(serverName === undefined ? {} : { servername: serverName }),
+  });
   const late = setTimeout(
     () => session.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)),
     timeoutMs,

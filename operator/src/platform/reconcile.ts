@@ -39,7 +39,13 @@ import {
   workloads,
   type KubeReader,
 } from './observe.ts';
-import { planRedisReloads, planRedisRoles, type RedisAction, type RedisState } from './redis.ts';
+import {
+  planRedisGuard,
+  planRedisReloads,
+  planRedisRoles,
+  type RedisAction,
+  type RedisState,
+} from './redis.ts';
 import { lookAtReplication, replicationProblems } from './replication-look.ts';
 import { restartOneEtcd } from './restart-etcd.ts';
 import { announcements, platformStatus } from './status.ts';
@@ -282,7 +288,7 @@ async function reconcileRedis(
     }
   };
   for (const action of planRedisReloads(fingerprint, states)) await act(action);
-  const roles = planRedisRoles(platform, states);
+  const roles = [...planRedisRoles(platform, states), ...planRedisGuard(platform, states)];
   if (roles.length === 0 || platform.status?.failover !== undefined) return { states, problems };
   await world.homes.run(keyOf(platform.metadata), async () => {
     if (!(await isStillHome(world, platform))) return;

@@ -11,9 +11,9 @@ describe('what a Redis says of itself', () => {
     });
   });
 
-  it('is how far it is, and whether it is fenced', () => {
+  it('is how far it is', () => {
     const text = 'role:master\r\nmin_slaves_good_slaves:2\r\nmaster_repl_offset:4711\r\n';
-    assert.deepEqual(parseReplicationInfo(text), { role: 'primary', fenced: true, offset: 4711 });
+    assert.deepEqual(parseReplicationInfo(text), { role: 'primary', offset: 4711 });
     const { offset } = parseReplicationInfo(
       'role:slave\r\nslave_repl_offset:4000\r\nmaster_repl_offset:1\r\n',
     );

@@ -3,7 +3,7 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { createClient } from 'redis';
 import { PORT } from '@causeway/crds';
 import { plainFingerprint } from '../certificates/index.ts';
-import { FENCE_REPLICAS, reloadCommand, type RedisAction, type RedisState } from './redis.ts';
+import { FENCE_REPLICAS, GUARD, reloadCommand, type RedisAction, type RedisState } from './redis.ts';
 
 /** How to reach one Redis, with mutual TLS; PEM texts. */
 export interface RedisAddress {
@@ -39,13 +39,17 @@ function commandsOf(action: RedisAction): string[][] {
   if (action.act === 'reload') return [reloadCommand()];
   const askFor = (replicas: number): string[] => ['CONFIG', 'SET', 'min-replicas-to-write', String(replicas)];
   if (action.act === 'fence') return [askFor(FENCE_REPLICAS)];
+  if (action.act === 'guard')
+    return [[...askFor(GUARD.replicas), 'min-replicas-max-lag', String(GUARD.maxLagSeconds)]];
   const role = action.act === 'promote' ? ['NO', 'ONE'] : [action.host, String(action.port)];
   return [['REPLICAOF', ...role], askFor(0)];
 }
 
 function lookOnce(address: RedisAddress): Promise<RedisState> {
   return withClient(address, async (send, shown) => {
-    const state = parseReplicationInfo(await send(['INFO', 'replication']));
+    const info = parseReplicationInfo(await send(['INFO', 'replication']));
+    const asked = numberIn(await send(['CONFIG', 'GET', 'min-replicas-to-write']));
+    const state = { ...info, ...(info.role === 'primary' ? writesOf(asked) : {}) };
     const certificate = shown();
     return { ...state, ...(certificate === undefined ? {} : { certificate }) };
   });
@@ -106,10 +110,19 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
   });
 }
 
-/**
- * Reads the answer of `INFO replication`. It counts good replicas only where some are asked for, which nothing but a
- * fence does.
- */
+/** What a primary that asks for so many replicas does with writes. */
+function writesOf(replicas: number): Pick<RedisState, 'fenced' | 'guarded'> {
+  if (replicas >= FENCE_REPLICAS) return { fenced: true };
+  return replicas > 0 ? { guarded: true } : {};
+}
+
+/** The number in the answer of `CONFIG GET` of one setting, whichever form the protocol gives it; 0: none. */
+function numberIn(answer: unknown): number {
+  const found = /(\d+)\D*$/.exec(JSON.stringify(answer instanceof Map ? [...answer.values()] : answer));
+  return Number(found?.[1] ?? 0);
+}
+
+/** Reads the answer of `INFO replication`. */
 export function parseReplicationInfo(text: string): RedisState {
   const fields = new Map(
     text.split(/\r?\n/).flatMap((line) => {
@@ -118,8 +131,7 @@ export function parseReplicationInfo(text: string): RedisState {
     }),
   );
   if (fields.get('role') === 'master') {
-    const fenced = fields.has('min_slaves_good_slaves') ? { fenced: true } : {};
-    return { role: 'primary', ...fenced, ...offsetOf(fields.get('master_repl_offset')) };
+    return { role: 'primary', ...offsetOf(fields.get('master_repl_offset')) };
   }
   const primaryHost = fields.get('master_host');
   return {

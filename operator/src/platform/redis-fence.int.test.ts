@@ -63,6 +63,19 @@ describe('a fenced primary', () => {
     await waitFor('the old one follows', async () => (await redisAdmin.look(at(home))).inSync === true);
   });
 
+  it('may be guarded: it takes writes as long as a replica answers, and none alone', async () => {
+    await redisAdmin.act(at(other), { zone: 'zone-b', act: 'guard' });
+    const { guarded, fenced } = await redisAdmin.look(at(other));
+    assert.deepEqual([guarded, fenced], [true, undefined]);
+    await waitFor('it takes a write', async () => (await set(other, 'six')) === 'OK');
+    await redisAdmin.act(at(home), { zone: 'zone-a', act: 'promote' });
+    await waitFor('it takes none alone', async () => (await set(other, 'seven')).startsWith('NOREPLICAS'), {
+      timeoutMs: 30_000,
+    });
+    await redisAdmin.act(at(other), { zone: 'zone-b', act: 'promote' });
+    assert.equal(await set(other, 'eight'), 'OK');
+  });
+
   it('is reached by its address, whatever its name is', async () => {
     const { role } = await redisAdmin.look({ host: 'nobody.invalid', address: other.host, port: other.port });
     assert.equal(role, 'primary');

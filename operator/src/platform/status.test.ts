@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ReplicationState } from '@causeway/crds';
 import type { KubeObject } from '../controller/index.ts';
-import { planRedisReloads, planRedisRoles, reloadCommand, type RedisState } from './redis.ts';
+import { planRedisGuard, planRedisReloads, planRedisRoles, reloadCommand, type RedisState } from './redis.ts';
 import { replicationProblems } from './replication-look.ts';
 import { announcements, platformStatus, type StatusInput } from './status.ts';
 import { ordersPlatform } from './testing/orders.ts';
@@ -302,6 +302,31 @@ describe('the roles of Redis', () => {
       ]),
       ['zone-b follow', 'zone-c follow'],
     );
+  });
+
+  it('end with a guard of the primary, once all others follow it', () => {
+    const guard = (
+      home: RedisState,
+      other: RedisState,
+      change?: Parameters<typeof ordersPlatform>[0],
+    ): string[] => {
+      const states = new Map([
+        ['zone-a', home],
+        ['zone-b', follower],
+        ['zone-c', other],
+      ]);
+      return planRedisGuard(ordersPlatform(change), states).map(({ zone: name, act }) => `${name} ${act}`);
+    };
+    assert.deepEqual(guard({ role: 'primary' }, follower), ['zone-a guard']);
+    assert.deepEqual(guard({ role: 'primary', guarded: true }, follower), []);
+    assert.deepEqual(guard({ role: 'primary', fenced: true }, follower), []);
+    assert.deepEqual(guard({ role: 'primary' }, { ...follower, inSync: false }), []);
+    const two = (platform: { spec: { zones: unknown[] } }): void => void platform.spec.zones.pop();
+    assert.deepEqual(guard({ role: 'primary' }, follower, two), []);
+  });
+
+  it('takes writes again, when a fence was left behind in the home zone', () => {
+    assert.deepEqual(plan([['zone-a', { role: 'primary', fenced: true }]]), ['zone-a promote']);
   });
 
   it('do not change while the home zone cannot be seen', () => {

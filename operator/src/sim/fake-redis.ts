@@ -17,6 +17,8 @@ export interface SimRedis {
   certificate: string | undefined;
   /** A primary that takes no writes. */
   fenced?: boolean;
+  /** It takes no writes alone. */
+  guarded?: boolean;
 }
 
 /** Time that a replica needs for its first synchronization, milliseconds. */
@@ -61,16 +63,22 @@ export class FakeRedis {
   /** `REPLICAOF`, from anybody. */
   command(host: string, follows: string | undefined): void {
     const redis = this.#find(host);
-    const { fenced: _fenced, ...rest } = redis;
+    const { fenced: _fenced, guarded: _guarded, ...rest } = redis;
     const since = redis.follows === follows ? redis.since : this.#time.now;
     this.#running.set(host, { ...rest, follows, since });
   }
 
   look(host: string): RedisState {
-    const { follows, since, certificate, fenced } = this.#find(host);
+    const { follows, since, certificate, fenced, guarded } = this.#find(host);
     // Nobody writes here: whoever follows has all.
     const shown = { offset: 0, ...(certificate === undefined ? {} : { certificate }) };
-    if (follows === undefined) return { role: 'primary', ...(fenced === true ? { fenced } : {}), ...shown };
+    if (follows === undefined)
+      return {
+        role: 'primary',
+        ...(fenced === true ? { fenced } : {}),
+        ...(guarded === true ? { guarded } : {}),
+        ...shown,
+      };
     const primary = this.#running.get(follows);
     const inSync =
       primary !== undefined &&
@@ -84,6 +92,7 @@ export class FakeRedis {
     for (const listener of this.#listeners) listener(host, action.act);
     if (action.act === 'reload') this.#running.set(host, { ...this.#find(host), certificate: given });
     else if (action.act === 'fence') this.#running.set(host, { ...this.#find(host), fenced: true });
+    else if (action.act === 'guard') this.#running.set(host, { ...this.#find(host), guarded: true });
     else this.command(host, action.act === 'promote' ? undefined : action.host);
   }
 

@@ -217,6 +217,8 @@ Plan: 0 to create, 0 to change, 0 to delete; topics: 0 to create, 0 to change, 0
       [
         'change MessagePlatform orders',
         'change Secret orders-internal',
+        // It names the zones that gateways ask after.
+        'change ConfigMap orders-gateway',
         'change Deployment orders-gateway-zone-a',
         'change Deployment orders-gateway-zone-b',
         'delete Deployment orders-gateway-zone-c',

@@ -388,8 +388,8 @@ for (const runtime of RUNTIMES) {
         const metrics = await (await fetch(`${etcds.a.endpoint}/metrics`)).text();
         return /^etcd_debugging_mvcc_watcher_total (\d+)$/m.exec(metrics)?.[1];
       };
-      const before = await watchers();
-      assert.ok(Number(before) > 0, `${before} watchers of the gateway and the replicator`);
+      const alone = await watchers();
+      assert.ok(Number(alone) > 0, `${alone} watchers of the gateway and the replicator`);
       // A few at a time: 500 handshakes at once take longer than the connect time-out of these tests.
       while (sockets.length < 500) {
         const some = Array.from(
@@ -408,7 +408,7 @@ for (const runtime of RUNTIMES) {
         sockets.push(...some);
       }
       assert.equal(await gateways.a.metric('causeway_gateway_sync_streams'), 500);
-      assert.equal(await watchers(), before, 'streams share the watchers of their gateway');
+      assert.equal(await watchers(), alone, 'streams share the watchers of their gateway');
       for (const ws of sockets) ws.terminate();
     });
 

@@ -206,7 +206,10 @@ export function planRedisReloads(
     .map(([zone]) => ({ zone, act: 'reload' }));
 }
 
-/** Guards the home's Redis once all others follow it: before, it would refuse writes. A promotion lifts the guard. */
+/**
+ * Guards the home's Redis once all others follow it: before, it would refuse writes. A promotion lifts the guard, also when
+ * too few zones are left for it.
+ */
 export function planRedisGuard(
   platform: MessagePlatform,
   seen: ReadonlyMap<string, RedisState>,
@@ -214,7 +217,8 @@ export function planRedisGuard(
   const zones = platform.spec.zones.map(({ name }) => name);
   const home = homeOf(platform);
   const state = seen.get(home);
-  if (zones.length < GUARD.leastZones || state?.role !== 'primary') return [];
+  if (state?.role !== 'primary') return [];
+  if (zones.length < GUARD.leastZones) return state.guarded === true ? [{ zone: home, act: 'promote' }] : [];
   if (state.guarded === true || state.fenced === true) return [];
   const follows = (zone: string): boolean => seen.get(zone)?.inSync === true;
   return zones.every((zone) => zone === home || follows(zone)) ? [{ zone: home, act: 'guard' }] : [];

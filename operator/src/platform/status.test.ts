@@ -323,6 +323,7 @@ describe('the roles of Redis', () => {
     assert.deepEqual(guard({ role: 'primary' }, { ...follower, inSync: false }), []);
     const two = (platform: { spec: { zones: unknown[] } }): void => void platform.spec.zones.pop();
     assert.deepEqual(guard({ role: 'primary' }, follower, two), []);
+    assert.deepEqual(guard({ role: 'primary', guarded: true }, follower, two), ['zone-a promote']);
   });
 
   it('takes writes again, when a fence was left behind in the home zone', () => {

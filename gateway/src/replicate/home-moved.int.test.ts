@@ -5,10 +5,9 @@ import type { ReplicationCheckpoint, ReplicatorConfig } from '@causeway/crds';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import { etcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
 import type { EtcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
-import type { Log } from '../log/index.ts';
 import { startReplicator } from './replicator.ts';
 import type { Replicator } from './replicator.ts';
-import { readHistory, sameKeys, Zone } from './testing/index.ts';
+import { readHistory, replicatorConfig, sameKeys, silent, Zone } from './testing/index.ts';
 
 /**
  * The home moves between real etcds that have the same cluster id, as managed ones do. Fence and promotion are the
@@ -19,24 +18,9 @@ type Name = 'zone-a' | 'zone-b' | 'zone-c';
 let zones: Record<Name, Zone>;
 let admin: EtcdAdmin;
 let running: Replicator[] = [];
-const silent: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
 
-const config = (homeZone: Name, zone: Name, epoch: number): ReplicatorConfig => ({
-  platform: 'orders',
-  namespace: 'messaging',
-  listen: { adminPort: 0 },
-  homeZone,
-  zone,
-  epoch,
-  source: { endpoints: [zones[homeZone].etcd.endpoint] },
-  target: { endpoints: [zones[zone].etcd.endpoint] },
-  prefixes: PREFIXES,
-});
+const config = (homeZone: Name, zone: Name, epoch: number): ReplicatorConfig =>
+  replicatorConfig(zones, { homeZone, zone, epoch, prefixes: PREFIXES });
 const follow = async (homeZone: Name, zone: Name, epoch: number): Promise<Replicator> => {
   const replicator = startReplicator(config(homeZone, zone, epoch), silent);
   running.push(replicator);

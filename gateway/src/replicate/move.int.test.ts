@@ -10,22 +10,16 @@ import { waitFor } from '../../../e2e/tools/index.ts';
 import { etcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
 import type { EtcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
 import { EtcdClient, prefixRange } from '../etcd/index.ts';
-import type { Log } from '../log/index.ts';
 import { startReplicator } from './replicator.ts';
 import type { Replicator } from './replicator.ts';
 import { verifier } from './verify.ts';
+import { silent } from './testing/index.ts';
 
 /**
  * Planned moves there and back, as a failover makes them, between etcds with mutual TLS, while applications write all the
  * time to whichever zone lets them.
  */
 type Name = 'zone-a' | 'zone-b';
-const silent: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
 
 describe('replicate: planned moves under writes', () => {
   let pki: TestPki;

@@ -7,12 +7,18 @@ import { etcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
 import type { EtcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
 import { prefixRange } from '../etcd/index.ts';
 import type { EtcdClient } from '../etcd/index.ts';
-import type { Log } from '../log/index.ts';
 import { startAdmin } from './admin.ts';
 import { keepAside } from './orphans.ts';
 import { startReplicator } from './replicator.ts';
 import type { Replicator } from './replicator.ts';
-import { endReplicatorProcesses, sameKeys, startReplicatorProcess, Zone } from './testing/index.ts';
+import {
+  endReplicatorProcesses,
+  replicatorConfig,
+  sameKeys,
+  silent,
+  startReplicatorProcess,
+  Zone,
+} from './testing/index.ts';
 import { Target } from './target.ts';
 
 /**
@@ -24,24 +30,9 @@ type Name = 'zone-a' | 'zone-b' | 'zone-c';
 let zones: Record<Name, Zone>;
 let admin: EtcdAdmin;
 let running: Replicator[] = [];
-const silent: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
 
-const config = (homeZone: Name, zone: Name, epoch: number): ReplicatorConfig => ({
-  platform: 'orders',
-  namespace: 'messaging',
-  listen: { adminPort: 0 },
-  homeZone,
-  zone,
-  epoch,
-  source: { endpoints: [zones[homeZone].etcd.endpoint] },
-  target: { endpoints: [zones[zone].etcd.endpoint] },
-  prefixes: PREFIXES,
-});
+const config = (homeZone: Name, zone: Name, epoch: number): ReplicatorConfig =>
+  replicatorConfig(zones, { homeZone, zone, epoch, prefixes: PREFIXES });
 const start = (homeZone: Name, zone: Name, epoch: number): Replicator => {
   const replicator = startReplicator(config(homeZone, zone, epoch), silent);
   running.push(replicator);

@@ -3,21 +3,14 @@ import { after, before, describe, it } from 'node:test';
 import { ADMIN_PATH, ETCD_KEY } from '@causeway/crds';
 import type { KeyDifference, ReplicationCheckpoint, ReplicatorConfig, Verification } from '@causeway/crds';
 import { waitFor } from '../../../e2e/tools/index.ts';
-import type { Log } from '../log/index.ts';
 import { startAdmin } from './admin.ts';
 import type { Admin } from './admin.ts';
 import { startReplicator } from './replicator.ts';
 import type { Replicator } from './replicator.ts';
-import { RandomWriter, Zone } from './testing/index.ts';
+import { RandomWriter, silent, Zone } from './testing/index.ts';
 import { verifier } from './verify.ts';
 
 const PREFIXES = ['/config/', '/tenants/'];
-const silent: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
 
 describe('verify', () => {
   let home: Zone;

@@ -1,5 +1,7 @@
 /** Where a failover is: what its status keeps, in the form that decisions are made on. Times in milliseconds since the epoch. */
 
+import type { FailoverFigures } from '@causeway/crds';
+
 /** Where it is, or how it ended. */
 export type Phase =
   | 'Queued'
@@ -54,16 +56,7 @@ export interface PhaseEntry {
 }
 
 /** What was measured; what was not is absent. */
-export interface Figures {
-  connectionsAtStart?: number;
-  connectionsMoved?: number;
-  drainMs?: number;
-  replicationLag?: number;
-  redisLag?: number;
-  homelessMs?: number;
-  partitionsLed?: number;
-  recovery?: string;
-}
+export type Figures = FailoverFigures;
 
 /** One zone, as people follow it. */
 export interface ZoneCount {

@@ -1,5 +1,6 @@
 /** What gateways and replicators say at their admin endpoint of drains and of replication. */
-import { ADMIN_PATH, PORT, type DrainState, type ReplicationState } from '@causeway/crds';
+import { ADMIN_PATH, type DrainState, type ReplicationState } from '@causeway/crds';
+import { askPod } from './pod-admin.ts';
 
 /** Looks at pods by their address. Both reject when there is no answer. */
 export interface GatewayProbe {
@@ -12,17 +13,6 @@ const TIMEOUT = 1_000;
 
 /** Real pods. */
 export const gatewayProbe: GatewayProbe = {
-  drain: (host) => ask<DrainState>(host, ADMIN_PATH.drain),
-  replication: (host) => ask<ReplicationState>(host, ADMIN_PATH.replication),
+  drain: (host) => askPod(host, ADMIN_PATH.drain, TIMEOUT),
+  replication: (host) => askPod(host, ADMIN_PATH.replication, TIMEOUT),
 };
-
-async function ask<T>(host: string, path: string): Promise<T> {
-  const address = host.includes(':') ? `[${host}]` : host;
-  const response = await fetch(`http://${address}:${PORT.admin}${path}`, {
-    signal: AbortSignal.timeout(TIMEOUT),
-    // A connection that is kept would outlive the pod.
-    headers: { connection: 'close' },
-  });
-  if (!response.ok) throw new Error(`${path} answers ${response.status}`);
-  return (await response.json()) as T;
-}

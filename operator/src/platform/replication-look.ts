@@ -1,5 +1,6 @@
 /** What replicators say of themselves, and what of it people have to know. */
-import { ADMIN_PATH, COMPONENT, LABEL, PORT, type ReplicationState } from '@causeway/crds';
+import { ADMIN_PATH, COMPONENT, LABEL, type ReplicationState } from '@causeway/crds';
+import { askPod } from './pod-admin.ts';
 import { replicatedZones } from './replication.ts';
 import { homeOf, type MessagePlatform, type Problem } from './types.ts';
 import type { Pod } from './workloads.ts';
@@ -11,16 +12,7 @@ export type ReplicationProbe = (host: string) => Promise<ReplicationState>;
 const TIMEOUT = 2_000;
 
 /** Real replicators. */
-export const replicationProbe: ReplicationProbe = async (host) => {
-  const address = host.includes(':') ? `[${host}]` : host;
-  const response = await fetch(`http://${address}:${PORT.admin}${ADMIN_PATH.replication}`, {
-    signal: AbortSignal.timeout(TIMEOUT),
-    // A connection that is kept would outlive the pod.
-    headers: { connection: 'close' },
-  });
-  if (!response.ok) throw new Error(`${ADMIN_PATH.replication} answers ${response.status}`);
-  return (await response.json()) as ReplicationState;
-};
+export const replicationProbe: ReplicationProbe = (host) => askPod(host, ADMIN_PATH.replication, TIMEOUT);
 
 /** By zone, what each replicator that runs says; one that does not answer is left out. */
 export async function lookAtReplication(

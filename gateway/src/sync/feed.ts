@@ -155,6 +155,8 @@ export class Feed {
       // First: it counts also while /sync has to wait for another home.
       await this.#follower?.begin(client);
       const history = await this.#goOn(client);
+      // Again, at a revision that the watch goes on from at the latest: it may have changed since the first look.
+      await this.#follower?.begin(client);
       await this.#follow({ client, history }, signal);
     } finally {
       stopWatching();

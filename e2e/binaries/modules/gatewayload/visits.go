@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,9 @@ const (
 	slowAttempts = 5
 	// A slow reader's own publication, and how often it asks for it: more than a server keeps for a client.
 	slowBytes    = 30_000
-	slowRequests = 150
+	slowRequests = 300
+	// What the kernel takes for a slow reader: it would hold megabytes of what the server is to hold.
+	slowBuffer = 64 << 10
 )
 
 // A visitor comes, does something, and goes.
@@ -199,6 +202,9 @@ func (v *visitor) slow() error {
 	}
 	defer c.close()
 	defer close(goOn)
+	if err := c.wire.tls.NetConn().(*net.TCPConn).SetReadBuffer(slowBuffer); err != nil {
+		return err
+	}
 	for range slowAttempts {
 		if err := v.echo(c, slowBytes, back); err != nil {
 			return err

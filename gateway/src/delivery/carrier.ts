@@ -15,8 +15,10 @@ import { OverdueError, within } from './within.ts';
 const CHUNK = 500;
 const RETRY_MS = 200;
 const RESTART_MS = 1_000;
-/** How often it is asked whether Redis still has what was put there, and whether missing topics have come. */
-const VERIFY_MS = 3_000;
+/** How often offsets are committed. */
+const COMMIT_MS = 1_000;
+/** At each so many commits it is asked whether Redis still has what was put there, and whether missing topics have come. */
+const VERIFY_EVERY = 3;
 /** After this time a call of kafkajs counts as failed: longer than its own time-out. */
 const CALL_MS = 10_000;
 /** Leaving the group may take this long; after that others learn of it by the session's time-out. */
@@ -60,6 +62,8 @@ interface Source {
   partition: number;
   /** Last offset that is in Redis, as far as we know; -1: none. */
   last: number;
+  /** Last offset that the group was told of. */
+  committed: number;
   /** Records below this offset were in Kafka already when the stream was begun to be rebuilt. */
   replayBelow: number;
   /** Records below this offset are older than the history: only their idempotency keys count. */
@@ -154,7 +158,8 @@ export class Carrier {
     await within(CALL_MS, 'connect', consumer.connect());
     await within(CALL_MS, 'subscribe', consumer.subscribe({ topics, fromBeginning: true }));
     const running = consumer.run({
-      autoCommitInterval: 1_000,
+      // Or it would commit after each batch, and fetch nothing meanwhile: a replicated write for each few records.
+      autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: 8,
       // One that was given up may still have a batch: it is the next one's affair.
@@ -162,21 +167,40 @@ export class Carrier {
     });
     // Joining the group may take long; the carrier may be stopped meanwhile.
     running.catch(this.#crash);
-    await Promise.race([crashed, this.#watch(admin, topics.length)]);
+    await Promise.race([crashed, this.#watch(consumer, admin, topics.length)]);
   }
 
   /** Ends when the carrier is stopped, or when a topic that was missing has come. Rejects when the group is silent. */
-  async #watch(admin: Admin, subscribed: number): Promise<void> {
-    for (;;) {
-      await delay(VERIFY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+  async #watch(consumer: Consumer, admin: Admin, subscribed: number): Promise<void> {
+    for (let look = 1; ; look += 1) {
+      await delay(COMMIT_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      await this.#commit(consumer);
       if (this.#stop.signal.aborted) return;
       if (performance.now() - this.#heardAt > DEAF_MS) throw new Error('no contact with the group');
+      if (look % VERIFY_EVERY !== 0) continue;
       await this.#verify();
       if (
         subscribed < this.#options.namespaces.size &&
         (await this.#existingTopics(admin)).length > subscribed
       )
         return;
+    }
+  }
+
+  /** Tells the group how far it is. One that fails is made up for by the next: nothing goes on from what is committed. */
+  async #commit(consumer: Consumer): Promise<void> {
+    const ahead = [...this.#sources.values()].filter(({ last, committed }) => last > committed);
+    if (ahead.length === 0) return;
+    const offsets = ahead.map(({ topic, partition, last }) => ({
+      topic,
+      partition,
+      offset: String(last + 1),
+    }));
+    try {
+      await within(CALL_MS, 'commit', consumer.commitOffsets(offsets));
+      for (const [index, source] of ahead.entries()) source.committed = Number(offsets[index]?.offset) - 1;
+    } catch (error) {
+      this.#options.log.debug('offsets not committed', { reason: reason(error) });
     }
   }
 
@@ -218,7 +242,15 @@ export class Carrier {
     this.#sources.clear();
     for (const [topic, partitions] of Object.entries(assignment)) {
       for (const partition of partitions) {
-        const source = { topic, partition, last: -1, replayBelow: 0, appendFrom: 0, strikes: 0 };
+        const source = {
+          topic,
+          partition,
+          last: -1,
+          committed: -1,
+          replayBelow: 0,
+          appendFrom: 0,
+          strikes: 0,
+        };
         this.#sources.set(sourceName(topic, partition), source);
       }
     }
@@ -339,7 +371,6 @@ export class Carrier {
       if (!(await this.#carryChunk(source, chunk, payload))) return;
       payload.resolveOffset(chunk.at(-1)?.offset ?? '');
       await payload.heartbeat();
-      await payload.commitOffsetsIfNecessary();
     }
   }
 

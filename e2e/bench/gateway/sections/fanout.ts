@@ -72,28 +72,56 @@ ${markdownTable([
     body,
     shortfalls: [
       ...notMeasured(result, 'Gateway fan-out'),
-      ...all.filter(isOurs).flatMap((row) => shortfalls(row, all)),
+      ...[...Map.groupBy(all.filter(isOurs), ({ contestant }) => contestant).values()].flatMap((ours) =>
+        shortfalls(ours, all),
+      ),
     ],
   };
 }
 
-/** Compared at the rates that both kept up with. */
-function shortfalls({ contestant, perSecond, rates }: Row, all: readonly Row[]): string[] {
-  const peer = all.find((row) => isCentrifuge(row) && row.perSecond === perSecond);
-  if (!peer?.rates.every(({ keptUp }) => keptUp)) return [];
-  const what = `Gateway fan-out at ${shown(perSecond)}/s, ${contestant}`;
-  if (!rates.every(({ keptUp }) => keptUp)) return [`${what}: does not keep up, Centrifuge does.`];
-  const factor = median(rates.map(own)) / median(peer.rates.map(own));
-  const [ours, theirs] = [rates, peer.rates].map((some) => median(some.map(({ delivery }) => delivery.p99)));
-  const checks: [boolean, string][] = [
-    [
-      factor < TARGET,
-      `${shown(factor)} times Centrifuge's deliveries for a CPU second of the server, the target is ${TARGET}`,
-    ],
-    [
-      (ours ?? 0) > (theirs ?? 0),
-      `P99 ${shown(ours ?? Number.NaN)} ms, Centrifuge ${shown(theirs ?? Number.NaN)} ms; ours includes Kafka`,
-    ],
+/** One rate of ours beside Centrifuge's. */
+interface Beside {
+  perSecond: number;
+  factor: number;
+  p99: number;
+  theirP99: number;
+}
+
+/** What falls short, over all rates that Centrifuge kept up with. */
+function shortfalls(rates: readonly Row[], all: readonly Row[]): string[] {
+  const [{ contestant } = { contestant: '' }] = rates;
+  const compared = rates.flatMap((row) => {
+    const peer = all.find((one) => isCentrifuge(one) && one.perSecond === row.perSecond);
+    return peer?.rates.every(({ keptUp }) => keptUp) ? [{ row, peer }] : [];
+  });
+  const behind = compared.filter(({ row }) => !row.rates.every(({ keptUp }) => keptUp));
+  const beside = compared.filter((pair) => !behind.includes(pair)).map(({ row, peer }) => compare(row, peer));
+  const [fewer, later] = [
+    beside.filter(({ factor }) => factor < TARGET),
+    beside.filter(({ p99, theirP99 }) => p99 > theirP99),
   ];
-  return checks.flatMap(([falls, text]) => (falls ? [`${what}: ${text}.`] : []));
+  const at = (some: readonly { perSecond: number }[]): string =>
+    some.map(({ perSecond }) => shown(perSecond)).join('/');
+  const what = `Gateway fan-out, ${contestant}, at`;
+  return [
+    ...behind.map(
+      ({ row }) => `${what} ${shown(row.perSecond)} a second: does not keep up, Centrifuge does.`,
+    ),
+    ...(fewer.length === 0
+      ? []
+      : [
+          `${what} ${at(fewer)} a second: ${fewer.map(({ factor }) => shown(factor)).join('/')} times Centrifuge's deliveries for a CPU second of the server, the target is ${TARGET}.`,
+        ]),
+    ...(later.length === 0
+      ? []
+      : [
+          `${what} ${at(later)} a second: P99 ${later.map(({ p99 }) => shown(p99)).join('/')} ms, Centrifuge ${later.map(({ theirP99 }) => shown(theirP99)).join('/')} ms; ours includes Kafka.`,
+        ]),
+  ];
+}
+
+function compare(row: Row, peer: Row): Beside {
+  const p99 = ({ rates }: Row): number => median(rates.map(({ delivery }) => delivery.p99));
+  const factor = median(row.rates.map(own)) / median(peer.rates.map(own));
+  return { perSecond: row.perSecond, factor, p99: p99(row), theirP99: p99(peer) };
 }

@@ -27,8 +27,8 @@ export interface KafkaOptions {
 export interface KafkaListener {
   /** In capital letters. */
   name: string;
-  /** Where each broker listens on 127.0.0.1, and where it says that it does. */
-  brokers: readonly { port: number; advertisedPort: number }[];
+  /** Where each broker listens on 127.0.0.1, and where it says that it does: there as well, or at a name. */
+  brokers: readonly { port: number; advertisedPort: number; advertisedHost?: string }[];
 }
 
 /** One broker of {@link Kafka}. */
@@ -99,14 +99,18 @@ function properties(node: Node, nodes: readonly Node[], options: KafkaOptions): 
 
 function listenersOf(node: Node, { sasl, listeners = [] }: KafkaOptions): Record<string, string> {
   const more = listeners.map(({ name, brokers }) => ({ name, ...brokers[node.id - 1] }));
-  const at = (name: string, port: number | undefined): string => `${name}://127.0.0.1:${port}`;
+  const at = (name: string, port: number | undefined, host = '127.0.0.1'): string =>
+    `${name}://${host}:${port}`;
   const client = at('CLIENT', node.port);
   const all = [
     client,
     at('CONTROLLER', node.controllerPort),
     ...more.map(({ name, port }) => at(name, port)),
   ];
-  const advertised = [client, ...more.map(({ name, advertisedPort }) => at(name, advertisedPort))];
+  const advertised = [
+    client,
+    ...more.map(({ name, advertisedPort, advertisedHost }) => at(name, advertisedPort, advertisedHost)),
+  ];
   const security = [
     `CLIENT:${sasl ? 'SASL_PLAINTEXT' : 'PLAINTEXT'}`,
     'CONTROLLER:PLAINTEXT',

@@ -1,4 +1,4 @@
-/** gateway/src/auth: who a client is and what it may do, by JSON Web Token (RFC 7519). Imports only crds and jose. */
+/** gateway/src/auth: who a client is and what it may do, by JSON Web Token (RFC 7519). Imports only crds, names and jose. */
 export { allowedIn } from './capabilities.ts';
 export type { Capability, Right } from './capabilities.ts';
 export type { Identity, ServerSubscription, SubscriptionGrant } from './claims.ts';

@@ -1,5 +1,6 @@
 import { get } from 'node:https';
 import type { IncomingMessage } from 'node:http';
+import { names } from '../names/index.ts';
 import { parseKeySet } from './keys.ts';
 import type { TokenKeys } from './keys.ts';
 
@@ -100,7 +101,8 @@ export class RemoteKeys {
 function fetchText(url: string, ca: string | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
     const headers = { accept: 'application/jwk-set+json, application/json' };
-    const request = get(url, { headers, agent: false, ...(ca !== undefined && { ca }) }, (response) => {
+    const options = { headers, agent: false, lookup: names.lookup, ...(ca !== undefined && { ca }) };
+    const request = get(url, options, (response) => {
       readBody(url, response).then(resolve, reject);
     });
     // Over all, not for each silence: a server that drips must not hold us.

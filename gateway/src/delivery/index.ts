@@ -1,6 +1,6 @@
 /**
  * gateway/src/delivery: a publication's way: Kafka, then a stream in Redis, then every gateway with subscribers.
- * Imports channels and presence (their interfaces), protocol, log and crds; kafkajs and redis are imported nowhere else.
+ * Imports channels and presence (their interfaces), protocol, log, names and crds; kafkajs and redis are imported nowhere else.
  */
 export { BackendAwayError } from './away.ts';
 export { Carrier } from './carrier.ts';

@@ -7,6 +7,8 @@ import type { KafkaConfig, LogEntry, SASLOptions } from 'kafkajs';
 import { SECRET_KEY } from '@causeway/crds';
 import type { KafkaConnectionConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
+import { names as ownNames } from '../names/index.ts';
+import type { Names } from '../names/index.ts';
 import { breakWhenSilent } from './kafka-silence.ts';
 import { mendKafkaTimers } from './kafkajs-timers.ts';
 
@@ -15,10 +17,12 @@ export interface KafkaClientOptions {
   connection: KafkaConnectionConfig;
   clientId: string;
   log: Log;
+  /** Where servers are; without it, the process' own. */
+  names?: Names;
 }
 
 /** A kafkajs client that takes its credentials from the mounted files, at each connection anew. */
-export function createKafka({ connection, clientId, log }: KafkaClientOptions): Kafka {
+export function createKafka({ connection, clientId, log, names }: KafkaClientOptions): Kafka {
   mendKafkaTimers();
   const sasl = loginWith(connection.sasl);
   return new Kafka({
@@ -26,7 +30,7 @@ export function createKafka({ connection, clientId, log }: KafkaClientOptions): 
     brokers: connection.brokers,
     ...(connection.tls && { ssl: true }),
     ...(sasl && { sasl }),
-    socketFactory: socketsWith(connection.tls?.dir),
+    socketFactory: socketsWith(connection.tls?.dir, names),
     connectionTimeout: 2_000,
     authenticationTimeout: 5_000,
     requestTimeout: 8_000,
@@ -50,13 +54,13 @@ type SocketFactory = NonNullable<KafkaConfig['socketFactory']>;
  * client lives for as long as its connections go well, and it connects to further brokers all the time. And a dead
  * connection is broken, which kafkajs would not do.
  */
-export function socketsWith(dir: string | undefined): SocketFactory {
+export function socketsWith(dir: string | undefined, { lookup }: Names = ownNames): SocketFactory {
   return ({ host, port, ssl, onConnect }) => {
     const name = isIP(host) === 0 ? { servername: host } : {};
     // Typed as always there; without TLS it is not.
     const socket = (ssl as typeof ssl | undefined)
-      ? connectTls({ host, port, ...name, ...ssl, ...certificatesIn(dir) }, onConnect)
-      : connect({ host, port }, onConnect);
+      ? connectTls({ host, port, lookup, ...name, ...ssl, ...certificatesIn(dir) }, onConnect)
+      : connect({ host, port, lookup }, onConnect);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     breakWhenSilent(socket);
     return socket;

@@ -5,6 +5,8 @@ import { SECRET_KEY } from '@causeway/crds';
 import type { GatewayConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import { reason } from '../log/index.ts';
+import { names as ownNames } from '../names/index.ts';
+import type { Names } from '../names/index.ts';
 import { BackendAwayError } from './away.ts';
 
 export type RedisClient = ReturnType<typeof newClient>;
@@ -21,6 +23,8 @@ export interface RedisLinkOptions {
   /** For the log: commands, feed. */
   name: string;
   log: Log;
+  /** Where the server is; without it, the process' own. */
+  names?: Names;
   /** Runs on each new connection before it is used; a rejection drops the connection. */
   prepare(client: RedisClient): Promise<void>;
   /** A new connection can be used. */
@@ -76,7 +80,7 @@ export class RedisLink {
   async #connect(): Promise<void> {
     let client: RedisClient | undefined;
     try {
-      const made = newClient(await connectionOptions(this.#options.redis));
+      const made = newClient(await connectionOptions(this.#options.redis), this.#options.names);
       client = made;
       this.#client = made;
       made.on('error', (error: unknown) => this.#lost(made, error));
@@ -123,8 +127,9 @@ interface ConnectionOptions {
   tls?: { ca?: Buffer; cert?: Buffer; key?: Buffer };
 }
 
-function newClient({ url, username, password, tls }: ConnectionOptions) {
+function newClient({ url, username, password, tls }: ConnectionOptions, { lookup }: Names = ownNames) {
   const socket = {
+    lookup,
     connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: SILENCE_MS,
     reconnectStrategy: false,

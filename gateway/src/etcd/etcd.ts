@@ -7,7 +7,10 @@ import { Etcd3, isRecoverableError } from 'etcd3';
 import type { IKeyValue, IOptions, IRangeRequest, IRangeResponse, ITxnRequest, ITxnResponse } from 'etcd3';
 import type { KeyRange, KeyValue } from './changes.ts';
 import type { Credentials } from './credentials.ts';
+import { names as ownNames } from '../names/index.ts';
+import type { Names } from '../names/index.ts';
 import { allowIpEndpoints } from './ip-endpoints.ts';
+import { askedOf, grpcTarget } from './named-endpoints.ts';
 import { openWatch } from './watch.ts';
 import type { Watch, WatchHandlers, WatchRequest } from './watch.ts';
 
@@ -73,10 +76,15 @@ export class EtcdClient {
   readonly #onReply: () => void;
   #current: number;
 
-  /** `onReply` is called after each answer: a sign of life. */
-  constructor({ endpoints }: EtcdConnectionConfig, credentials: Credentials, onReply: () => void) {
+  /** `onReply` is called after each answer: a sign of life. `names`: where the endpoints are. */
+  constructor(
+    { endpoints }: EtcdConnectionConfig,
+    credentials: Credentials,
+    onReply: () => void,
+    names: Names = ownNames,
+  ) {
     this.#onReply = onReply;
-    this.#clients = endpoints.map((endpoint) => connectTo(endpoint, credentials));
+    this.#clients = endpoints.map((endpoint) => connectTo(endpoint, credentials, names));
     this.#current = Math.floor(Math.random() * endpoints.length);
   }
 
@@ -170,12 +178,12 @@ export class EtcdClient {
   }
 }
 
-function connectTo(endpoint: string, credentials: Credentials): Etcd3 {
+function connectTo(endpoint: string, credentials: Credentials, names: Names): Etcd3 {
   const { ca, cert, key, username, password } = credentials;
   const policy = noPolicy as Policy;
   const client = new Etcd3({
-    hosts: endpoint,
-    grpcOptions,
+    hosts: grpcTarget(endpoint),
+    grpcOptions: { ...grpcOptions, ...askedOf(names) },
     faultHandling: { host: () => policy, global: policy },
     defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: Date.now() + CALL_TIMEOUT_MS }),
     ...(ca && {

@@ -1,6 +1,6 @@
 /**
  * gateway/src/etcd: one etcd as `serve` and `replicate` use it: calls, watches, whole revisions, the checkpoint. May
- * import crds and npm packages; nothing else of the gateway.
+ * import crds, names and npm packages; nothing else of the gateway.
  */
 export {
   changeBytes,

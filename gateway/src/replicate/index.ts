@@ -1,11 +1,12 @@
 /**
  * gateway/src/replicate: copies the home zone's etcd into this zone's, revision by revision. May import config, etcd,
- * log, mounted, crds and npm packages; nothing else of the gateway.
+ * log, mounted, names, crds and npm packages; nothing else of the gateway.
  *
  * `plan`, `checkpoint`, `diff` and `lag` decide and do no I/O; `target` and `snapshot` talk to etcd; `follow`,
  * `session` and `replicator` put them together.
  */
 import { createLog } from '../log/index.ts';
+import { names, sayWhenStale } from '../names/index.ts';
 import { startAdmin } from './admin.ts';
 import { loadReplicatorConfig } from './config.ts';
 import { startReplicator } from './replicator.ts';
@@ -19,6 +20,7 @@ export async function replicate(configFile: string): Promise<void> {
   const config = await loadReplicatorConfig(configFile);
   const { platform, namespace, zone, homeZone, epoch } = config;
   const log = createLog({ component: 'replicator', platform, namespace, zone, homeZone, epoch });
+  sayWhenStale(names, log);
   const asked = stopAsked();
   const replicator = startReplicator(config, log);
   const ending = new AbortController();

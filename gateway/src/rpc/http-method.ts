@@ -5,6 +5,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import { SECRET_KEY } from '@causeway/crds';
 import type { RpcMethodConfig } from '@causeway/crds';
+import { names } from '../names/index.ts';
 import { AWAY, BUSY, decodeAnswer, encodeCall, NO_ANSWER } from './message.ts';
 import type { RpcCall, RpcOutcome } from './message.ts';
 
@@ -132,6 +133,7 @@ class HttpMethod {
     const options = {
       method: 'POST',
       agent: this.#agent,
+      lookup: names.lookup,
       headers: {
         'content-type': 'application/json',
         'content-length': Buffer.byteLength(body),

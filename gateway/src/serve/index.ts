@@ -14,8 +14,9 @@ import { loadGatewayConfig } from '../config/index.ts';
 import { readCredentials } from '../etcd/index.ts';
 import { createLog, reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
-import { countSpans, createZoneMetrics } from '../metrics/index.ts';
+import { countLookups, countSpans, createZoneMetrics } from '../metrics/index.ts';
 import { innerState, readInnerState, watchFiles } from '../mounted/index.ts';
+import { names, sayWhenStale } from '../names/index.ts';
 import { startTracing } from '../tracing/index.ts';
 import { Certificates, startAdminServer } from '../transport/index.ts';
 import { DrainRequest } from './drain-request.ts';
@@ -29,6 +30,7 @@ export async function serve(configFile: string): Promise<void> {
   const zone = process.env['ZONE'];
   const log = createLog({ component: 'gateway', platform: config.platform, zone });
   logWarnings(log);
+  sayWhenStale(names, log);
   const certificates = new Certificates(config.tls.dir, config.tls.annotationsFile, log);
   const keys = tokenKeys(config.auth.jwt, log);
   const verifier = new TokenVerifier(config.auth.jwt, keys.source);
@@ -36,6 +38,7 @@ export async function serve(configFile: string): Promise<void> {
   const pod = { podName, zone: zone ?? '', log };
   const tracing = await startTracing(config.tracing, { platform, namespace, group: kafka.group, ...pod });
   const gateway = new Gateway({ config, certificates, verifier, tracing, ...pod });
+  countLookups(gateway.metrics.registry, () => names.counts);
   if (tracing) countSpans(gateway.metrics.registry, () => tracing.spans);
   const witness = new Witness({
     zone: zone ?? '',

@@ -7,7 +7,16 @@ export { connected, listen, publish, rawBinaryClient, rawClient, sdk, token } fr
 export type { Listener, RawClient } from './client.ts';
 export { startEcho } from './echo-process.ts';
 export type { EchoProcess } from './echo-process.ts';
-export { buildBundle, certificateFiles, HMAC, RUNTIMES, startGateway, testTopic } from './gateway-process.ts';
+export {
+  buildBundle,
+  bundle,
+  certificateFiles,
+  HMAC,
+  PROGRAM,
+  RUNTIMES,
+  startGateway,
+  testTopic,
+} from './gateway-process.ts';
 export type { GatewayProcess, Platform, Runtime } from './gateway-process.ts';
 export {
   bareHttp2,
@@ -25,6 +34,7 @@ export { keyPair, signedWith, startKeyServer } from './key-server.ts';
 export type { KeyServer } from './key-server.ts';
 export { mountSecret } from './mounted-secret.ts';
 export type { MountedSecret } from './mounted-secret.ts';
+export type { NamedCommand, NamedOutcome, NamedServers } from './named-clients.ts';
 export { startOtlpReceiver } from './otlp-receiver.ts';
 export type { OtlpReceiver, ReceivedSpan } from './otlp-receiver.ts';
 export { startPythonClient } from './python-sdk.ts';

@@ -5,6 +5,7 @@ import { request as requestHttps } from 'node:https';
 import { join } from 'node:path';
 import { SECRET_KEY } from '@causeway/crds';
 import type { TracingConfig } from '@causeway/crds';
+import { names } from '../../names/index.ts';
 
 /** Time for one request with its answer, milliseconds. */
 const TIMEOUT_MS = 5_000;
@@ -63,6 +64,7 @@ export class Collector {
       const options = {
         method: 'POST',
         agent: false,
+        lookup: names.lookup,
         headers: { ...headers, 'content-type': 'application/json', 'content-length': body.byteLength },
         ...(ca !== undefined && { ca }),
       } as const;
@@ -83,8 +85,8 @@ export class Collector {
 
 /** A mounted Secret: a file for each header. What Kubernetes itself puts there begins with two dots. */
 async function readHeaders(dir: string): Promise<Record<string, string>> {
-  const names = (await readdir(dir)).filter((name) => !name.startsWith('..'));
-  const headers = names.map(
+  const files = (await readdir(dir)).filter((name) => !name.startsWith('..'));
+  const headers = files.map(
     async (name) => [name, (await readFile(join(dir, name), 'utf8')).trim()] as const,
   );
   const read = await Promise.all(headers);

@@ -9,6 +9,7 @@ import type { MessagePlatform } from './types.ts';
 interface PodSpec {
   securityContext: Record<string, unknown>;
   automountServiceAccountToken: boolean;
+  dnsConfig: { options: { name: string; value: string }[] };
   serviceAccountName: string;
   containers: { image: string; securityContext: Record<string, unknown>; volumeMounts: { name: string }[] }[];
   volumes: { name: string; secret?: { secretName: string } }[];
@@ -103,6 +104,13 @@ describe('the objects of a platform', () => {
           capabilities: { drop: ['ALL'] },
         });
       }
+    }
+  });
+
+  it('have pods that do not wait long for a name server that is gone', () => {
+    for (const { metadata, spec } of workloads(desired())) {
+      const options = spec.template.spec.dnsConfig.options.map(({ name, value }) => `${name}:${value}`);
+      assert.deepEqual(options, ['timeout:1', 'attempts:1'], metadata.name);
     }
   });
 

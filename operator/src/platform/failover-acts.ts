@@ -237,9 +237,14 @@ async function tellRedis(
   const at = addressOf(world, platform, COMPONENT.redis, zone);
   const action: RedisAction =
     act.act === 'followRedis'
-      ? { zone, act: 'follow', host: redisHost(platform, act.home), port: PORT.redis }
+      ? { zone, act: 'follow', host: followed(world, platform, act.home), port: PORT.redis }
       : { zone, act: act.act === 'fenceRedis' ? 'fence' : 'promote' };
   await world.homes.run(keyOf(platform.metadata), () =>
     world.redis.act(redisAddress(platform, zone, inner, at), action),
   );
+}
+
+/** An address where there is one: Redis looks names up in the thread that serves clients, and name servers may be away. */
+function followed(world: FailoverPlatformWorld, platform: MessagePlatform, home: string): string {
+  return addressOf(world, platform, COMPONENT.redis, home) ?? redisHost(platform, home);
 }

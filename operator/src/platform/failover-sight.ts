@@ -227,7 +227,7 @@ class Look {
               wroteLast,
               report,
             }),
-          redis: redis && redisSight(this.#platform, redis),
+          redis: redis && redisSight(this.#platform, redis, (of) => this.#addressOf(COMPONENT.redis, of)),
         },
       ]),
     );
@@ -308,10 +308,15 @@ function behind(
   return missing > 0n ? Number(missing) : 0;
 }
 
-function redisSight(platform: MessagePlatform, state: RedisState): RedisSight {
-  const follows = platform.spec.zones.find(
-    ({ name }) => redisHost(platform, name) === state.primaryHost,
-  )?.name;
+function redisSight(
+  platform: MessagePlatform,
+  state: RedisState,
+  addressOf: (zone: string) => string | undefined,
+): RedisSight {
+  const { primaryHost } = state;
+  const isAt = (zone: string): boolean =>
+    primaryHost === redisHost(platform, zone) || primaryHost === addressOf(zone);
+  const follows = primaryHost && platform.spec.zones.find(({ name }) => isAt(name))?.name;
   return {
     role: state.role,
     fenced: state.fenced === true,

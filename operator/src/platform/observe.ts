@@ -142,10 +142,10 @@ export async function lookAtRedis(
   if (!managesRedis(platform)) return { states, problems };
   const zones = platform.spec.zones
     .map((zone) => zone.name)
-    .filter((zone) => seen.pods.some((pod) => isRedisOf(pod, zone) && isServing(pod)));
+    .filter((zone) => servingRedis(seen.pods, zone) !== undefined);
   await Promise.all(
     zones.map(async (zone) => {
-      const address = redisAddress(platform, zone, seen.inner);
+      const address = redisAddress(platform, zone, seen.inner, redisPodAddress(seen.pods, zone));
       try {
         states.set(zone, await world.redis.look(address));
       } catch (error) {
@@ -163,7 +163,17 @@ export function redisProblem(host: string, error: unknown): Problem {
   return { part: 'Redis', reason: 'RedisUnreachable', message, needsPerson: false };
 }
 
-function isRedisOf(pod: Pod, zone: string): boolean {
-  const labels = pod.metadata.labels ?? {};
-  return labels[LABEL.component] === COMPONENT.redis && labels[LABEL.zone] === zone;
+/**
+ * Where the Redis of a zone is, as far as Kubernetes says; undefined: nothing serves there. A name would have to be looked up,
+ * and the name servers may have gone with another zone: the lookups then hold all threads of this process.
+ */
+export function redisPodAddress(pods: readonly Pod[], zone: string): string | undefined {
+  return servingRedis(pods, zone)?.status?.podIP;
+}
+
+function servingRedis(pods: readonly Pod[], zone: string): Pod | undefined {
+  return pods.find((pod) => {
+    const labels = pod.metadata.labels ?? {};
+    return labels[LABEL.component] === COMPONENT.redis && labels[LABEL.zone] === zone && isServing(pod);
+  });
 }

@@ -34,6 +34,7 @@ import {
   heldSecrets,
   lookAtRedis,
   redisAddress,
+  redisPodAddress,
   redisProblem,
   userSecrets,
   workloads,
@@ -279,7 +280,8 @@ async function reconcileRedis(
   if (paused) return { states, problems };
   const fingerprint = inspectCertificate(inner?.[SECRET_KEY.cert])?.fingerprint;
   const act = async (action: RedisAction): Promise<void> => {
-    const address = redisAddress(platform, action.zone, inner);
+    const at = redisPodAddress(pods, action.zone);
+    const address = redisAddress(platform, action.zone, inner, at);
     try {
       await world.redis.act(address, action);
       states.set(action.zone, await world.redis.look(address));
@@ -288,7 +290,8 @@ async function reconcileRedis(
     }
   };
   for (const action of planRedisReloads(fingerprint, states)) await act(action);
-  const roles = [...planRedisRoles(platform, states), ...planRedisGuard(platform, states)];
+  const home = redisPodAddress(pods, homeOf(platform));
+  const roles = [...planRedisRoles(platform, states, home), ...planRedisGuard(platform, states)];
   if (roles.length === 0 || platform.status?.failover !== undefined) return { states, problems };
   await world.homes.run(keyOf(platform.metadata), async () => {
     if (!(await isStillHome(world, platform))) return;

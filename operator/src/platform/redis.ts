@@ -227,22 +227,27 @@ export function planRedisGuard(
 /**
  * What must be said to which Redis so that the home zone's is the primary and the others follow it. The home comes
  * first; nobody follows a home that is not a primary yet. A zone that cannot be seen is left alone.
+ *
+ * The home is followed by its name, so that a pod that takes the place of its pod is found without us. In a failover it is
+ * by its pod's address (docs/adr/0067), which is as good for as long as that is `homeAddress`.
  */
 export function planRedisRoles(
   platform: MessagePlatform,
   seen: ReadonlyMap<string, RedisState>,
+  homeAddress?: string,
 ): RedisAction[] {
   const home = homeOf(platform);
   const homeState = seen.get(home);
   if (homeState === undefined) return [];
   if (homeState.role !== 'primary' || homeState.fenced === true) return [{ zone: home, act: 'promote' }];
   const host = redisHost(platform, home);
+  const isHome = (at: string | undefined): boolean => at !== undefined && (at === host || at === homeAddress);
   return platform.spec.zones
     .map((zone) => zone.name)
     .filter((zone) => zone !== home)
     .filter((zone) => {
       const state = seen.get(zone);
-      return state !== undefined && (state.role === 'primary' || state.primaryHost !== host);
+      return state !== undefined && (state.role === 'primary' || !isHome(state.primaryHost));
     })
     .map((zone) => ({ zone, act: 'follow', host, port: PORT.redis }));
 }

@@ -286,6 +286,21 @@ describe('the roles of Redis', () => {
     );
   });
 
+  it('are right by the name of the home, and by its address for as long as it has it', () => {
+    const states = new Map<string, RedisState>([
+      ['zone-a', { role: 'primary' }],
+      ['zone-b', { ...follower, primaryHost: '10.1.0.7' }],
+      ['zone-c', { role: 'replica', inSync: false }],
+    ]);
+    const told = (homeAddress?: string): string[] =>
+      planRedisRoles(ordersPlatform(), states, homeAddress).map((action) => JSON.stringify(action));
+    const follow = (name: string): string =>
+      JSON.stringify({ zone: name, act: 'follow', host: HOST, port: 6379 });
+    assert.deepEqual(told('10.1.0.7'), [follow('zone-c')]);
+    assert.deepEqual(told('10.1.0.8'), [follow('zone-b'), follow('zone-c')]);
+    assert.deepEqual(told(), [follow('zone-b'), follow('zone-c')]);
+  });
+
   it('begin with the home zone: nobody follows one that is no primary yet', () => {
     assert.deepEqual(
       plan([

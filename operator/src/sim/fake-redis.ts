@@ -11,6 +11,8 @@ import type { ZoneOutage } from './zone-outage.ts';
 export interface SimRedis {
   /** Host that it follows; undefined: it is a primary. */
   follows: string | undefined;
+  /** Of its pod. */
+  address?: string;
   /** When it began to follow, milliseconds since the epoch. */
   since: number;
   /** SHA-256 of the certificate that it has loaded. */
@@ -43,10 +45,19 @@ export class FakeRedis {
     this.#listeners.push(listener);
   }
 
-  /** A pod starts with that redis.conf, and with that certificate (SHA-256). */
-  start(host: string, conf: string, certificate: string | undefined): void {
+  /** A pod starts at an address, with that redis.conf, and with that certificate (SHA-256). */
+  start(
+    host: string,
+    conf: string,
+    { certificate, address }: Pick<SimRedis, 'certificate' | 'address'>,
+  ): void {
     const follows = /^replicaof (\S+)/m.exec(conf)?.[1];
-    this.#running.set(host, { follows, since: this.#time.now, certificate });
+    this.#running.set(host, {
+      follows,
+      since: this.#time.now,
+      certificate,
+      ...(address !== undefined && { address }),
+    });
   }
 
   stop(host: string): void {
@@ -60,9 +71,11 @@ export class FakeRedis {
       .map(([host]) => host);
   }
 
-  /** `REPLICAOF`, from anybody. */
-  command(host: string, follows: string | undefined): void {
+  /** `REPLICAOF`, from anybody. Who is told an address is shown to follow the name: runs differ in addresses. */
+  command(host: string, primary: string | undefined): void {
     const redis = this.#find(host);
+    const named = [...this.#running].find(([, { address }]) => address !== undefined && address === primary);
+    const follows = named?.[0] ?? primary;
     const { fenced: _fenced, guarded: _guarded, ...rest } = redis;
     const since = redis.follows === follows ? redis.since : this.#time.now;
     this.#running.set(host, { ...rest, follows, since });

@@ -93,7 +93,7 @@ describe('the simulation notices', () => {
     const world = worldWith();
     for (const zone of ['zone-a', 'zone-b']) {
       const host = redisHost(world.platform as MessagePlatform, zone);
-      world.redis.start(host, '', undefined);
+      world.redis.start(host, '', { certificate: undefined });
       world.redis.act(host, { act: 'promote', zone }, undefined);
     }
     noticed(world, /orders-redis-zone-b\S* was promoted in the epoch in which orders-redis-zone-a\S* was/);

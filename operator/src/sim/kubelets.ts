@@ -267,7 +267,8 @@ export class Kubelets {
     const pod = this.#kube.get(KIND.pod, ref) as Pod | undefined;
     if (pod === undefined || pod.metadata.uid !== uid || pod.metadata.deletionTimestamp !== undefined) return;
     const host = redisHostOf(pod);
-    if (host !== undefined) this.#redis.start(host, this.#redisConf(pod), certificate);
+    if (host !== undefined)
+      this.#redis.start(host, this.#redisConf(pod), { certificate, address: addressOf(pod) });
     const ready = !this.#outage.isDown(zoneOf(pod)) && !this.#told.has(uid ?? '');
     this.#setStatus(ref, { ...running(pod, ready), containerStatuses: pod.status?.containerStatuses });
   }
@@ -301,10 +302,16 @@ function isReady(pod: Pod): boolean {
   return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 }
 
+/** Another one for each pod. */
+function addressOf({ metadata }: Pod): string {
+  const number = Number(metadata.uid?.slice(-6));
+  return `10.1.${Math.floor(number / 250) % 250}.${number % 250}`;
+}
+
 function running(pod: Pod, ready: boolean): Json {
   return {
     phase: 'Running',
-    podIP: `10.1.0.${Number(pod.metadata.uid?.slice(-6)) % 250}`,
+    podIP: addressOf(pod),
     conditions: [
       { type: 'PodScheduled', status: 'True' },
       { type: 'Ready', status: ready ? 'True' : 'False' },

@@ -5,6 +5,7 @@ import { reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
 import { decodeEnvelope, encodeEntry } from './entry.ts';
 import type { Envelope } from './entry.ts';
+import { GroupContact } from './group-contact.ts';
 import { IDEMPOTENCY_HEADER, IDEMPOTENCY_WINDOW_MS, onceOf } from './once.ts';
 import { endSpans, traceparentIn } from './record-tracer.ts';
 import type { CarrySpan, RecordTracer } from './record-tracer.ts';
@@ -23,8 +24,8 @@ const VERIFY_EVERY = 3;
 const CALL_MS = 10_000;
 /** Leaving the group may take this long; after that others learn of it by the session's time-out. */
 const LEAVE_MS = 3_000;
-/** A member that had no contact with its group for this long is given up: longer than a rebalance takes. */
-const DEAF_MS = 20_000;
+/** How often it is asked whether there is still contact with the group. */
+const CONTACT_MS = 1_000;
 /** After so many looks in a row at which Kafka's log ended before what Redis has, it is another log. */
 const STRIKES = 3;
 /** How much further back than its history a topic is read for idempotency keys. Clocks of writers may differ by a minute. */
@@ -84,8 +85,6 @@ export class Carrier {
   readonly #sources = new Map<string, Source>();
   #assignment = 0;
   #placed: Promise<void> = Promise.resolve();
-  /** When the group last answered, monotonic milliseconds. */
-  #heardAt = 0;
   /** Ends the consumer of now. */
   #crash: (why: unknown) => void = () => undefined;
   #consumer: Consumer | undefined;
@@ -149,12 +148,13 @@ export class Carrier {
       this.#crash = reject;
     });
     crashed.catch(() => undefined);
+    const contact = new GroupContact(performance.now());
     consumer.on('consumer.group_join', ({ payload }) => {
-      this.#heardAt = performance.now();
+      contact.heard(performance.now());
       this.#assigned(payload.memberAssignment);
     });
-    consumer.on('consumer.heartbeat', () => (this.#heardAt = performance.now()));
-    this.#heardAt = performance.now();
+    consumer.on('consumer.heartbeat', () => contact.heard(performance.now()));
+    consumer.on('consumer.rebalancing', () => contact.rejoins(performance.now()));
     await within(CALL_MS, 'connect', consumer.connect());
     await within(CALL_MS, 'subscribe', consumer.subscribe({ topics, fromBeginning: true }));
     const running = consumer.run({
@@ -167,16 +167,30 @@ export class Carrier {
     });
     // Joining the group may take long; the carrier may be stopped meanwhile.
     running.catch(this.#crash);
-    await Promise.race([crashed, this.#watch(consumer, admin, topics.length)]);
+    const over = new AbortController();
+    const listening = setInterval(() => {
+      if (contact.isLost(performance.now())) this.#crash(new Error('no contact with the group'));
+    }, CONTACT_MS);
+    try {
+      await Promise.race([crashed, this.#watch({ consumer, admin }, topics.length, over.signal)]);
+    } finally {
+      clearInterval(listening);
+      over.abort();
+    }
   }
 
-  /** Ends when the carrier is stopped, or when a topic that was missing has come. Rejects when the group is silent. */
-  async #watch(consumer: Consumer, admin: Admin, subscribed: number): Promise<void> {
+  /** Ends when the carrier is stopped, when the consumer is over, or when a topic that was missing has come. */
+  async #watch(
+    { consumer, admin }: { consumer: Consumer; admin: Admin },
+    subscribed: number,
+    over: AbortSignal,
+  ): Promise<void> {
+    const ended = AbortSignal.any([this.#stop.signal, over]);
     for (let look = 1; ; look += 1) {
-      await delay(COMMIT_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-      await this.#commit(consumer);
-      if (this.#stop.signal.aborted) return;
-      if (performance.now() - this.#heardAt > DEAF_MS) throw new Error('no contact with the group');
+      await delay(COMMIT_MS, undefined, { signal: ended }).catch(() => undefined);
+      // The last one too: who looks at lag then sees none.
+      if (!over.aborted) await this.#commit(consumer, ended.aborted ? LEAVE_MS : CALL_MS);
+      if (ended.aborted) return;
       if (look % VERIFY_EVERY !== 0) continue;
       await this.#verify();
       if (
@@ -188,7 +202,7 @@ export class Carrier {
   }
 
   /** Tells the group how far it is. One that fails is made up for by the next: nothing goes on from what is committed. */
-  async #commit(consumer: Consumer): Promise<void> {
+  async #commit(consumer: Consumer, timeoutMs: number): Promise<void> {
     const ahead = [...this.#sources.values()].filter(({ last, committed }) => last > committed);
     if (ahead.length === 0) return;
     const offsets = ahead.map(({ topic, partition, last }) => ({
@@ -197,7 +211,7 @@ export class Carrier {
       offset: String(last + 1),
     }));
     try {
-      await within(CALL_MS, 'commit', consumer.commitOffsets(offsets));
+      await within(timeoutMs, 'commit', consumer.commitOffsets(offsets));
       for (const [index, source] of ahead.entries()) source.committed = Number(offsets[index]?.offset) - 1;
     } catch (error) {
       this.#options.log.debug('offsets not committed', { reason: reason(error) });

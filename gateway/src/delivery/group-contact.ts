@@ -1,0 +1,37 @@
+/**
+ * A member that nobody in its group has heard for longer than its session (6 s) is none any more, and one whose connection
+ * owed an answer for as long was broken by us. kafkajs 2.2.4 asks for the group's coordinator only when it joins: when the
+ * coordinator is gone with its zone, it goes on with the dead one for as long as its retries last. Longer than a session, and
+ * than a Redis is waited for that says nothing (6.5 s), in which no heartbeat is sent.
+ */
+const MEMBER_MS = 9_000;
+/** Longer than a rebalance takes, in which members wait for each other. */
+const JOINING_MS = 20_000;
+
+/** Whether a consumer still hears of its group. `now` is always monotonic milliseconds. */
+export class GroupContact {
+  #at: number;
+  #isJoining = true;
+
+  /** It begins to join. */
+  constructor(now: number) {
+    this.#at = now;
+  }
+
+  /** It is a member: it has joined, or a heartbeat was answered. */
+  heard(now: number): void {
+    this.#at = now;
+    this.#isJoining = false;
+  }
+
+  /** It is a member that was told to join again. */
+  rejoins(now: number): void {
+    this.#at = now;
+    this.#isJoining = true;
+  }
+
+  /** It is to be given up: one that is made anew finds the group where it is now. */
+  isLost(now: number): boolean {
+    return now - this.#at > (this.#isJoining ? JOINING_MS : MEMBER_MS);
+  }
+}

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { parse, parseAllDocuments } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import { ensureBinary } from '../../e2e/binaries/index.ts';
 import { startControlPlane, type ControlPlane } from '../../e2e/harness/index.ts';
 import { run, waitFor } from '../../e2e/tools/index.ts';
-import { crdFile, root } from '../scripts/crd.ts';
+import { root } from '../scripts/crd.ts';
 import {
   invalidEdits,
   invalidPlatforms,
@@ -16,11 +16,8 @@ import {
   type Change,
 } from './invalid-platforms.ts';
 import type { MessagePlatform } from './resource.ts';
-import { openTestApi, type Answer, type Cause, type TestApi } from './test-api.ts';
+import { assertRefused, explain, openTestApi, testObjects, type TestApi } from './test-api.ts';
 
-const PLATFORMS = '/apis/causeway.dev/v1alpha1/namespaces/default/messageplatforms';
-const STRICT = '?fieldValidation=Strict&fieldManager=test';
-const ORDERS = `${PLATFORMS}/orders`;
 /** What the API server makes of a topic that says nothing of its channels. */
 const channels: MessagePlatform['spec']['kafka']['topics'][number]['channels'] = {
   subscribe: 'Authenticated',
@@ -30,27 +27,20 @@ const channels: MessagePlatform['spec']['kafka']['topics'][number]['channels'] =
   presence: false,
   joinLeave: false,
 };
-const MERGE_PATCH = { 'content-type': 'application/merge-patch+json' };
 
 let cluster: ControlPlane;
 let api: TestApi;
 let kubectl: string;
+const platforms = testObjects<MessagePlatform>(() => api, 'messageplatforms', validPlatform);
+const { create, created, edit, edited, reported: report } = platforms;
+const PLATFORMS = platforms.path;
+const ORDERS = `${PLATFORMS}/orders`;
 
 before(async () => {
   kubectl = await ensureBinary('kubectl');
   cluster = await startControlPlane();
   api = openTestApi(cluster.kubeconfig);
-  const crd: unknown = parse(readFileSync(crdFile('messageplatforms'), 'utf8'), { maxAliasCount: -1 });
-  const answer = await api.send(
-    'POST',
-    `/apis/apiextensions.k8s.io/v1/customresourcedefinitions${STRICT}`,
-    crd,
-  );
-  assert.equal(answer.status, 201, explain(answer));
-  await waitFor(
-    'the API serves MessagePlatforms',
-    async () => (await api.send('GET', PLATFORMS)).status === 200,
-  );
+  await waitFor('the API serves MessagePlatforms', () => platforms.isServed());
 });
 
 after(async () => {
@@ -59,65 +49,15 @@ after(async () => {
 });
 
 afterEach(async () => {
-  await api.send('DELETE', PLATFORMS);
+  await platforms.deleteAll();
 });
 
 const kube = async (...args: string[]): Promise<string> =>
   (await run(kubectl, ['--kubeconfig', cluster.kubeconfig, ...args], { timeoutMs: 60_000 })).stdout;
 
-/** What to show when an answer is not as expected. */
-function explain(answer: Answer): string {
-  return answer.body.message ?? JSON.stringify(answer.body);
-}
-
-function create(change: Change = {}): Promise<Answer> {
-  return api.send('POST', `${PLATFORMS}${STRICT}`, merge(validPlatform, change));
-}
-
-async function created(change: Change = {}): Promise<MessagePlatform> {
-  const answer = await create(change);
-  assert.equal(answer.status, 201, explain(answer));
-  return answer.body as unknown as MessagePlatform;
-}
-
-function edit(change: Change): Promise<Answer> {
-  return api.send('PATCH', `${ORDERS}${STRICT}`, change, MERGE_PATCH);
-}
-
-async function edited(change: Change): Promise<MessagePlatform> {
-  const answer = await edit(change);
-  assert.equal(answer.status, 200, explain(answer));
-  return answer.body as unknown as MessagePlatform;
-}
-
 function applyTls(tls: Change): Promise<unknown> {
   const platform = JSON.stringify(merge(validPlatform, { spec: { tls } }));
   return run(kubectl, ['--kubeconfig', cluster.kubeconfig, 'apply', '-f', '-'], { input: platform });
-}
-
-async function report(status: Change): Promise<MessagePlatform> {
-  const answer = await api.send('PATCH', `${ORDERS}/status${STRICT}`, { status }, MERGE_PATCH);
-  assert.equal(answer.status, 200, explain(answer));
-  return answer.body as unknown as MessagePlatform;
-}
-
-/** Asserts that an answer is a refusal for one reason only, and that it is the expected one. */
-function assertRefused(answer: Answer, field: string, message: string): void {
-  assert.equal(
-    answer.status,
-    422,
-    `refused, but the answer was ${answer.status}: ${JSON.stringify(answer.body)}`,
-  );
-  const causes = (answer.body.details?.causes ?? []).filter(
-    // What the API server adds when it has not come to the rules, because the form was wrong already.
-    (cause: Cause) => !cause.message.includes('some validation rules were not checked'),
-  );
-  assert.deepEqual(
-    causes.map((cause) => cause.field),
-    [field],
-    JSON.stringify(causes),
-  );
-  assert.ok(causes[0]?.message.includes(message), `says "${message}", but it says "${causes[0]?.message}"`);
 }
 
 describe('creating a platform refuses', () => {
@@ -303,7 +243,7 @@ describe('a platform that is accepted', () => {
       'PATCH',
       `${ORDERS}/status`,
       { spec: { gateway: { replicasPerZone: 9 } } },
-      MERGE_PATCH,
+      { 'content-type': 'application/merge-patch+json' },
     );
     assert.equal((answer.body['spec'] as MessagePlatform['spec']).gateway.replicasPerZone, 3);
   });

@@ -1,6 +1,9 @@
+import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { parse } from 'yaml';
+import { crdFile, type Plural } from '../scripts/crd.ts';
+import { merge, type Change } from './invalid-platforms.ts';
 
 /** One line of a refusal (metav1.StatusCause). */
 export interface Cause {
@@ -59,4 +62,84 @@ export function openTestApi(kubeconfig: string): TestApi {
 /** Most answers are JSON; that to a path that nobody serves yet is plain text. */
 function bodyOf(text: string): Answer['body'] {
   return text.startsWith('{') ? (JSON.parse(text) as Answer['body']) : { message: text };
+}
+
+/** How the tests write: unknown fields are refused. */
+export const STRICT = '?fieldValidation=Strict&fieldManager=test';
+
+const MERGE_PATCH = { 'content-type': 'application/merge-patch+json' };
+
+/** What to show when an answer is not as expected. */
+export function explain(answer: Answer): string {
+  return answer.body.message ?? JSON.stringify(answer.body);
+}
+
+/** Asserts that an answer is a refusal for one reason only, and that it is the expected one. */
+export function assertRefused(answer: Answer, field: string, message: string): void {
+  assert.equal(answer.status, 422, `refused, but the answer was ${answer.status}: ${explain(answer)}`);
+  const causes = (answer.body.details?.causes ?? []).filter(
+    // What the API server adds when it has not come to the rules, because the form was wrong already.
+    (cause) => !cause.message.includes('some validation rules were not checked'),
+  );
+  assert.deepEqual(
+    causes.map((cause) => cause.field),
+    [field],
+    JSON.stringify(causes),
+  );
+  assert.ok(causes[0]?.message.includes(message), `says "${message}", but it says "${causes[0]?.message}"`);
+}
+
+/** Objects of one of our kinds in namespace `default`, each made as a small change to a valid one. */
+export interface TestObjects<T> {
+  /** Path of all of them. */
+  readonly path: string;
+  create: (change?: Change) => Promise<Answer>;
+  /** Fails the test when it is refused. */
+  created: (change?: Change) => Promise<T>;
+  /** Edits the object that has the valid one's name. */
+  edit: (change: Change) => Promise<Answer>;
+  edited: (change: Change) => Promise<T>;
+  /** Writes into its status. */
+  reported: (status: Change) => Promise<T>;
+  deleteAll: () => Promise<Answer>;
+  /** Gives the CRD to the API server; true once it serves the kind. */
+  isServed: () => Promise<boolean>;
+}
+
+/** Objects of the kind `plural`, on an API server that gets its CRD from `isServed`. */
+export function testObjects<T>(
+  api: () => TestApi,
+  plural: Plural,
+  valid: { metadata: { name: string } },
+): TestObjects<T> {
+  const path = `/apis/causeway.dev/v1alpha1/namespaces/default/${plural}`;
+  const own = `${path}/${valid.metadata.name}`;
+  const good = (answer: Answer, status: number): T => {
+    assert.equal(answer.status, status, explain(answer));
+    return answer.body as T;
+  };
+  const create = (change: Change = {}): Promise<Answer> =>
+    api().send('POST', `${path}${STRICT}`, merge(valid, change));
+  const edit = (change: Change): Promise<Answer> =>
+    api().send('PATCH', `${own}${STRICT}`, change, MERGE_PATCH);
+  let given = false;
+  return {
+    path,
+    create,
+    edit,
+    created: async (change) => good(await create(change), 201),
+    edited: async (change) => good(await edit(change), 200),
+    reported: async (status) =>
+      good(await api().send('PATCH', `${own}/status${STRICT}`, { status }, MERGE_PATCH), 200),
+    deleteAll: () => api().send('DELETE', path),
+    isServed: async () => {
+      if (!given) {
+        const crd: unknown = parse(readFileSync(crdFile(plural), 'utf8'), { maxAliasCount: -1 });
+        const crds = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions${STRICT}`;
+        good(await api().send('POST', crds, crd), 201);
+        given = true;
+      }
+      return (await api().send('GET', path)).status === 200;
+    },
+  };
 }

@@ -6,33 +6,22 @@ import { parse } from 'yaml';
 import { ensureBinary } from '../../e2e/binaries/index.ts';
 import { startControlPlane, type ControlPlane } from '../../e2e/harness/index.ts';
 import { run, waitFor } from '../../e2e/tools/index.ts';
-import { crdFile } from '../scripts/crd.ts';
 import { invalidFailoverEdits, invalidFailovers, validFailover } from './invalid-failovers.ts';
 import { merge, type Change } from './invalid-platforms.ts';
 import type { ZoneFailover } from './resource.ts';
-import { openTestApi, type Answer, type TestApi } from './test-api.ts';
-
-const FAILOVERS = '/apis/causeway.dev/v1alpha1/namespaces/default/zonefailovers';
-const STRICT = '?fieldValidation=Strict&fieldManager=test';
-const DRILL = `${FAILOVERS}/drill-2026-11`;
-const MERGE_PATCH = { 'content-type': 'application/merge-patch+json' };
+import { assertRefused, explain, openTestApi, testObjects, type TestApi } from './test-api.ts';
 
 let cluster: ControlPlane;
 let api: TestApi;
 let kubectl: string;
+const failovers = testObjects<ZoneFailover>(() => api, 'zonefailovers', validFailover);
+const { create, created, edit, edited, reported } = failovers;
 
 before(async () => {
   kubectl = await ensureBinary('kubectl');
   cluster = await startControlPlane();
   api = openTestApi(cluster.kubeconfig);
-  const crd: unknown = parse(readFileSync(crdFile('zonefailovers'), 'utf8'), { maxAliasCount: -1 });
-  const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions${STRICT}`;
-  const answer = await api.send('POST', path, crd);
-  assert.equal(answer.status, 201, explain(answer));
-  await waitFor(
-    'the API serves ZoneFailovers',
-    async () => (await api.send('GET', FAILOVERS)).status === 200,
-  );
+  await waitFor('the API serves ZoneFailovers', () => failovers.isServed());
 });
 
 after(async () => {
@@ -41,39 +30,8 @@ after(async () => {
 });
 
 afterEach(async () => {
-  await api.send('DELETE', FAILOVERS);
+  await failovers.deleteAll();
 });
-
-function explain(answer: Answer): string {
-  return answer.body.message ?? JSON.stringify(answer.body);
-}
-
-function create(change: Change = {}): Promise<Answer> {
-  return api.send('POST', `${FAILOVERS}${STRICT}`, merge(validFailover, change));
-}
-
-async function created(change: Change = {}): Promise<ZoneFailover> {
-  const answer = await create(change);
-  assert.equal(answer.status, 201, explain(answer));
-  return answer.body as unknown as ZoneFailover;
-}
-
-function edit(change: Change): Promise<Answer> {
-  return api.send('PATCH', `${DRILL}${STRICT}`, change, MERGE_PATCH);
-}
-
-function assertRefused(answer: Answer, field: string, message: string): void {
-  assert.equal(answer.status, 422, explain(answer));
-  const causes = (answer.body.details?.causes ?? []).filter(
-    (cause) => !cause.message.includes('some validation rules were not checked'),
-  );
-  assert.deepEqual(
-    causes.map((cause) => cause.field),
-    [field],
-    JSON.stringify(causes),
-  );
-  assert.ok(causes[0]?.message.includes(message), `says "${message}", but it says "${causes[0]?.message}"`);
-}
 
 describe('creating a failover refuses', () => {
   for (const { name, change, field, message } of invalidFailovers) {
@@ -105,10 +63,9 @@ describe('editing a failover allows', () => {
       { abort: true },
       { ttlSecondsAfterFinished: 60 },
     ]) {
-      const answer = await edit({ spec: change });
-      assert.equal(answer.status, 200, explain(answer));
+      await edited({ spec: change });
     }
-    assert.equal((await edit({ spec: { ttlSecondsAfterFinished: null } })).status, 200);
+    await edited({ spec: { ttlSecondsAfterFinished: null } });
   });
 });
 
@@ -151,8 +108,7 @@ describe('a failover that is accepted', () => {
       home: { from: 'zone-a', to: 'zone-b' },
       figures: { connectionsMoved: 42, recovery: '8.4s' },
     };
-    const answer = await api.send('PATCH', `${DRILL}/status${STRICT}`, { status }, MERGE_PATCH);
-    assert.equal(answer.status, 200, explain(answer));
+    await reported(status);
     const kube = async (...args: string[]): Promise<string> =>
       (await run(kubectl, ['--kubeconfig', cluster.kubeconfig, ...args], { timeoutMs: 60_000 })).stdout;
     const [head, row] = (await kube('get', 'zf')).trim().split('\n');

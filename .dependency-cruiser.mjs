@@ -28,9 +28,15 @@ export default {
       'failover/ knows no MessagePlatform: what it needs of one is in its ports.',
     ),
     only(
+      'schedules-over-failover',
+      '^operator/src/schedules/',
+      '^(operator/src/(schedules|failover|controller)|crds)/',
+      'schedules/ knows no MessagePlatform: what it needs of one is in its ports.',
+    ),
+    only(
       'platform-over-parts',
       '^operator/src/platform/',
-      '^(operator/src/(platform|certificates|failover|controller)|crds)/',
+      '^(operator/src/(platform|certificates|schedules|failover|controller)|crds)/',
       'platform/ is used by the command line and the simulator, and knows neither.',
     ),
     only('operator-apart', '^operator/', '^(operator|crds)/', 'Operator and gateway share only crds/.'),

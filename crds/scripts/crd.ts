@@ -53,7 +53,7 @@ interface CrdManifest {
 /** The repository's root, with a slash at its end. */
 export const root = new URL('../..', import.meta.url).pathname;
 /** The plural names of our kinds; each has a CRD file. */
-export type Plural = 'messageplatforms' | 'zonefailovers';
+export type Plural = 'messageplatforms' | 'zonefailovers' | 'drillschedules';
 
 /** The source of all that is generated for a kind. */
 export function crdFile(plural: Plural): string {

@@ -16,6 +16,10 @@ const OTHERS = [
   'crds/src/zonefailover.ts',
   'docs/api-zonefailover.md',
   'charts/causeway/crds/zonefailovers.causeway.dev.yaml',
+  'crds/drillschedules.causeway.dev.yaml',
+  'crds/src/drillschedule.ts',
+  'docs/api-drillschedule.md',
+  'charts/causeway/crds/drillschedules.causeway.dev.yaml',
 ];
 
 function generate(repository: string, ...args: string[]): { status: number | null; output: string } {

@@ -15,6 +15,7 @@ const COMMAND = 'npm run generate -w crds';
 const KINDS: readonly { plural: Plural; types: string; reference: string }[] = [
   { plural: 'messageplatforms', types: 'messageplatform.ts', reference: 'api.md' },
   { plural: 'zonefailovers', types: 'zonefailover.ts', reference: 'api-zonefailover.md' },
+  { plural: 'drillschedules', types: 'drillschedule.ts', reference: 'api-drillschedule.md' },
 ];
 
 /** Formats as the repository is formatted, so that a generated file passes `prettier --check`. */

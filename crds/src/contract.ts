@@ -24,6 +24,8 @@ export const LABEL = {
   serving: `${API_GROUP}/serving`,
   /** On a user's pod: the name of the platform whose etcd it reads; opens the NetworkPolicy for it. */
   etcdClient: `${API_GROUP}/etcd-client`,
+  /** On a ZoneFailover: name of the DrillSchedule that made it. */
+  drillSchedule: `${API_GROUP}/drill-schedule`,
 } as const;
 
 /** Well-known label of nodes. */
@@ -63,6 +65,10 @@ export const ANNOTATION = {
   drain: `${API_GROUP}/drain`,
   /** On a gateway pod: name of the ZoneFailover that took it out of service, which is to take it in again. */
   failover: `${API_GROUP}/failover`,
+  /** On a ZoneFailover of a DrillSchedule: when it was due (RFC 3339). */
+  scheduledAt: `${API_GROUP}/scheduled-at`,
+  /** Any new value on a DrillSchedule that a failed drill has stopped lets it go on. */
+  resume: `${API_GROUP}/resume`,
   /** On pod templates: hash of the configuration that a pod reads only at its start. */
   configHash: `${API_GROUP}/config-hash`,
 } as const;

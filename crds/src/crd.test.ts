@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { readCrd, walk } from '../scripts/crd.ts';
 import { invalidFailoverEdits, invalidFailovers } from './invalid-failovers.ts';
 import { invalidEdits, invalidPlatforms, merge, unknownFields } from './invalid-platforms.ts';
+import { invalidSchedules } from './invalid-schedules.ts';
 
 const KINDS = [
   {
@@ -16,6 +17,12 @@ const KINDS = [
     fields: 50,
     leastRules: 12,
     broken: [...invalidFailovers, ...invalidFailoverEdits],
+  },
+  {
+    plural: 'drillschedules',
+    fields: 50,
+    leastRules: 8,
+    broken: invalidSchedules,
   },
 ] as const;
 

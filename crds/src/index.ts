@@ -1,5 +1,6 @@
 /** The API and the contract, for both sides. Imports nothing of ours. */
 export * from './contract.ts';
+export type * from './drillschedule.ts';
 export * from './duration.ts';
 export type * from './messageplatform.ts';
 export type * from './resource.ts';

@@ -1,3 +1,4 @@
+import type { DrillScheduleSpec, DrillScheduleStatus } from './drillschedule.ts';
 import type { MessagePlatformSpec, MessagePlatformStatus } from './messageplatform.ts';
 import type { ZoneFailoverSpec, ZoneFailoverStatus } from './zonefailover.ts';
 
@@ -50,4 +51,14 @@ export interface ZoneFailover {
   spec: ZoneFailoverSpec;
   /** Left out until the operator has seen it once. */
   status?: ZoneFailoverStatus;
+}
+
+/** A DrillSchedule as the apiserver gives it: all defaults are filled in. */
+export interface DrillSchedule {
+  apiVersion: 'causeway.dev/v1alpha1';
+  kind: 'DrillSchedule';
+  metadata: StoredObjectMeta;
+  spec: DrillScheduleSpec;
+  /** Left out until the operator has seen it once. */
+  status?: DrillScheduleStatus;
 }

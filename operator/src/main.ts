@@ -1,6 +1,7 @@
 /** The operator and its command line: `causeway run`, and commands for people. */
 import { basename } from 'node:path';
 import { Command } from 'commander';
+import { registerDrills } from './cli/drills.ts';
 import { registerFailover } from './cli/failover.ts';
 import { registerPlan } from './cli/plan.ts';
 import { registerRotate } from './cli/rotate.ts';
@@ -22,6 +23,7 @@ registerStatus(program);
 registerRotate(program);
 registerVerify(program);
 registerFailover(program);
+registerDrills(program);
 try {
   await program.parseAsync();
 } catch (error) {

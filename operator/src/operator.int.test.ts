@@ -32,6 +32,7 @@ import {
   type RedisAdmin,
 } from './platform/index.ts';
 import type { Pod } from './platform/workloads.ts';
+import { SCHEDULE_KIND } from './schedules/index.ts';
 
 const ZONES = ['zone-a', 'zone-b', 'zone-c'];
 const NAMESPACE = 'messaging';
@@ -147,7 +148,7 @@ before(async () => {
     plural: 'customresourcedefinitions',
     namespaced: false,
   };
-  for (const kind of [KIND.platform, FAILOVER_KIND]) {
+  for (const kind of [KIND.platform, FAILOVER_KIND, SCHEDULE_KIND]) {
     const file = join(root, `crds/${kind.plural}.causeway.dev.yaml`);
     await api.create(crdKind, parse(readFileSync(file, 'utf8'), { maxAliasCount: -1 }) as KubeObject);
     await waitFor(

@@ -9,6 +9,7 @@ import {
   KeyedLock,
   LeaderElector,
   recordWrites,
+  refOf,
   systemClock,
   WriteLedger,
   type Clock,
@@ -42,6 +43,7 @@ import {
   registerPlatformMetrics,
   replicationProbe,
   rotationMetrics,
+  schedulePorts,
   watchPlatforms,
   type EtcdAdmins,
   type GatewayProbe,
@@ -50,6 +52,12 @@ import {
   type RedisAdmin,
   type ReplicationProbe,
 } from './platform/index.ts';
+import {
+  SCHEDULE_KIND,
+  scheduleMetrics,
+  scheduleReconciler,
+  type ScheduleObject,
+} from './schedules/index.ts';
 
 export interface OperatorOptions {
   /** `fencedBy`: the same API, whose writes are refused once that wall time has passed. */
@@ -105,6 +113,9 @@ export function createOperator(options: OperatorOptions): Operator {
   const failovers = informers.add(
     new Informer<FailoverObject>({ api, clock, log, metrics, kind: FAILOVER_KIND, namespaces }),
   );
+  const schedules = informers.add(
+    new Informer<ScheduleObject>({ api, clock, log, metrics, kind: SCHEDULE_KIND, namespaces }),
+  );
   const ledger = new WriteLedger(informers);
   const kube = recordWrites(fenced, ledger);
   const events = new ApiEventRecorder({
@@ -143,9 +154,12 @@ export function createOperator(options: OperatorOptions): Operator {
   watchPlatforms(platforms, informers);
   registerPlatformMetrics(metrics.registry, () => informers.find(KIND.platform)?.list() ?? []);
   const moves = failoverController(world, { engine, informers, ledger, failovers });
+  const drills = scheduleController(world, { engine, informers, ledger, failovers, schedules });
 
   const runAll = async (end: AbortSignal, lost?: AbortSignal): Promise<boolean> => {
-    const ended = await Promise.all([platforms, moves].map((controller) => controller.run(end, lost)));
+    const ended = await Promise.all(
+      [platforms, moves, drills].map((controller) => controller.run(end, lost)),
+    );
     return ended.every(Boolean);
   };
 
@@ -168,20 +182,18 @@ export function createOperator(options: OperatorOptions): Operator {
   };
 }
 
+/** What the controllers beside that of the platforms are made of. */
+interface FailoverParts {
+  engine: Pick<ControllerOptions, 'clock' | 'concurrency'> & { log: Logger; metrics: EngineMetrics };
+  informers: InformerSet;
+  ledger: WriteLedger;
+  failovers: Informer<FailoverObject>;
+}
+
 /** The controller of ZoneFailovers, over the same world. */
 function failoverController(
   world: Parameters<typeof failoverPorts>[0],
-  {
-    engine,
-    informers,
-    ledger,
-    failovers,
-  }: {
-    engine: Pick<ControllerOptions, 'clock' | 'concurrency'> & { log: Logger; metrics: EngineMetrics };
-    informers: InformerSet;
-    ledger: WriteLedger;
-    failovers: Informer<FailoverObject>;
-  },
+  { engine, informers, ledger, failovers }: FailoverParts,
 ): Controller {
   const { clock, kube, events } = world;
   const controller = new Controller({
@@ -202,6 +214,51 @@ function failoverController(
   });
   watchFailovers(controller, failovers, informers);
   return controller;
+}
+
+/** The controller of DrillSchedules, over the same world. */
+export function scheduleController(
+  {
+    clock,
+    kube,
+    events,
+    cache,
+  }: Pick<Parameters<typeof failoverPorts>[0], 'clock' | 'kube' | 'events' | 'cache'>,
+  {
+    engine,
+    informers,
+    ledger,
+    failovers,
+    schedules,
+  }: FailoverParts & { schedules: Informer<ScheduleObject> },
+): Controller {
+  const controller = new Controller({
+    ...engine,
+    name: 'drillschedule',
+    reconcile: scheduleReconciler({
+      clock,
+      kube,
+      events,
+      cache: {
+        get: (ref) => schedules.get(ref),
+        failovers: (namespace) => failovers.list().filter(({ metadata }) => metadata.namespace === namespace),
+        hasSeenOurWrites: (ref) => ledger.cacheHasSeen(SCHEDULE_KIND, ref),
+        hasSeenFailover: (ref) => ledger.cacheHasSeen(FAILOVER_KIND, ref),
+      },
+      ports: schedulePorts(cache),
+      metrics: scheduleMetrics(engine.metrics.registry, () => schedules.list()),
+    }),
+  });
+  const of = (namespace: string | undefined, platform: string): ObjectRef[] =>
+    schedules
+      .list()
+      .filter(({ metadata, spec }) => metadata.namespace === namespace && spec.platform === platform)
+      .map(refOf);
+  controller.watches(schedules, (schedule) => [refOf(schedule)]);
+  controller.watches(failovers, ({ metadata, spec }) => of(metadata.namespace, spec.platform));
+  const platforms = informers.find(KIND.platform);
+  if (platforms === undefined) throw new Error('platforms must be followed');
+  return controller.watches(platforms, ({ metadata }) => of(metadata.namespace, metadata.name));
 }
 
 /** Kinds whose changes a failover waits for. */

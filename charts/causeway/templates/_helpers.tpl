@@ -28,11 +28,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [update]
 - apiGroups: [causeway.dev]
   resources: [zonefailovers]
-  # A finished one is deleted when its ttlSecondsAfterFinished is over.
-  verbs: [get, list, watch, patch, delete]
+  # DrillSchedules make them. A finished one is deleted when its ttlSecondsAfterFinished is over, or its schedule keeps no more.
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [causeway.dev]
-  resources: [zonefailovers/status]
+  resources: [zonefailovers/status, drillschedules/status]
   verbs: [patch]
+- apiGroups: [causeway.dev]
+  resources: [drillschedules]
+  verbs: [get, list, watch]
+- apiGroups: [causeway.dev]
+  # Its drills are deleted with it, where owners may block their own deletion.
+  resources: [drillschedules/finalizers]
+  verbs: [update]
 - apiGroups: ['']
   resources: [services, configmaps, secrets, serviceaccounts]
   verbs: [get, list, watch, create, patch, delete]

@@ -13,6 +13,7 @@ export { KafkaFailure, KafkaJsAdmin, type KafkaAccess, type KafkaAdmin } from '.
 export { CHILD_KINDS, KIND } from './kinds.ts';
 export { registerPlatformMetrics } from './metrics.ts';
 export { rotationMetrics } from './rotation-metrics.ts';
+export { schedulePorts } from './drill-sight.ts';
 export { WAITING_FOR_FAILOVER } from './rotation-status.ts';
 export { claimedTopics, lookAtKafka, userSecrets } from './observe.ts';
 export { certificatesOf, platformReconciler, type Certificates } from './reconcile.ts';

@@ -8,6 +8,7 @@ export function withDefaults(object: Json, assign: { clusterIp: () => string }):
   switch (object.kind) {
     case 'MessagePlatform':
     case 'ZoneFailover':
+    case 'DrillSchedule':
       return withCrdDefaults(object.kind, object);
     case 'Deployment':
       return { ...object, spec: deploymentSpec(object.spec as Json) };

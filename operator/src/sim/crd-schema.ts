@@ -18,12 +18,17 @@ interface Definition {
   spec: { versions: { schema: { openAPIV3Schema: Schema } }[] };
 }
 
-const PLURALS = { MessagePlatform: 'messageplatforms', ZoneFailover: 'zonefailovers' } as const;
+const PLURALS = {
+  MessagePlatform: 'messageplatforms',
+  ZoneFailover: 'zonefailovers',
+  DrillSchedule: 'drillschedules',
+} as const;
 type Kind = keyof typeof PLURALS;
 
 const schemas: Record<Kind, Schema> = {
   MessagePlatform: load('MessagePlatform'),
   ZoneFailover: load('ZoneFailover'),
+  DrillSchedule: load('DrillSchedule'),
 };
 
 function load(kind: Kind): Schema {

@@ -50,6 +50,7 @@ export interface Writer {
 const STATUS_KINDS = new Set([
   'MessagePlatform',
   'ZoneFailover',
+  'DrillSchedule',
   'Deployment',
   'StatefulSet',
   'Service',
@@ -60,6 +61,7 @@ const STATUS_KINDS = new Set([
 const GENERATION_KINDS = new Set([
   'MessagePlatform',
   'ZoneFailover',
+  'DrillSchedule',
   'Deployment',
   'StatefulSet',
   'PodDisruptionBudget',

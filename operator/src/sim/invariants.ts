@@ -10,6 +10,7 @@ import {
 } from '@causeway/crds';
 import { decodeSecret, inspectCertificate, splitBundle, versionNumbers } from '../certificates/index.ts';
 import type { KubeObject } from '../controller/kube-api.ts';
+import { FAILOVER_KIND, isOver, stateOf, type FailoverObject } from '../failover/index.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { RedisAction } from '../platform/redis.ts';
 import type { TopicAction } from '../platform/topics.ts';
@@ -35,6 +36,8 @@ export class Invariants {
   readonly #promoted = new Map<string, string>();
   /** Zone whose etcd was promoted, by epoch. */
   readonly #homes = new Map<number, string>();
+  /** Drills of schedules that ever were, by schedule and the time at which they were due. */
+  readonly #drills = new Set<string>();
   /** Somebody destroyed the authority: a second one is what must come of it. */
   #authorityMayChange = false;
 
@@ -66,9 +69,28 @@ export class Invariants {
       const isServed = after.metadata.name === objectName.tls(after.metadata.labels?.[LABEL.platform] ?? '');
       if (before !== undefined && isServed) this.#checkVersions(before, after);
     }
+    if (kind.kind === FAILOVER_KIND.kind && before === undefined && after !== undefined)
+      this.#checkDrill(after as FailoverObject);
     if (kind !== KIND.platform || before === undefined) return;
     if (after === undefined) this.#checkGone(before as MessagePlatform);
     else this.#checkHome(before as MessagePlatform, after as MessagePlatform);
+  }
+
+  /** A schedule starts one drill for each time at most, and none beside another failover. */
+  #checkDrill({ metadata, spec }: FailoverObject): void {
+    const schedule = metadata.labels?.[LABEL.drillSchedule];
+    if (schedule === undefined) return;
+    const key = `${schedule} at ${metadata.annotations?.[ANNOTATION.scheduledAt]}`;
+    if (this.#drills.has(key)) this.#say(`a drill of ${key} was made a second time`);
+    this.#drills.add(key);
+    const others = this.#world.kube.all(FAILOVER_KIND).map(({ object }) => object as FailoverObject);
+    const beside = others.find(
+      (one) =>
+        one.metadata.name !== metadata.name &&
+        one.spec.platform === spec.platform &&
+        !isOver(stateOf(one).phase),
+    );
+    if (beside !== undefined) this.#say(`drill ${metadata.name} was made beside ${beside.metadata.name}`);
   }
 
   /** The epoch only grows, and each has one home. */

@@ -4,6 +4,7 @@ import { refOf } from '../controller/keys.ts';
 import { FAILOVER_KIND, isOver, type FailoverObject } from '../failover/index.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { MessagePlatform } from '../platform/types.ts';
+import { SCHEDULE_KIND, type ScheduleObject } from '../schedules/index.ts';
 import { createPlatform, editPlatform, NAMESPACE, PLATFORM, type World } from './world.ts';
 
 type Spec = MessagePlatform['spec'];
@@ -195,6 +196,28 @@ function moveAway(spec: Omit<FailoverObject['spec'], 'platform' | 'fromZone' | '
 
 const isMovedAndReady = (world: World): boolean => isFinished(world) && isGivenBack(world) && isReady(world);
 
+const SCHEDULE = { namespace: NAMESPACE, name: 'daily' };
+
+/** Somebody asks for a drill each day, of which the first is due in a minute or two. */
+function scheduleDrills(world: World): void {
+  const due = new Date(world.time.now + 90_000);
+  const schedule = {
+    apiVersion: SCHEDULE_KIND.apiVersion,
+    kind: SCHEDULE_KIND.kind,
+    metadata: SCHEDULE,
+    spec: { platform: PLATFORM.name, schedule: `${due.getUTCMinutes()} ${due.getUTCHours()} * * *` },
+  };
+  world.kube.create(SCHEDULE_KIND, schedule, { manager: 'kubectl' });
+}
+
+/** True when the first drill has ended, or its window; the next one is due tomorrow. */
+function isDrilled(world: World): boolean {
+  const schedule = world.kube.get(SCHEDULE_KIND, SCHEDULE) as ScheduleObject | undefined;
+  const { lastScheduleTime, lastSkipped, active } = schedule?.status ?? {};
+  const isOverNow = active === undefined && (lastScheduleTime ?? lastSkipped?.scheduledTime) !== undefined;
+  return isOverNow && isGivenBack(world) && isReady(world);
+}
+
 const example = { name: 'running', change: (): void => undefined };
 const fewPartitions = (spec: Spec): void => {
   for (const topic of spec.kafka.topics) topic.partitions = 3;
@@ -314,6 +337,12 @@ export const scenarios: readonly Scenario[] = [
         isDone: isMovedAndReady,
       },
     ],
+  },
+  {
+    name: 'drill-schedule',
+    base: example,
+    mayTurnBack: true,
+    steps: [{ name: 'a schedule of drills', act: scheduleDrills, isDone: isDrilled }],
   },
   { name: 'drift', base: example, steps: [vandalize] },
   { name: 'delete-retain', base: example, steps: [remove] },

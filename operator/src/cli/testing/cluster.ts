@@ -95,7 +95,7 @@ export async function startTestCluster(): Promise<TestCluster> {
 }
 
 async function prepare({ api, kubectl }: TestCluster): Promise<void> {
-  for (const plural of ['messageplatforms', 'zonefailovers']) {
+  for (const plural of ['messageplatforms', 'zonefailovers', 'drillschedules']) {
     const crd = `${plural}.causeway.dev`;
     await kubectl(['create', '-f', join(root, `crds/${crd}.yaml`)]);
     await kubectl(['wait', '--for=condition=Established', `crd/${crd}`, '--timeout=30s']);

@@ -980,6 +980,24 @@ const certificates: InvalidPlatform[] = [
 
 /** Platforms that must be refused when they are created. */
 export const invalidPlatforms: readonly InvalidPlatform[] = [
+  {
+    name: 'a record without a name',
+    change: spec({ gateway: { dns: { setIdentifier: 'eu' } } }),
+    field: 'spec.gateway.dns.hostname',
+    message: 'Required value',
+  },
+  {
+    name: 'a record for a name without a domain',
+    change: spec({ gateway: { dns: { hostname: 'chat', setIdentifier: 'eu' } } }),
+    field: 'spec.gateway.dns.hostname',
+    message: 'hostname must be a DNS name with a domain',
+  },
+  {
+    name: 'a weight that no record can have',
+    change: spec({ gateway: { dns: { hostname: 'chat.example.com', setIdentifier: 'eu', weight: 256 } } }),
+    field: 'spec.gateway.dns.weight',
+    message: 'less than or equal to 255',
+  },
   ...names,
   ...zones,
   ...gateways,

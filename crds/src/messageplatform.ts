@@ -162,6 +162,37 @@ export interface GatewaySpec {
     annotations?: Record<string, string>;
   };
   /**
+   * A weighted record through external-dns (DNSEndpoint), for a name that several clusters share. Made once external-dns' CRD is there. Left out, there is none.
+   */
+  dns?: {
+    /**
+     * Name that clients connect to, in all clusters the same, such as chat.example.com.
+     */
+    hostname: string;
+    /**
+     * Tells this cluster's record from those of the others, such as eu-central; each cluster needs one of its own.
+     */
+    setIdentifier: string;
+    /**
+     * Share of clients while all zones serve, beside those of the other clusters; 0 sends new ones elsewhere. With fewer zones in service it is less in proportion, and 0 when none serves.
+     */
+    weight: number;
+    /**
+     * What external-dns' provider calls the weight.
+     */
+    weightProperty: string;
+    /**
+     * Seconds that resolvers may keep the record.
+     */
+    recordTTL: number;
+    /**
+     * Addresses or one name of what is before the gateways. Left out, those of the front Service's load balancer.
+     *
+     * Items: An IPv4 address, an IPv6 address, or a name.
+     */
+    targets?: string[];
+  };
+  /**
    * OpenTelemetry traces of publications: from publish through Kafka to delivery. Left out, there are none.
    */
   tracing?: {

@@ -17,6 +17,8 @@ export const KIND = {
   pod: namespaced('v1', 'Pod', 'pods'),
   podDisruptionBudget: namespaced('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets'),
   networkPolicy: namespaced('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies'),
+  /** Of external-dns: it need not be there. */
+  dnsEndpoint: namespaced('externaldns.k8s.io/v1alpha1', 'DNSEndpoint', 'dnsendpoints'),
   node: { apiVersion: 'v1', kind: 'Node', plural: 'nodes', namespaced: false },
 } as const satisfies Record<string, ResourceKind>;
 

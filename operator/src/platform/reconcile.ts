@@ -25,6 +25,7 @@ import { keyOf } from '../controller/keys.ts';
 import { isConflict, type ObjectRef } from '../controller/kube-api.ts';
 import { applyObjects, pruneObjects } from './children.ts';
 import { certificateWish, desiredObjects, desiredSecrets } from './desired.ts';
+import { dnsCondition, reconcileDns, type DnsCondition } from './dns-effects.ts';
 import { reconcileEtcdFences } from './etcd-fences.ts';
 import { managesEtcd } from './etcd.ts';
 import { finalize } from './finalize.ts';
@@ -135,18 +136,34 @@ async function reconcilePlatform(
   const replication = await lookAtReplication(world, platform, pods);
   outcome.problems.push(...replicationProblems(replication));
 
+  const dns = await dnsOf(world, platform, { pods, paused, outcome });
   const status = await saveStatus(world, topics.stored, {
     topics: topics.topics,
     redis: redis.states,
     replication,
     certificates: certificateStatus(held, made.rotation?.record ?? rotationRecord(platform)),
     rotating: made.rotation?.condition,
+    dns,
     problems: outcome.problems,
     paused,
   });
   if (outcome.errors.length > 0) throw new AggregateError(outcome.errors, describeErrors(outcome.errors));
   const settled = isReady(status) ? jittered(world) : UNSETTLED_MS;
   return { requeueAfterMs: Math.min(settled, Math.max(made.rotation?.lookAfter ?? settled, CATCH_UP_MS)) };
+}
+
+/** A record that could not be looked at holds nothing else up: what was said of it is so until the next try. */
+async function dnsOf(
+  world: PlatformWorld,
+  platform: MessagePlatform,
+  { outcome, ...seen }: Parameters<typeof reconcileDns>[2] & { outcome: Outcome },
+): Promise<DnsCondition | undefined> {
+  try {
+    return await reconcileDns(world, platform, seen);
+  } catch (error) {
+    outcome.errors.push(error);
+    return dnsCondition(platform);
+  }
 }
 
 function describeErrors(errors: readonly unknown[]): string {
@@ -318,6 +335,7 @@ async function saveStatus(
     replication: ReadonlyMap<string, ReplicationState>;
     certificates: MessagePlatformStatus['certificates'];
     rotating: RotationOutcome['condition'];
+    dns: DnsCondition | undefined;
     problems: readonly Problem[];
     paused: boolean;
   },

@@ -13,6 +13,7 @@ import {
   type Condition,
   type ConditionInput,
 } from '../controller/conditions.ts';
+import { DNS_CONDITION } from './dns.ts';
 import { managesEtcd } from './etcd.ts';
 import { managesRedis, type RedisState } from './redis.ts';
 import { keptAside, replicationSummary } from './replication-look.ts';
@@ -33,6 +34,8 @@ export interface StatusInput {
   certificates: NonNullable<MessagePlatformStatus['certificates']> | undefined;
   /** The condition `Rotating`; undefined: there never was a rotation, or nothing is done now. */
   rotating?: Omit<ConditionInput, 'observedGeneration'> | undefined;
+  /** The condition `DnsReady`; undefined: no record is asked for. It does not count for Ready. */
+  dns?: Omit<ConditionInput, 'observedGeneration'> | undefined;
   problems: readonly Problem[];
   paused: boolean;
   /** Milliseconds since the epoch. */
@@ -226,7 +229,9 @@ function conditions(input: StatusInput, all: readonly Verdict[]): Condition[] {
     })),
   ];
   if (input.rotating !== undefined) wanted.push(input.rotating);
-  const before = (input.platform.status?.conditions ?? []) as readonly Condition[];
+  if (input.dns !== undefined) wanted.push(input.dns);
+  const said = (input.platform.status?.conditions ?? []) as readonly Condition[];
+  const before = input.dns === undefined ? removeCondition(said, DNS_CONDITION) : said;
   const set = wanted.reduce(
     (list: readonly Condition[], condition) =>
       setCondition(list, { ...condition, observedGeneration: generation }, input.now),

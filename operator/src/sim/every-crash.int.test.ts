@@ -11,6 +11,8 @@ import { scenarios } from './scenarios.ts';
 const SEEDS = 8;
 /** As many as any scenario has, but for a drill, which has more. */
 const MAX_CRASHES = 130;
+/** Of these only the first calls, which are their own: what comes after them is a drill, which has its crashes already. */
+const FIRST_CALLS: Readonly<Record<string, number>> = { 'drill-schedule': 8 };
 /** The fast tests have the seeds before. */
 const FIRST_SEED = 100;
 /**
@@ -28,7 +30,8 @@ describe('an operator that dies before or after any call, or meets any misfortun
         seed: FIRST_SEED + n,
       }));
       const failures: Failure[] = [];
-      const crashes = everyCrash(expected);
+      const first = FIRST_CALLS[scenario.name] ?? Infinity;
+      const crashes = everyCrash(expected).filter((one) => one.kind === 'crash' && one.at <= first);
       const each = Math.ceil(crashes.length / MAX_CRASHES);
       for (const faults of [...crashes.filter((_, index) => index % each === 0), ...seeds]) {
         const failure = await compare(scenario, faults, expected);

@@ -2,6 +2,7 @@
 import { ANNOTATION, AUTHORITY_REQUEST, COMPONENT, LABEL } from '@causeway/crds';
 import { refOf } from '../controller/keys.ts';
 import { FAILOVER_KIND, isOver, type FailoverObject } from '../failover/index.ts';
+import type { DnsEndpoint } from '../platform/dns.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { MessagePlatform } from '../platform/types.ts';
 import { SCHEDULE_KIND, type ScheduleObject } from '../schedules/index.ts';
@@ -218,6 +219,12 @@ function isDrilled(world: World): boolean {
   return isOverNow && isGivenBack(world) && isReady(world);
 }
 
+/** The weight in the platform's DNSEndpoint; undefined: there is none. */
+function weightOfRecord(world: World): string | undefined {
+  const found: DnsEndpoint | undefined = world.kube.all(KIND.dnsEndpoint)[0]?.object;
+  return found?.spec?.endpoints?.[0]?.providerSpecific[0]?.value;
+}
+
 const example = { name: 'running', change: (): void => undefined };
 const fewPartitions = (spec: Spec): void => {
   for (const topic of spec.kafka.topics) topic.partitions = 3;
@@ -301,6 +308,31 @@ export const scenarios: readonly Scenario[] = [
         spec.gateway.runtime = 'Node';
         delete spec.gateway.service.annotations;
       }),
+    ],
+  },
+  {
+    name: 'weighted-record',
+    base: example,
+    steps: [
+      {
+        ...edit('a weighted record', (spec) => {
+          spec.gateway.dns = {
+            hostname: 'chat.example.com',
+            setIdentifier: 'eu',
+            weight: 100,
+            weightProperty: 'aws/weight',
+            recordTTL: 60,
+            targets: ['192.0.2.1'],
+          };
+        }),
+        isDone: (world) => isReady(world) && weightOfRecord(world) === '100',
+      },
+      {
+        ...edit('no record any more', (spec) => {
+          delete spec.gateway.dns;
+        }),
+        isDone: (world) => isReady(world) && weightOfRecord(world) === undefined,
+      },
     ],
   },
   { name: 'pause', base: example, steps: [pause('true'), pause(undefined)] },

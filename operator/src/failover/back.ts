@@ -3,7 +3,7 @@ import { parseDuration } from '@causeway/crds';
 import { shut, zoneOf, type Gate } from './gates.ts';
 import { fence, followersGate, hasMoved, nextEpoch, promote, shift, type Move, type Part } from './move.ts';
 import type { Act, FailoverWish, Observed, ZoneSight } from './observed.ts';
-import { enter, phaseSince, waitingAt, type BackStep, type FailoverState } from './state.ts';
+import { enter, isUnsettled, phaseSince, waitingAt, type BackStep, type FailoverState } from './state.ts';
 
 interface Step {
   state: FailoverState;
@@ -74,7 +74,8 @@ function moveBack(state: FailoverState, { seen, late }: Look): Step {
   const { home, epoch = 0 } = state;
   if (home === undefined) return to(state, seen.now, 'GiveBack');
   if (state.step === 'Lift') return lift(state, { seen, late });
-  const move: Move = { from: home.to, to: home.from, epoch, urgent: false };
+  const unsettled = isUnsettled(state);
+  const move: Move = { from: home.to, to: home.from, epoch, urgent: false, unsettled };
   if (state.step === 'Fence') {
     const part = fence(move, seen, 0);
     if (part.gate === undefined) return to(state, seen.now, 'Promote');
@@ -103,7 +104,7 @@ function toLift(state: FailoverState, seen: Observed, gate: Gate): Step {
 function lift(state: FailoverState, { seen, late }: Look): Step {
   const { home, epoch = 0 } = state;
   const zone = (state.moved ? home?.to : home?.from) ?? '';
-  const move: Move = { from: zone, to: zone, epoch, urgent: true };
+  const move: Move = { from: zone, to: zone, epoch, urgent: true, unsettled: isUnsettled(state) };
   const promoted = promote(move, seen);
   const part = promoted.gate === undefined ? shift(move, seen) : promoted;
   if (part.gate === undefined) return to(state, seen.now, 'GiveBack');

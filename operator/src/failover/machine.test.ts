@@ -191,6 +191,61 @@ describe('an emergency', () => {
     assert.deepEqual(run.model.violations, []);
   });
 
+  describe('whose next home took the promotion, and whose answer was lost', () => {
+    /** zone-b takes writes, nobody heard of it, and zone-c is to be home instead. */
+    const retargeted = (): Run => {
+      const run = new Run({ mode: 'Emergency' });
+      run.model.kill('zone-a');
+      run.to('Promote');
+      run.model.silence('zone-b');
+      run.until(({ home }) => home?.to === 'zone-c');
+      assert.deepEqual(run.model.writers(), ['zone-b']);
+      return run;
+    };
+
+    it('promotes nobody else while that one may run, and says so', () => {
+      const run = retargeted();
+      for (let n = 0; n < 50; n += 1) {
+        run.look();
+        run.model.tick();
+      }
+      assert.equal(run.state.phase, 'Promote');
+      assert.match(run.state.message, /The etcd of zone-b may take writes, and does not answer/);
+      assert.deepEqual([run.model.writers(), run.model.violations], [['zone-b'], []]);
+    });
+
+    it('fences it under the new epoch once it answers, and then goes on', () => {
+      const run = retargeted();
+      run.model.revive('zone-b');
+      run.end();
+      assert.deepEqual([run.state.phase, run.model.writers()], ['Succeeded', ['zone-c']]);
+      assert.ok(run.model.zone('zone-b').etcd.fenced);
+      assert.deepEqual(run.model.violations, []);
+    });
+
+    it('goes on once it is gone', () => {
+      const run = retargeted();
+      run.model.kill('zone-b');
+      run.end();
+      assert.deepEqual([run.state.phase, run.model.writers()], ['Succeeded', ['zone-c']]);
+    });
+  });
+
+  it('fences a third zone that an earlier try left writing', () => {
+    const run = new Run({ mode: 'Emergency', toHome: 'zone-b' });
+    run.model.kill('zone-a');
+    Object.assign(run.model.zone('zone-c').etcd, { epoch: 2, writable: true });
+    run.end();
+    assert.deepEqual([run.state.phase, run.model.writers()], ['Succeeded', ['zone-b']]);
+    assert.deepEqual(run.model.violations, []);
+  });
+
+  it('leaves the followers of a home that never moved as they are', () => {
+    const run = new Run({ mode: 'Emergency' }).end();
+    const fenced = run.model.done.flatMap((act) => (act.act === 'fenceEtcd' ? [act.zone] : []));
+    assert.deepEqual(fenced, ['zone-a']);
+  });
+
   it('tells a Redis to follow that did not answer when the home moved', () => {
     const run = new Run({ mode: 'Emergency', toHome: 'zone-b' });
     run.model.kill('zone-a');
@@ -428,8 +483,9 @@ describe('whatever happens', () => {
     | { do: 'look' | 'unsaved' | 'tick' | 'long' | 'abort' | 'pause' | 'resume' | 'emergency' }
     /** It dies after so many acts. */
     | { do: 'crash'; after: number }
-    | { do: 'kill' | 'revive'; zone: string };
+    | { do: 'kill' | 'revive' | 'silence'; zone: string };
   const zone = fc.constantFrom('zone-a', 'zone-b', 'zone-c');
+  const other = fc.constantFrom('zone-b', 'zone-c');
   const event: fc.Arbitrary<Event> = fc.oneof(
     { weight: 30, arbitrary: fc.constant<Event>({ do: 'look' }) },
     { weight: 20, arbitrary: fc.constant<Event>({ do: 'tick' }) },
@@ -440,6 +496,8 @@ describe('whatever happens', () => {
     { weight: 2, arbitrary: fc.constantFrom<Event>({ do: 'pause' }, { do: 'resume' }) },
     { weight: 1, arbitrary: zone.map((name): Event => ({ do: 'kill', zone: name })) },
     { weight: 2, arbitrary: zone.map((name): Event => ({ do: 'revive', zone: name })) },
+    // The zone that an Emergency leaves is gone: it is fenced when it is back, and nobody waits for it.
+    { weight: 1, arbitrary: other.map((name): Event => ({ do: 'silence', zone: name })) },
   );
   const mode = fc.constantFrom('Drill', 'Planned', 'Emergency') satisfies fc.Arbitrary<
     FailoverWish['spec']['mode']
@@ -498,6 +556,7 @@ describe('whatever happens', () => {
     if (one.do === 'emergency') model.change = { emergency: 'fire' };
     if (one.do === 'kill') model.kill(one.zone);
     if (one.do === 'revive') model.revive(one.zone);
+    if (one.do === 'silence') model.silence(one.zone);
   }
 
   /** What must hold after each event. */

@@ -31,7 +31,15 @@ import {
   type Part,
 } from './move.ts';
 import type { Act, FailoverWish, GatewaySight, Observed, ZoneSight } from './observed.ts';
-import { enter, isOver, phaseSince, waitingAt, type FailoverState, type Phase } from './state.ts';
+import {
+  enter,
+  isOver,
+  isUnsettled,
+  phaseSince,
+  waitingAt,
+  type FailoverState,
+  type Phase,
+} from './state.ts';
 
 /** What comes next: `state` is to be saved before `acts` are done. */
 export interface FailoverStep {
@@ -251,6 +259,7 @@ const NOWHERE: ZoneSight = {
   pods: [],
   etcd: undefined,
   redis: undefined,
+  etcdRuns: false,
 };
 
 /** The front Service loses the zone, and then its clients go, no faster than the others can take them. */
@@ -319,8 +328,10 @@ function withMoved(state: FailoverState, zone: ZoneSight, { now }: Observed): Fa
   };
 }
 
-function moveOf({ spec }: FailoverWish, { home, epoch = 0 }: FailoverState): Move {
-  return { from: home?.from ?? '', to: home?.to ?? '', epoch, urgent: spec.mode === 'Emergency' };
+function moveOf({ spec }: FailoverWish, state: FailoverState): Move {
+  const { home, epoch = 0 } = state;
+  const urgent = spec.mode === 'Emergency';
+  return { from: home?.from ?? '', to: home?.to ?? '', epoch, urgent, unsettled: isUnsettled(state) };
 }
 
 /** Fence, promote, shift: forward all the way, since no zone takes writes meanwhile. */

@@ -11,6 +11,8 @@ export interface Move {
   epoch: number;
   /** The old home may be gone: it is asked, and not waited for. */
   urgent: boolean;
+  /** Another zone was to take writes before, and may have begun to, or may yet. */
+  unsettled: boolean;
 }
 
 /** How far a part is. No gate: it is done. */
@@ -101,7 +103,7 @@ export function redisLag(from: ZoneSight | undefined, to: ZoneSight | undefined)
  * done in one go: meanwhile nobody takes writes.
  */
 export function promote(move: Move, seen: Observed): Part {
-  const back = fenceFirst(move, seen);
+  const back = fenceFirst(move, seen) ?? fenceOthers(move, seen);
   if (back !== undefined) return back;
   const open = [...promoteEtcd(move, seen), ...namesHome(move, seen), ...promoteRedis(move, seen)];
   const [first] = open;
@@ -146,6 +148,36 @@ function fenceFirst(move: Move, seen: Observed): Part | undefined {
   const acts = open.flatMap(({ act }) => (act === undefined ? [] : [act]));
   const waitingFor = open.find(({ act }) => act !== undefined)?.waitingFor;
   return waitingFor === undefined ? undefined : { gate: shut('OldHomeFenced', waitingFor), acts };
+}
+
+/**
+ * No third zone takes writes when this one does. One that was asked before gets the new epoch, by which what was asked of
+ * it is refused when it arrives late; it is waited for as long as it may run. What is left of earlier failovers, or was
+ * not fenced yet since it was away, is fenced where it answers. Followers of a home that never moved are left alone.
+ */
+function fenceOthers(move: Move, seen: Observed): Part | undefined {
+  if (!seen.moves.etcd || hasMoved(move, seen)) return undefined;
+  const others = seen.zones.filter(({ name }) => name !== move.to && name !== move.from);
+  const due = others.filter((zone) => isDue(zone, move, seen));
+  const acts = due.map(({ name }) => ({ act: 'fenceEtcd', zone: name, epoch: move.epoch }) as const);
+  const [first] = due;
+  if (first !== undefined)
+    return {
+      gate: shut('OthersFenced', `The etcd of ${first.name} may take writes: it is fenced first.`),
+      acts,
+    };
+  const silent = others.find(({ etcd, nodes, etcdRuns }) => etcd === undefined && nodes > 0 && etcdRuns);
+  if (!move.unsettled || silent === undefined) return undefined;
+  const waitingFor =
+    `The etcd of ${silent.name} may take writes, and does not answer, though Kubernetes says that it is ready. ` +
+    'When it cannot be reached at all, delete its pod.';
+  return { gate: shut('OthersFenced', waitingFor), acts };
+}
+
+function isDue({ etcd }: ZoneSight, { epoch, unsettled }: Move, seen: Observed): boolean {
+  if (etcd === undefined) return false;
+  if (unsettled) return !etcd.fenced || etcd.epoch < epoch;
+  return !etcd.fenced && (seen.epoch > 1 || etcd.epoch > seen.epoch);
 }
 
 function isPromoted({ epoch }: Move, to: ZoneSight | undefined): boolean {

@@ -48,6 +48,8 @@ export interface ZoneSight {
   /** Undefined: it does not answer. */
   etcd: EtcdSight | undefined;
   redis: RedisSight | undefined;
+  /** Kubernetes says that its etcd is ready: it may take writes, whether or not it answers us. */
+  etcdRuns: boolean;
 }
 
 /** Kafka, as far as the loss of the zone goes. */

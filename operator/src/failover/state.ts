@@ -110,6 +110,20 @@ export function phaseSince({ phases }: FailoverState, now: number): number {
   return phases.at(-1)?.startedAt ?? now;
 }
 
+/**
+ * A zone was to be promoted, and it is not known that it arrived: it may take writes, or begin to when the request arrives
+ * late. Arrived is what was followed by a Shift.
+ */
+export function isUnsettled({ phases }: FailoverState): boolean {
+  const settled = phases.findLastIndex(({ name, step }) => (step ?? name) === 'Shift');
+  return phases
+    .slice(settled + 1)
+    .some(({ name, step, endedAt }) => endedAt !== undefined && ASKING.has(step ?? name));
+}
+
+/** Where a zone is asked to take writes. */
+const ASKING = new Set<Phase | BackStep>(['Promote', 'Lift']);
+
 /** The state in its next phase. Throws for a way that there is not: that is a bug, and must not be saved. */
 export function enter(
   state: FailoverState,

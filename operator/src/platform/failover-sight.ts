@@ -141,6 +141,7 @@ class Look {
           pods,
           etcd,
           redis,
+          etcdRuns: !managesEtcd(this.#platform) || this.#of(COMPONENT.etcd, name).some(isServing),
         };
       }),
     );

@@ -6,6 +6,8 @@ interface ModelZone {
   name: string;
   /** Its nodes run, and it can be reached. */
   alive: boolean;
+  /** It runs and does what it is told, and its stores' answers are lost. */
+  silent: boolean;
   ready: number;
   pods: ModelPod[];
   etcd: { epoch: number; fenced: boolean; writable: boolean; revision: number };
@@ -54,6 +56,7 @@ export class Model {
       return {
         name,
         alive: true,
+        silent: false,
         ready: 2,
         pods: [1, 2].map((n) => ({ name: `${name}-${n}`, connections: 100, sent: 0 })),
         etcd: { epoch: 1, fenced: false, writable: isHome, revision: 50 },
@@ -108,7 +111,7 @@ export class Model {
     }
   }
 
-  /** Does each, in order, up to the first whose zone does not answer. */
+  /** Does each, in order, up to the first whose zone does not answer. One that is silent does it all the same. */
   performAll(acts: readonly Act[]): void {
     for (const act of acts) {
       const stores: readonly Act['act'][] = [
@@ -118,8 +121,10 @@ export class Model {
         'promoteRedis',
         'followRedis',
       ];
-      if ('zone' in act && stores.includes(act.act) && !this.zone(act.zone).alive) return;
+      const told = 'zone' in act && stores.includes(act.act) ? this.zone(act.zone) : undefined;
+      if (told?.alive === false) return;
       this.#perform(act);
+      if (told?.silent === true) return;
     }
   }
 
@@ -167,7 +172,11 @@ export class Model {
   }
 
   revive(name: string): void {
-    this.zone(name).alive = true;
+    Object.assign(this.zone(name), { alive: true, silent: false });
+  }
+
+  silence(name: string): void {
+    this.zone(name).silent = true;
   }
 
   /** Zones that take writes, of those that answer. */
@@ -251,8 +260,9 @@ export class Model {
       ready,
       desired: this.replicas,
       pods: pods.map((pod) => podSight(pod, zone)),
+      etcdRuns: alive,
     };
-    if (!alive) return { ...sight, etcd: undefined, redis: undefined };
+    if (!alive || zone.silent) return { ...sight, etcd: undefined, redis: undefined };
     const home = this.zone(this.home);
     const isFollower = name !== this.home;
     return {

@@ -22,8 +22,8 @@ export interface TcpProxy {
 
 type Mode = 'open' | 'cut' | 'stalled';
 
-/** `port`: of the server, on 127.0.0.1; asked for each connection. */
-export async function startTcpProxy(port: number | (() => number)): Promise<TcpProxy> {
+/** `port`: of the server, on 127.0.0.1; asked for each connection. `host`: loopback address that it listens on. */
+export async function startTcpProxy(port: number | (() => number), host = '127.0.0.1'): Promise<TcpProxy> {
   let mode: Mode = 'open';
   const pairs = new Set<Pair>();
   const server = createServer((inner) => {
@@ -38,7 +38,7 @@ export async function startTcpProxy(port: number | (() => number)): Promise<TcpP
     inner.on('close', () => pairs.delete(pair));
     if (mode === 'open') pair.join();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   const reset = (): void => {
     for (const pair of pairs) pair.reset();
   };

@@ -4,7 +4,7 @@ import { ZONE_TOPOLOGY_LABEL } from '@causeway/crds';
 import { parseAllDocuments } from 'yaml';
 import { EngineMetrics } from '../controller/metrics.ts';
 import type { KubeObject, ObjectRef } from '../controller/kube-api.ts';
-import { createOperator, type Operator } from '../operator.ts';
+import { createOperator, type Operator, type OperatorOptions } from '../operator.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { Images, MessagePlatform } from '../platform/types.ts';
 import { etcdClient, FakeEtcd } from './fake-etcd.ts';
@@ -62,6 +62,8 @@ export interface WorldOptions {
   /** Operators that run beside each other, and elect a leader; 1: one alone, without an election. */
   operators?: number;
   trace?: boolean;
+  /** What an operator has in place of the simulation's: real servers, say. Called for each that starts. */
+  instead?: (process: SimProcess) => Partial<OperatorOptions>;
 }
 
 const promptWatches: WatchFaults = { delayMs: () => 2 };
@@ -87,6 +89,7 @@ export class World {
   readonly #watchFaults: WatchFaults;
   readonly #problems: string[] = [];
   readonly #elects: boolean;
+  readonly #instead: WorldOptions['instead'];
   #started = 0;
 
   constructor(options: WorldOptions = {}) {
@@ -108,6 +111,7 @@ export class World {
     this.#issuer = simIssuer(this.time, from?.issued);
     this.#watchFaults = options.watches ?? promptWatches;
     this.#elects = (options.operators ?? 1) > 1;
+    this.#instead = options.instead;
   }
 
   snapshot(): WorldSnapshot {
@@ -160,6 +164,7 @@ export class World {
       metrics: new EngineMetrics(),
       clock: operatorProcess.clock,
       issuer: this.#issuer,
+      ...this.#instead?.(operatorProcess),
     });
     void this.#live(operatorProcess, operator);
     this.#watchOver(operatorProcess);

@@ -499,4 +499,12 @@ describe('what was measured', () => {
     assert.deepEqual(redis, { ...counts, aloneMs: 20, unfencedMs: 15 });
     assert.equal(measure(story.history.events, 'etcd').acknowledged, 0);
   });
+
+  it('counts from the last time that a zone was found, and not while it is away again', () => {
+    const story = new Story().write('one').lose('a').move('b').write('two').find('a').wait(20);
+    story.lose('a').strayed('three');
+    assert.equal(measure(story.history.events, 'etcd').unfencedMs, 0);
+    story.find('a').wait(5).strayed('four');
+    assert.equal(measure(story.history.events, 'etcd').unfencedMs, 15);
+  });
 });

@@ -1,7 +1,7 @@
 /** What of the promises was used: figures for people. */
 import { Cuts } from './cuts.ts';
 import { writesOf } from './history.ts';
-import type { Noted, Store } from './history.ts';
+import type { Noted, Store, Write } from './history.ts';
 import { lossesOf } from './losses.ts';
 import { reignsOf, staleWrites } from './reigns.ts';
 
@@ -45,13 +45,13 @@ export function measure(events: readonly Noted[], store: Store): Measured {
         return cut === undefined ? [] : [invokedAt - cut.from];
       }),
     ),
-    unfencedMs: longest(
-      stale.flatMap(({ write: { zone, invokedAt } }) =>
-        cuts.all
-          .filter((cut) => cut.zone === zone && cut.side === 'operator' && cut.to < invokedAt)
-          .map((cut) => invokedAt - cut.to)
-          .slice(-1),
-      ),
-    ),
+    unfencedMs: longest(stale.map(({ write }) => sinceFound(write, cuts))),
   };
+}
+
+/** Since when the operator can reach the zone of a write again, after it could not; 0: it still can't. Milliseconds. */
+function sinceFound({ zone, invokedAt }: Write, cuts: Cuts): number {
+  if (cuts.at(zone, 'operator', { ms: invokedAt }) !== undefined) return 0;
+  const ends = cuts.all.filter((cut) => cut.zone === zone && cut.side === 'operator' && cut.to < invokedAt);
+  return ends.length === 0 ? 0 : invokedAt - Math.max(...ends.map(({ to }) => to));
 }

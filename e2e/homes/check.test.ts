@@ -388,6 +388,11 @@ describe('a history of homes is wrong', () => {
     assert.match(describeViolations(violations, 1), /^lost[^\n]*\n… and 1 more$/);
   });
 
+  it('also where it did not come to its end, by what writers were told', () => {
+    const story = new Story().write('one').move('b').write('two').strayed('three');
+    assert.deepEqual(story.kinds, ['two-homes']);
+  });
+
   it('and is none where a value is written twice, or nobody says under which home', () => {
     assert.throws(() => new Story().write('one').write('one').violations, /two writes have the value one/);
     const story = new Story();

@@ -106,15 +106,21 @@ describe('reconcileEtcdFences', () => {
     assert.match(problems[1] ?? '', /zone-a does not answer the operator: timed out/);
   });
 
-  it('before the first move, during a failover, and while paused no etcd is asked', async () => {
+  it('before the first move, and while paused, no etcd is asked', async () => {
     const first = await run((platform) => Object.assign(platform.status ?? {}, { epoch: 1 }), note);
-    const failover = await run(
-      (platform) => Object.assign(platform.status ?? {}, { failover: { name: 'drill' } }),
+    const paused = await run(() => undefined, note, true);
+    assert.deepEqual([first.asked, paused.asked], [[], []]);
+    assert.deepEqual(acts, []);
+  });
+
+  it('during a failover the home is not asked, and an old home that is back is fenced', async () => {
+    const { asked, problems } = await run(
+      (platform) => Object.assign(platform.status ?? {}, { failover: { name: 'fire' } }),
       note,
     );
-    const paused = await run(() => undefined, note, true);
-    assert.deepEqual([first.asked, failover.asked, paused.asked], [[], [], []]);
-    assert.deepEqual(acts, []);
+    assert.deepEqual(asked, ['zone-a', 'zone-c']);
+    assert.deepEqual(acts.splice(0), ['zone-a 2']);
+    assert.deepEqual(problems, [], 'that a zone is gone is the failover itself');
   });
 });
 

@@ -30,25 +30,31 @@ export function planEtcdFences(
   });
 }
 
-/** Looks at the etcds of a platform whose home has moved, and does what is due. A failover does that itself. */
+/**
+ * Looks at the etcds of a platform whose home has moved, and does what is due. While a failover has the platform, the home
+ * is its own, and who does not answer is no news; but an old home that comes back meanwhile is fenced all the same: a
+ * failover that waits for that zone to follow would wait for ever, and applications would write there for as long.
+ */
 export async function reconcileEtcdFences(
   world: Pick<PlatformWorld, 'etcd'>,
   platform: MessagePlatform,
   seen: { pods: readonly Pod[]; secret: SecretData | undefined; paused: boolean },
 ): Promise<Problem[]> {
   const epoch = epochOf(platform);
-  if (epoch <= 1 || seen.paused || platform.status?.failover !== undefined) return [];
+  if (epoch <= 1 || seen.paused) return [];
+  const home = homeOf(platform);
+  const isMoving = platform.status?.failover !== undefined;
   const admin = world.etcd(platform, seen.secret);
   const zones = platform.spec.zones
     .map(({ name }) => name)
-    .filter((zone) => answers(platform, zone, seen.pods));
+    .filter((zone) => answers(platform, zone, seen.pods) && !(isMoving && zone === home));
   const states = new Map(
     await Promise.all(zones.map(async (zone) => [zone, await admin.state(zone)] as const)),
   );
   const problems = [...states]
-    .filter(([, { reachable }]) => !reachable)
+    .filter(([, { reachable }]) => !reachable && !isMoving)
     .map(([zone, { trouble = '' }]) => etcdProblem(zone, trouble));
-  for (const { zone, act } of planEtcdFences({ epoch, home: homeOf(platform) }, states)) {
+  for (const { zone, act } of planEtcdFences({ epoch, home }, states)) {
     try {
       await perform(admin, { zone, act, epoch });
     } catch (error) {

@@ -173,6 +173,29 @@ export interface ZoneFailoverStatus {
      */
     connections?: number;
   }[];
+  /**
+   * Kafka partitions whose order of replicas is changed while the zone is away, so that they are not led from there. It is given back, exactly, and then this is absent.
+   *
+   * Items: One partition. Brokers by their node id, the preferred leader first.
+   */
+  orders?: {
+    /**
+     * Name of the topic in Kafka.
+     */
+    topic: string;
+    /**
+     * Number of the partition.
+     */
+    partition: number;
+    /**
+     * The order before.
+     */
+    from: number[];
+    /**
+     * The order meanwhile.
+     */
+    to: number[];
+  }[];
   figures?: FailoverFigures;
   /**
    * Ready, Reconciling and Stalled (kstatus), and ZoneReturned when the zone was gone.
@@ -264,9 +287,13 @@ export interface FailoverFigures {
    */
   homelessMs?: number;
   /**
-   * Kafka partitions of the platform that were led from the zone at the start; Kafka moves them when their broker goes.
+   * Kafka partitions of the platform that were led from the zone at the start.
    */
   partitionsLed?: number;
+  /**
+   * Of those, the ones whose leader left the zone before its clients did; Kafka moves the others when their broker goes.
+   */
+  leadersMoved?: number;
   /**
    * Time from the start until all was verified, pauses apart, such as 8.4s.
    */

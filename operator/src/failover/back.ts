@@ -1,6 +1,7 @@
 /** The way back: of a drill that went well, and of a failover that did not. Pure. */
 import { parseDuration } from '@causeway/crds';
 import { shut, zoneOf, type Gate } from './gates.ts';
+import { leadersBack, waitsForLeaders } from './leaders.ts';
 import { fence, followersGate, hasMoved, nextEpoch, promote, shift, type Move, type Part } from './move.ts';
 import type { Act, FailoverWish, Observed, ZoneSight } from './observed.ts';
 import { enter, isUnsettled, phaseSince, waitingAt, type BackStep, type FailoverState } from './state.ts';
@@ -114,15 +115,21 @@ function lift(state: FailoverState, { seen, late }: Look): Step {
 }
 
 /** The zone serves again; then the others give their extra gateways back. */
-function finish(wish: FailoverWish, state: FailoverState, { seen, late }: Look): Step {
+function finish(wish: FailoverWish, before: FailoverState, { seen, late }: Look): Step {
   const zone = zoneOf(seen, wish.spec.fromZone);
   const part = giveBack(wish, zone);
-  if (part.gate !== undefined && !(late && part.acts.length === 0)) return wait(state, part);
+  const leaders = leadersBack(wish, before, seen);
+  const { state } = leaders;
+  if (part.gate !== undefined && !(late && part.acts.length === 0))
+    return wait(state, { gate: part.gate, acts: [...part.acts, ...leaders.acts] });
+  if (waitsForLeaders(wish, leaders, seen)) return wait(state, leaders);
   if (seen.away.some(({ failover }) => failover === wish.name)) {
     const gate = shut('CapacityReturned', 'The platform still has the gateways that it was given.');
     return wait(state, { gate, acts: [{ act: 'takeIn', zone: wish.spec.fromZone }] });
   }
-  return { state: end(wish, { ...state, holds: false }, seen.now), acts: [], lookAfter: undefined };
+  // What Kafka could not be given back in time it is given back afterwards.
+  const holds = state.orders.length > 0;
+  return { state: end(wish, { ...state, holds }, seen.now), acts: [], lookAfter: holds ? POLL : undefined };
 }
 
 function end(wish: FailoverWish, state: FailoverState, now: number): FailoverState {

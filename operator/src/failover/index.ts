@@ -12,6 +12,9 @@ export type {
   GatewaySight,
   KafkaSight,
   Observed,
+  PartitionName,
+  PartitionOrder,
+  PartitionSight,
   RedisSight,
   ZoneSight,
 } from './observed.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { LEADERS_PATIENCE } from './leaders.ts';
 import { nextStep, PREFLIGHT_PATIENCE } from './machine.ts';
 import type { FailoverWish, Observed } from './observed.ts';
 import { BEGIN, isOver, NEXT_PHASES, type FailoverState, type Phase } from './state.ts';
@@ -47,6 +48,14 @@ class Run {
 
   /** Nothing of it is left. */
   assertGivenBack(): void {
+    // Kafka may be given its orders a moment after the end, once the Emergency that went first has ended too.
+    const { emergency: _ended, ...seen } = this.model.change;
+    this.model.change = seen;
+    this.until(({ orders }) => orders.length === 0);
+    for (const { partition, leader, replicas } of this.model.partitions) {
+      const first = 1 + (partition % 3);
+      assert.deepEqual([leader, replicas[0]], [first, first]);
+    }
     assert.deepEqual(this.model.violations, []);
     assert.deepEqual(this.model.away, []);
     assert.equal(this.state.holds, false);
@@ -298,7 +307,9 @@ describe('before it begins', () => {
     refuses(change(new Run(), { platformPaused: true }), 'PlatformActive', /paused/));
   it('refuses when partitions of Kafka do not outlive the zone', () =>
     refuses(
-      change(new Run(), { kafka: { atRisk: ['orders.chat/0', 'orders.chat/1'], led: 0 } }),
+      change(new Run(), {
+        kafka: { atRisk: ['orders.chat/0', 'orders.chat/1'], led: 0, racks: new Map(), partitions: [] },
+      }),
       'KafkaSurvives',
       /partition orders\.chat\/0 and 1 more would have fewer in-sync replicas/,
     ));
@@ -447,6 +458,69 @@ describe('a pause', () => {
   });
 });
 
+describe("Kafka's leaders", () => {
+  const led = (run: Run): number => run.model.partitions.filter(({ leader }) => leader === 1).length;
+
+  it('leave the zone before its clients do, stay away while it is held, and come back', () => {
+    const run = new Run().to('Drain');
+    assert.deepEqual([led(run), run.state.figures.leadersMoved], [0, 2]);
+    assert.ok(!run.model.done.some(({ act }) => act === 'drain'));
+    run.to('Restore');
+    assert.equal(led(run), 0);
+    run.end();
+    assert.deepEqual([led(run), run.state.orders], [2, []]);
+  });
+
+  it('are in the status before Kafka is told, and come back after an operator that died in between', () => {
+    const run = new Run().until(({ orders }) => orders.length > 0);
+    assert.ok(run.model.done.some(({ act }) => act === 'orderReplicas'));
+    const died = new Run();
+    for (let n = 0; died.state.orders.length === 0; n += 1) {
+      const step = nextStep(died.wish, died.state, died.model.observe());
+      died.state = step.state;
+      if (step.state.orders.length === 0) died.model.performAll(step.acts);
+      died.model.tick();
+    }
+    died.wish = { ...died.wish, spec: { ...died.wish.spec, abort: true } };
+    died.end();
+    assert.ok(!died.model.done.some(({ act }) => act === 'orderReplicas' || act === 'electLeaders'));
+    died.assertGivenBack();
+  });
+
+  it('stay where Kafka cannot move them: it goes on after a while, and says so', () => {
+    const run = new Run().to('Prepare');
+    run.model.partitions = run.model.partitions.map((one) => ({ ...one, settled: false }));
+    const since = run.model.now;
+    run.to('Drain');
+    assert.ok(run.model.now - since >= LEADERS_PATIENCE);
+    assert.match(run.state.message, /2 Kafka partitions are still led from zone-a/);
+    assert.deepEqual([led(run), run.state.figures.leadersMoved], [2, 0]);
+    assert.equal(run.state.phases.find(({ name }) => name === 'Prepare')?.gate, 'LeadersMoved');
+  });
+
+  it('are not waited for when Kafka does not answer any more', () => {
+    const run = new Run().to('Prepare');
+    change(run, { kafka: undefined }).end();
+    assert.deepEqual([run.state.phase, run.state.figures.leadersMoved], ['Succeeded', 0]);
+  });
+
+  it('are not moved by an Emergency', () => {
+    const run = new Run({ mode: 'Emergency' }).end();
+    assert.deepEqual([led(run), run.state.orders], [2, []]);
+  });
+
+  it('come back after its end when an Emergency goes first, and a deletion waits for them no longer than the time-out', () => {
+    const run = new Run().to('Drain');
+    change(run, { emergency: 'gone' }).end();
+    assert.deepEqual([run.state.cause, run.state.holds, led(run)], ['Emergency', true, 0]);
+    run.wish = { ...run.wish, deleted: true };
+    run.until(({ holds }) => !holds);
+    const waited = run.model.now - (run.state.finishedAt ?? 0);
+    assert.ok(waited >= 60_000 && waited < 61_000, `${waited}`);
+    assert.equal(led(run), 0);
+  });
+});
+
 describe('a zone that goes in the middle', () => {
   it('the next home, before it was promoted: the old one takes writes again', () => {
     const run = new Run({ toHome: 'zone-b' }).to('Fence');
@@ -462,8 +536,12 @@ describe('a zone that goes in the middle', () => {
     run.model.kill('zone-a');
     run.end();
     assert.deepEqual([run.state.phase, run.state.cause], ['Failed', 'HomeStays']);
+    // Kafka's leaders are not sent to a zone that is away; how it ended stays said.
+    for (let n = 0; n < 100; n += 1) run.look();
     assert.match(run.state.message, /The home stays in zone-b/);
     assert.deepEqual([run.model.home, run.model.writers()], ['zone-b', ['zone-b']]);
+    assert.deepEqual([run.state.holds, run.state.orders.length], [true, 2]);
+    run.model.revive('zone-a');
     run.assertGivenBack();
   });
 

@@ -19,6 +19,7 @@ import {
   zoneOf,
   type Gate,
 } from './gates.ts';
+import { leadersAway, leadersBack, leadersLeft } from './leaders.ts';
 import {
   fence,
   followersGate,
@@ -234,19 +235,21 @@ function preflight(wish: FailoverWish, state: FailoverState, seen: Observed): Fa
   });
 }
 
-/** Capacity first. An Emergency asks for it, and does not wait. */
-function prepare(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
-  const { replicas } = state;
+/** Capacity first, and Kafka's leaders meanwhile. An Emergency asks for capacity, and waits for neither. */
+function prepare(wish: FailoverWish, before: FailoverState, seen: Observed): FailoverStep {
+  const { replicas } = before;
   const own = seen.away.find(({ zone, failover }) => zone === wish.spec.fromZone && failover === wish.name);
   if (own === undefined || own.replicas !== replicas)
-    return rest(state, shut('CapacityAsked', 'The platform is not told yet.'), POLL, [
+    return rest(before, shut('CapacityAsked', 'The platform is not told yet.'), POLL, [
       { act: 'takeOut', zone: wish.spec.fromZone, replicas },
     ]);
+  const { state, ...leaders } = leadersAway(wish, before, seen);
   const gate = wish.spec.mode === 'Emergency' ? undefined : capacityGate(wish, state, seen);
-  if (gate !== undefined) return rest(state, gate, POLL);
+  if (gate !== undefined || leaders.gate !== undefined)
+    return rest(state, gate ?? leaders.gate, POLL, leaders.acts);
   const clients = connectionsOf(zoneOf(seen, wish.spec.fromZone) ?? NOWHERE);
   return go({
-    ...enter(state, seen.now, { phase: 'Drain' }),
+    ...enter(state, seen.now, { phase: 'Drain', message: leadersLeft(wish, state) }),
     figures: { ...state.figures, ...(clients === undefined ? {} : { connectionsAtStart: clients }) },
   });
 }
@@ -436,6 +439,8 @@ function hold(wish: FailoverWish, state: FailoverState, seen: Observed): Failove
  */
 function aftercare(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
   if (!state.holds) return { state, acts: [], lookAfter: undefined };
+  const isAway = seen.away.some(({ failover }) => failover === wish.name);
+  if (state.orders.length > 0 && !isAway) return leadersAfterEnd(wish, state, seen);
   const zone = zoneOf(seen, wish.spec.fromZone);
   const gate = zone === undefined || wish.deleted ? undefined : backGate(wish, state, { zone, seen });
   if (gate !== undefined)
@@ -446,10 +451,24 @@ function aftercare(wish: FailoverWish, state: FailoverState, seen: Observed): Fa
     };
   const part = giveBack(wish, zone);
   if (part.acts.length > 0) return { state, acts: part.acts, lookAfter: POLL };
-  if (seen.away.some(({ failover }) => failover === wish.name))
-    return { state, acts: [{ act: 'takeIn', zone: wish.spec.fromZone }], lookAfter: POLL };
   const message = `${wish.spec.fromZone} is back, and serves again.`;
+  if (isAway)
+    return {
+      state: { ...state, message },
+      acts: [{ act: 'takeIn', zone: wish.spec.fromZone }],
+      lookAfter: POLL,
+    };
   return { state: { ...state, holds: false, message }, acts: [], lookAfter: undefined };
+}
+
+/** Kafka alone is still to be given something back. How it ended stays said; a deletion does not wait for ever. */
+function leadersAfterEnd(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
+  const leaders = leadersBack(wish, state, seen);
+  const sinceEnd = seen.now - (state.finishedAt ?? 0);
+  const givenUp = wish.deleted && sinceEnd >= parseDuration(wish.spec.limits.timeout);
+  if (leaders.gate !== undefined && !givenUp)
+    return { state: leaders.state, acts: leaders.acts, lookAfter: IDLE };
+  return { state: { ...leaders.state, holds: false }, acts: [], lookAfter: undefined };
 }
 
 function backGate(

@@ -1,5 +1,6 @@
 /** What a look at the platform needs to ask, by where the failover is. Pure: asking all of everybody each time is slow. */
 import type { ZoneFailoverSpec } from '@causeway/crds';
+import { mayMoveLeaders, mayReturnLeaders } from './leaders.ts';
 import { isOver, type FailoverState } from './state.ts';
 
 type Mode = ZoneFailoverSpec['mode'];
@@ -18,8 +19,9 @@ const need = (clients: boolean, stores: boolean, kafka = false): Needs => ({ cli
  * What the next step is decided on. An Emergency asks as little as it can: each question to a zone that is gone takes a
  * second to be given up.
  */
-export function needsOf({ phase, step, holds }: FailoverState, mode: Mode): Needs {
-  if (isOver(phase)) return need(false, holds);
+export function needsOf(state: FailoverState, mode: Mode): Needs {
+  const { phase, step, holds } = state;
+  if (isOver(phase)) return need(false, holds, holds && state.orders.length > 0);
   const urgent = mode === 'Emergency';
   switch (phase) {
     case 'Queued':
@@ -27,6 +29,7 @@ export function needsOf({ phase, step, holds }: FailoverState, mode: Mode): Need
     case 'Preflight':
       return need(!urgent, true, !urgent);
     case 'Prepare':
+      return need(!urgent, !urgent, !urgent && mayMoveLeaders(state));
     case 'Drain':
       return need(!urgent, !urgent);
     case 'Verify':
@@ -34,7 +37,7 @@ export function needsOf({ phase, step, holds }: FailoverState, mode: Mode): Need
       return need(true, true);
     case 'Restore':
     case 'RollingBack':
-      return need(step === 'GiveBack', step !== 'GiveBack');
+      return need(step === 'GiveBack', step !== 'GiveBack', step === 'GiveBack' && mayReturnLeaders(state));
     default:
       return need(false, true);
   }

@@ -52,8 +52,24 @@ export interface ZoneSight {
   etcdRuns: boolean;
 }
 
+/** A partition of one of the platform's topics. Brokers by node id. */
+export interface PartitionSight {
+  topic: string;
+  partition: number;
+  /** -1: none. */
+  leader: number;
+  /** The first is the preferred leader. */
+  replicas: readonly number[];
+  isr: readonly number[];
+  /** Kafka says that no reassignment of it is under way. */
+  settled: boolean;
+}
+
 /** Kafka, as far as the loss of the zone goes. */
 export interface KafkaSight {
+  /** Zone of each broker that is there; undefined: it does not say. */
+  racks: ReadonlyMap<number, string | undefined>;
+  partitions: readonly PartitionSight[];
   /** Partitions that would take no more publications without the zone's brokers; undefined: the brokers do not say where they are. */
   atRisk: readonly string[] | undefined;
   /** Partitions that are led from the zone; undefined likewise. */
@@ -112,7 +128,21 @@ export type Act =
   /** The platform's status says where home is. Refused when it has come to a higher epoch. */
   | { act: 'moveHome'; zone: string; epoch: number }
   /** What points at the home is applied now. */
-  | { act: 'shift' };
+  | { act: 'shift' }
+  /** Replicas of Kafka partitions get another order; no data moves. The set of each must be the one that it has. */
+  | { act: 'orderReplicas'; orders: readonly PartitionOrder[] }
+  /** The first of each partition's replicas is to lead it. */
+  | { act: 'electLeaders'; partitions: readonly PartitionName[] };
+
+export interface PartitionName {
+  topic: string;
+  partition: number;
+}
+
+/** The order in which a partition prefers its replicas as leaders. */
+export interface PartitionOrder extends PartitionName {
+  replicas: readonly number[];
+}
 
 /** The wish, and what people said since. */
 export interface FailoverWish {

@@ -66,6 +66,16 @@ export interface ZoneCount {
   connections?: number;
 }
 
+/** The order in which a Kafka partition prefers its replicas as leaders, changed for as long as the zone is away. Brokers by node id. */
+export interface ChangedOrder {
+  topic: string;
+  partition: number;
+  /** Before: it is given back. */
+  from: readonly number[];
+  /** Meanwhile. */
+  to: readonly number[];
+}
+
 export interface FailoverState {
   phase: Phase;
   step?: BackStep;
@@ -90,6 +100,8 @@ export interface FailoverState {
   holds: boolean;
   phases: readonly PhaseEntry[];
   zones: readonly ZoneCount[];
+  /** What is to be given back in Kafka. */
+  orders: readonly ChangedOrder[];
   figures: Figures;
 }
 
@@ -102,6 +114,7 @@ export const BEGIN: FailoverState = {
   holds: false,
   phases: [],
   zones: [],
+  orders: [],
   figures: {},
 };
 

@@ -24,6 +24,7 @@ export function stateOf({ status }: Pick<ZoneFailover, 'status'>): FailoverState
       ...defined({ endedAt: parsed(entry.endedAt) }),
     })),
     zones: status.zones ?? [],
+    orders: status.orders ?? [],
     figures: status.figures ?? {},
   };
 }
@@ -34,7 +35,7 @@ export function failoverStatus(
   state: FailoverState,
   now: number,
 ): ZoneFailoverStatus {
-  const { startedAt, verifiedAt, finishedAt, pausedSince, pausedMs, ...rest } = state;
+  const { startedAt, verifiedAt, finishedAt, pausedSince, pausedMs, orders, ...rest } = state;
   const times = { startedAt, verifiedAt, finishedAt, pausedSince };
   const before = (status?.conditions ?? []) as readonly Condition[];
   const observedGeneration = metadata.generation;
@@ -54,6 +55,9 @@ export function failoverStatus(
       ...defined({ endedAt: rfc3339(endedAt), waitingFor: waitingFor?.slice(0, 1024) }),
     })),
     zones: [...state.zones],
+    ...(orders.length === 0
+      ? {}
+      : { orders: orders.map(({ from, to, ...name }) => ({ ...name, from: [...from], to: [...to] })) }),
     conditions: [...conditions],
   };
 }
@@ -84,7 +88,7 @@ export function isOnlyProgress(before: ZoneFailoverStatus | undefined, after: Zo
 
 /** What decisions are made on. */
 function essence(status: ZoneFailoverStatus): unknown {
-  const { phase, step, cause, home, epoch, replicas, moved, holds, pausedSince, pausedMs } = status;
+  const { phase, step, cause, home, epoch, replicas, moved, holds, pausedSince, pausedMs, orders } = status;
   const phases = (status.phases ?? []).map(({ name, step: of, startedAt, endedAt }) => [
     name,
     of,
@@ -104,6 +108,7 @@ function essence(status: ZoneFailoverStatus): unknown {
     holds,
     pausedSince,
     pausedMs,
+    orders,
     phases,
     measured,
     observedGeneration,

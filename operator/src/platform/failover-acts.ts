@@ -15,9 +15,10 @@ import { desiredObjects } from './desired.ts';
 import type { FenceMemory } from './failover-memory.ts';
 import { podAddress, storeSecrets, type FailoverPlatformWorld } from './failover-sight.ts';
 import { CHILD_KINDS, KIND } from './kinds.ts';
-import { redisAddress } from './observe.ts';
+import { redisAddress, userSecrets } from './observe.ts';
 import { redisHost, type RedisAction } from './redis.ts';
 import { epochOf, homeOf, type MessagePlatform } from './types.ts';
+import { kafkaAccess } from './user-secrets.ts';
 
 /** Field manager of what failovers write into a platform's status. */
 const MANAGER = 'causeway-failover';
@@ -64,6 +65,9 @@ export async function performAct(
     case 'fenceEtcd':
     case 'promoteEtcd':
       return tellEtcd(world, platform, { act, memory });
+    case 'orderReplicas':
+    case 'electLeaders':
+      return tellKafka(world, platform, act);
     default:
       return tellRedis(world, platform, act);
   }
@@ -225,6 +229,17 @@ async function tellEtcd(
   }
   await admin.promote(act.zone, act.epoch, act.from);
   memory.lifted(platform, act.zone);
+}
+
+async function tellKafka(
+  world: FailoverPlatformWorld,
+  platform: MessagePlatform,
+  act: Extract<Act, { act: 'orderReplicas' | 'electLeaders' }>,
+): Promise<void> {
+  const access = kafkaAccess(platform, await userSecrets(world, platform));
+  if (access === undefined) throw new Error('a Secret of kafka is missing');
+  if (act.act === 'orderReplicas') await world.kafka.reorder(access, act.orders);
+  else await world.kafka.elect(access, act.partitions);
 }
 
 async function tellRedis(

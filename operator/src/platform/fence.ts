@@ -12,6 +12,14 @@ export function fencedKafka(kafka: KafkaAdmin, mayAct: () => boolean): KafkaAdmi
   return {
     look: (access, topics) => kafka.look(access, topics),
     placement: (access, topics) => kafka.placement(access, topics),
+    reorder: async (access, orders) => {
+      check(mayAct);
+      return kafka.reorder(access, orders);
+    },
+    elect: async (access, partitions) => {
+      check(mayAct);
+      return kafka.elect(access, partitions);
+    },
     perform: async (access, action) => {
       check(mayAct);
       return kafka.perform(access, action);

@@ -11,14 +11,16 @@ const partition = (isr: number[], minInSync: number, leader = 1): KafkaPlacement
   topic: 'orders.chat',
   partition: 0,
   leader,
+  replicas: isr,
   isr,
+  settled: true,
   minInSync,
 });
 
 describe('without a zone', () => {
   it('a partition stays as long as enough of its in-sync replicas do', () => {
     const placed = { racks, partitions: [partition([1, 2, 3], 2), partition([2, 3], 2, 2)] };
-    assert.deepEqual(kafkaSight(placed, 'zone-a'), { atRisk: [], led: 1 });
+    assert.deepEqual(kafkaSight(placed, 'zone-a'), { ...placed, atRisk: [], led: 1 });
   });
 
   it('one is at risk whose other replicas are not in sync, or that has none', () => {
@@ -29,7 +31,9 @@ describe('without a zone', () => {
 
   it('nothing is said where brokers do not say where they are', () => {
     const nowhere = new Map([[1, undefined]]);
-    assert.deepEqual(kafkaSight({ racks: nowhere, partitions: [partition([1], 1)] }, 'zone-a'), {
+    const placed = { racks: nowhere, partitions: [partition([1], 1)] };
+    assert.deepEqual(kafkaSight(placed, 'zone-a'), {
+      ...placed,
       atRisk: undefined,
       led: undefined,
     });

@@ -1,13 +1,8 @@
 /** Where partitions are, and whether they outlive a zone. Pure. */
-import type { KafkaSight } from '../failover/index.ts';
+import type { KafkaSight, PartitionSight } from '../failover/index.ts';
 
 /** One partition; brokers by their node id. */
-export interface PlacedPartition {
-  topic: string;
-  partition: number;
-  /** -1: none. */
-  leader: number;
-  isr: readonly number[];
+export interface PlacedPartition extends PartitionSight {
   /** The topic's min.insync.replicas, its own or the broker's. */
   minInSync: number;
 }
@@ -20,10 +15,13 @@ export interface KafkaPlacement {
 
 /** What becomes of the partitions without the brokers of `zone`. */
 export function kafkaSight({ racks, partitions }: KafkaPlacement, zone: string): KafkaSight {
-  if ([...racks.values()].every((rack) => rack === undefined)) return { atRisk: undefined, led: undefined };
+  if ([...racks.values()].every((rack) => rack === undefined))
+    return { racks, partitions, atRisk: undefined, led: undefined };
   const stays = (id: number): boolean => racks.get(id) !== zone;
   const short = partitions.filter(({ isr, minInSync }) => isr.filter(stays).length < minInSync);
   return {
+    racks,
+    partitions,
     atRisk: short.map(({ topic, partition }) => `${topic}/${partition}`).sort(),
     led: partitions.filter(({ leader }) => racks.get(leader) === zone).length,
   };

@@ -1,6 +1,9 @@
 /** Kafka as the operator needs it: an interface, its errors in words, and the real one over kafkajs. */
 import { createHash } from 'node:crypto';
-import kafkajs, { type Admin, type KafkaConfig, type SASLOptions } from 'kafkajs';
+import kafkajs, { type Admin, type Kafka, type KafkaConfig, type SASLOptions } from 'kafkajs';
+import type { PartitionName, PartitionOrder } from '../failover/index.ts';
+import { reorderReplicas } from './kafka-reorder.ts';
+import { electPreferred } from './kafkajs-elect.ts';
 import { mendKafkaTimers } from './kafkajs-timers.ts';
 import { placementOf } from './kafka-placement-look.ts';
 import type { KafkaPlacement } from './kafka-placement.ts';
@@ -10,7 +13,7 @@ import type { KafkaSnapshot, KafkaTopic, TopicAction } from './topics.ts';
 const {
   ConfigResourceTypes,
   ConfigSource,
-  Kafka,
+  Kafka: KafkaClient,
   KafkaJSAggregateError,
   KafkaJSNumberOfRetriesExceeded,
   KafkaJSProtocolError,
@@ -42,6 +45,10 @@ export interface KafkaAdmin {
   look(access: KafkaAccess, topics: readonly string[]): Promise<KafkaSnapshot>;
   /** Where the partitions of `topics` are. */
   placement(access: KafkaAccess, topics: readonly string[]): Promise<KafkaPlacement>;
+  /** Gives replicas another order; no data moves. Refused when a partition has other replicas by now. */
+  reorder(access: KafkaAccess, orders: readonly PartitionOrder[]): Promise<void>;
+  /** The first replica of each leads it, where it is in sync; throws for those where it is not. */
+  elect(access: KafkaAccess, partitions: readonly PartitionName[]): Promise<void>;
   /** `existed`: a topic to create was already there. Deleting what is not there succeeds. */
   perform(access: KafkaAccess, action: TopicAction): Promise<'done' | 'existed'>;
 }
@@ -54,6 +61,7 @@ const REQUEST_TIMEOUT = 10_000;
 const IDLE_TIMEOUT = 120_000;
 
 interface Connection {
+  client: Kafka;
   admin: Admin;
   connected: Promise<void>;
   idle: NodeJS.Timeout;
@@ -75,6 +83,14 @@ export class KafkaJsAdmin implements KafkaAdmin {
     return this.#use(access, (admin) => placementOf(admin, topics));
   }
 
+  async reorder(access: KafkaAccess, orders: readonly PartitionOrder[]): Promise<void> {
+    await this.#use(access, (admin) => reorderReplicas(admin, orders, REQUEST_TIMEOUT));
+  }
+
+  async elect(access: KafkaAccess, partitions: readonly PartitionName[]): Promise<void> {
+    await this.#use(access, (_admin, client) => electPreferred(client, partitions, REQUEST_TIMEOUT));
+  }
+
   async perform(access: KafkaAccess, action: TopicAction): Promise<'done' | 'existed'> {
     return this.#use(access, (admin) => performAction(admin, action));
   }
@@ -91,13 +107,13 @@ export class KafkaJsAdmin implements KafkaAdmin {
     );
   }
 
-  async #use<T>(access: KafkaAccess, work: (admin: Admin) => Promise<T>): Promise<T> {
+  async #use<T>(access: KafkaAccess, work: (admin: Admin, client: Kafka) => Promise<T>): Promise<T> {
     const key = accessKey(access);
     const connection = this.#connections.get(key) ?? this.#connect(key, access);
     connection.idle.refresh();
     try {
       await connection.connected;
-      return await work(connection.admin);
+      return await work(connection.admin, connection.client);
     } catch (error) {
       const failure = describeFailure(error, access);
       // A connection that failed is made anew next time: with other credentials, or when the brokers are back.
@@ -108,10 +124,11 @@ export class KafkaJsAdmin implements KafkaAdmin {
 
   #connect(key: string, access: KafkaAccess): Connection {
     mendKafkaTimers();
-    const admin = new Kafka(clientConfig(access)).admin({ retry: { retries: 1, initialRetryTime: 200 } });
+    const client = new KafkaClient(clientConfig(access));
+    const admin = client.admin({ retry: { retries: 1, initialRetryTime: 200 } });
     const idle = setTimeout(() => this.#drop(key), IDLE_TIMEOUT);
     idle.unref();
-    const connection = { admin, connected: admin.connect(), idle };
+    const connection = { client, admin, connected: admin.connect(), idle };
     this.#connections.set(key, connection);
     return connection;
   }

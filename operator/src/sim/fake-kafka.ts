@@ -1,4 +1,5 @@
 /** A Kafka cluster in memory, as its admin interface shows it. */
+import type { PartitionName, PartitionOrder, PartitionSight } from '../failover/index.ts';
 import { KafkaFailure, type KafkaAdmin } from '../platform/kafka.ts';
 import type { KafkaPlacement } from '../platform/kafka-placement.ts';
 import type { KafkaSnapshot, KafkaTopic, TopicAction } from '../platform/topics.ts';
@@ -17,6 +18,10 @@ export class FakeKafka {
   readonly brokers: number;
   readonly #listeners: ((action: TopicAction, before: SimTopic | undefined) => void)[] = [];
 
+  /** Called before each change of the order of a partition's replicas. */
+  readonly #orderListeners: ((before: PartitionOrder, after: PartitionOrder) => void)[] = [];
+  /** Partitions that were touched, as `topic/partition`; of all others the order is the first one. */
+  readonly #led = new Map<string, { replicas: readonly number[]; leader: number }>();
   readonly #hidden = new Set<string>();
   #lag: { time: VirtualTime; ms: number } | undefined;
 
@@ -33,6 +38,50 @@ export class FakeKafka {
   /** Called before each change that the operator makes. */
   onAction(listener: (action: TopicAction, before: SimTopic | undefined) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Called before each change of the order of a partition's replicas. */
+  onOrder(listener: (before: PartitionOrder, after: PartitionOrder) => void): void {
+    this.#orderListeners.push(listener);
+  }
+
+  /** Partitions that do not have the order of replicas, or the leader, that they were made with. */
+  get disordered(): string[] {
+    return [...this.#led]
+      .filter(([name, { replicas, leader }]) => {
+        const first = firstOrder(Number(name.split('/')[1]));
+        return leader !== first[0] || replicas.join() !== first.join();
+      })
+      .map(([name]) => name);
+  }
+
+  /** Who leads a partition, and in which order its replicas would. All are in sync, always. */
+  partition({ topic, partition }: PartitionName): PartitionSight {
+    const replicas = firstOrder(partition);
+    const led = this.#led.get(`${topic}/${partition}`) ?? { replicas, leader: replicas[0] ?? -1 };
+    return { topic, partition, ...led, isr: replicas, settled: true };
+  }
+
+  reorder(orders: readonly PartitionOrder[]): void {
+    for (const order of orders) {
+      this.#mustHave(order);
+      const { leader, ...before } = this.partition(order);
+      for (const listener of this.#orderListeners) listener(before, order);
+      this.#led.set(`${order.topic}/${order.partition}`, { replicas: order.replicas, leader });
+    }
+  }
+
+  elect(partitions: readonly PartitionName[]): void {
+    for (const name of partitions) {
+      this.#mustHave(name);
+      const { replicas } = this.partition(name);
+      this.#led.set(`${name.topic}/${name.partition}`, { replicas, leader: replicas[0] ?? -1 });
+    }
+  }
+
+  #mustHave({ topic, partition }: PartitionName): void {
+    if (partition < (this.#topics.get(topic)?.partitions ?? 0)) return;
+    throw new KafkaFailure('KafkaRefused', `Kafka refused: there is no partition ${topic}/${partition}`);
   }
 
   /** From now on a new topic is seen only after `ms`, as when its news has not reached every broker. */
@@ -53,6 +102,7 @@ export class FakeKafka {
   /** A person or a program deletes a topic. */
   drop(name: string): void {
     this.#topics.delete(name);
+    for (const led of this.#led.keys()) if (led.startsWith(`${name}/`)) this.#led.delete(led);
   }
 
   look(names: readonly string[]): KafkaSnapshot {
@@ -70,7 +120,7 @@ export class FakeKafka {
     for (const listener of this.#listeners) listener(action, before);
     if (action.act === 'create') return this.#create(action, before);
     if (action.act === 'delete') {
-      this.#topics.delete(action.topic);
+      this.drop(action.topic);
       return 'done';
     }
     if (before === undefined)
@@ -101,6 +151,11 @@ const RACKS = new Map([
   [3, 'zone-c'],
 ]);
 
+function firstOrder(partition: number): number[] {
+  const ids = [...RACKS.keys()];
+  return ids.map((_, index) => ids[(partition + index) % ids.length] ?? 0);
+}
+
 /** Kafka as one process sees it. */
 export function kafkaClient(kafka: FakeKafka, network: Network, process: SimProcess): KafkaAdmin {
   return {
@@ -113,6 +168,18 @@ export function kafkaClient(kafka: FakeKafka, network: Network, process: SimProc
         { process, target: 'kafka', verb: 'placement', what: topics.join(' '), mutates: false },
         () => placementOf(kafka, topics),
       ),
+    reorder: (_access, orders) => {
+      const sent = copy(orders);
+      const what = orders.map(({ topic, partition }) => `${topic}/${partition}`).join(' ');
+      const call = { process, target: 'kafka', verb: 'reorder', what, mutates: true } as const;
+      return network.call(call, () => kafka.reorder(sent));
+    },
+    elect: (_access, partitions) => {
+      const sent = copy(partitions);
+      const what = partitions.map(({ topic, partition }) => `${topic}/${partition}`).join(' ');
+      const call = { process, target: 'kafka', verb: 'elect', what, mutates: true } as const;
+      return network.call(call, () => kafka.elect(sent));
+    },
     perform: (_access, action) => {
       const sent = copy(action);
       const call = { process, target: 'kafka', verb: action.act, what: action.topic, mutates: true } as const;
@@ -125,10 +192,7 @@ function placementOf(kafka: FakeKafka, names: readonly string[]): KafkaPlacement
   const { topics } = kafka.look(names);
   const partitions = [...topics.values()].flatMap(({ name, partitions: count, config }) =>
     Array.from({ length: count }, (_, partition) => ({
-      topic: name,
-      partition,
-      leader: 1 + (partition % RACKS.size),
-      isr: [...RACKS.keys()],
+      ...kafka.partition({ topic: name, partition }),
       minInSync: Number(config['min.insync.replicas'] ?? 1),
     })),
   );

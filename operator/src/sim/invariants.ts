@@ -10,7 +10,13 @@ import {
 } from '@causeway/crds';
 import { decodeSecret, inspectCertificate, splitBundle, versionNumbers } from '../certificates/index.ts';
 import type { KubeObject } from '../controller/kube-api.ts';
-import { FAILOVER_KIND, isOver, stateOf, type FailoverObject } from '../failover/index.ts';
+import {
+  FAILOVER_KIND,
+  isOver,
+  stateOf,
+  type FailoverObject,
+  type PartitionOrder,
+} from '../failover/index.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { RedisAction } from '../platform/redis.ts';
 import type { TopicAction } from '../platform/topics.ts';
@@ -46,6 +52,7 @@ export class Invariants {
     for (const { object } of world.kube.all(KIND.secret)) this.#checkSecret(object);
     world.kube.onChange((change) => this.#changed(change));
     world.kafka.onAction((action, before) => this.#checkTopic(action, before));
+    world.kafka.onOrder((before, after) => this.#checkOrder(before, after));
     world.etcd.onPromotion((zone, epoch) => this.#checkPromotion(zone, epoch));
     world.redis.onCommand((host, action) => this.#checkRedis(host, action));
   }
@@ -193,6 +200,21 @@ export class Invariants {
       this.#say(`topic ${topic} was deleted although it is in the spec`);
   }
 
+  /** No data moves, and what is changed is known before: a crash would lose it. */
+  #checkOrder(before: PartitionOrder, after: PartitionOrder): void {
+    const name = `${after.topic}/${after.partition}`;
+    if (sorted(before) !== sorted(after))
+      this.#say(
+        `partition ${name} was to go from brokers ${before.replicas.join()} to ${after.replicas.join()}`,
+      );
+    const known = this.#world.kube.all(FAILOVER_KIND).some(({ object }) => {
+      const { orders = [] } = (object as FailoverObject).status ?? {};
+      const own = orders.find(({ topic, partition }) => `${topic}/${partition}` === name);
+      return [own?.from.join(), own?.to.join()].includes(after.replicas.join());
+    });
+    if (!known) this.#say(`partition ${name} got the order ${after.replicas.join()}, which no status says`);
+  }
+
   /** One primary for each epoch: two would both take writes. */
   #checkRedis(host: string, action: RedisAction['act']): void {
     if (action !== 'promote') return;
@@ -221,6 +243,10 @@ export class Invariants {
         `platform ${platform.metadata.name} went, and left topics: ${left.map(({ name }) => name).join(', ')}`,
       );
   }
+}
+
+function sorted({ replicas }: PartitionOrder): string {
+  return replicas.toSorted((a, b) => a - b).join();
 }
 
 /** Numbers of the certificates in a Secret. */

@@ -169,7 +169,7 @@ function isFinished(world: World): boolean {
   return phase !== undefined && isOver(phase);
 }
 
-/** True when nothing of it is left: pods serve, capacity is as before, and the platform is nobody's. */
+/** True when nothing of it is left: pods serve, capacity is as before, Kafka has its leaders, and the platform is nobody's. */
 function isGivenBack(world: World): boolean {
   const { failover, away } = world.platform?.status ?? {};
   const marked = world.kube.all(KIND.pod).some(({ object: { metadata } }) => {
@@ -177,7 +177,8 @@ function isGivenBack(world: World): boolean {
     const told = annotations[ANNOTATION.drain] ?? annotations[ANNOTATION.failover];
     return told !== undefined || labels[LABEL.serving] === 'false';
   });
-  return failover === undefined && away === undefined && !marked && failoverOf(world)?.status?.holds !== true;
+  const holds = failoverOf(world)?.status?.holds === true || world.kafka.disordered.length > 0;
+  return failover === undefined && away === undefined && !marked && !holds;
 }
 
 /** Somebody asks for a failover of zone-a. */

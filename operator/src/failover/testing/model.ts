@@ -1,6 +1,14 @@
 /** A platform in a few numbers, for tests of the state machine: it does what it is told, unless it is made not to. */
 import type { DrainState } from '@causeway/crds';
-import type { Act, FailoverWish, GatewaySight, Observed, ZoneSight } from '../observed.ts';
+import type {
+  Act,
+  FailoverWish,
+  GatewaySight,
+  KafkaSight,
+  Observed,
+  PartitionSight,
+  ZoneSight,
+} from '../observed.ts';
 
 interface ModelZone {
   name: string;
@@ -42,6 +50,18 @@ export class Model {
   away: { zone: string; failover: string; replicas?: number | undefined }[] = [];
   services = { redis: 'zone-a', etcd: 'zone-a' };
   replicas = 2;
+  /** Broker n is in the n-th zone. */
+  partitions: PartitionSight[] = [0, 1, 2, 3].map((partition) => {
+    const replicas = [0, 1, 2].map((n) => 1 + ((partition + n) % 3));
+    return {
+      topic: 'orders.chat',
+      partition,
+      leader: replicas[0] ?? -1,
+      replicas,
+      isr: [1, 2, 3],
+      settled: true,
+    };
+  });
   /** What must never be, and was. */
   readonly violations: string[] = [];
   /** All that was done, in order. */
@@ -89,8 +109,19 @@ export class Model {
       connectionsPerReplica: 1_000,
       moves: { redis: true, etcd: true },
       services: this.services,
-      kafka: { atRisk: [], led: 2 },
+      kafka: this.#kafka(),
       ...this.change,
+    };
+  }
+
+  /** As a failover of zone-a sees it. */
+  #kafka(): KafkaSight {
+    const racks = new Map(this.zones.map(({ name }, index) => [index + 1, name]));
+    return {
+      racks,
+      partitions: this.partitions,
+      atRisk: [],
+      led: this.partitions.filter((one) => one.leader === 1).length,
     };
   }
 
@@ -159,6 +190,10 @@ export class Model {
           pod.told = undefined;
         }
         return;
+      case 'orderReplicas':
+      case 'electLeaders':
+        this.#tellKafka(act);
+        return;
       default:
         this.#tellStore(act);
     }
@@ -196,6 +231,18 @@ export class Model {
       this.violations.push(`${zone} became home in the epoch of ${this.home}`);
     this.home = zone;
     this.epoch = epoch;
+  }
+
+  #tellKafka(act: Extract<Act, { act: 'orderReplicas' | 'electLeaders' }>): void {
+    const names = act.act === 'orderReplicas' ? act.orders : act.partitions;
+    this.partitions = this.partitions.map((one) => {
+      if (!names.some(({ partition }) => partition === one.partition)) return one;
+      if (act.act === 'electLeaders') return { ...one, leader: one.replicas[0] ?? -1 };
+      const { replicas = [] } = act.orders.find(({ partition }) => partition === one.partition) ?? {};
+      if (sorted(replicas) !== sorted(one.replicas))
+        this.violations.push(`partition ${one.partition} was to move to ${replicas.join()}`);
+      return { ...one, replicas };
+    });
   }
 
   #tellStore(act: Extract<Act, { zone: string }>): void {
@@ -295,4 +342,8 @@ function podSight({ name, outBy, told, connections, sent }: ModelPod, { alive }:
     told,
     drain: alive ? { phase, connections, sent } : undefined,
   };
+}
+
+function sorted(ids: readonly number[]): string {
+  return ids.toSorted((a, b) => a - b).join();
 }

@@ -189,10 +189,14 @@ export interface ZoneFailoverStatus {
     partition: number;
     /**
      * The order before.
+     *
+     * Items: Node id of a broker.
      */
     from: number[];
     /**
      * The order meanwhile.
+     *
+     * Items: Node id of a broker.
      */
     to: number[];
   }[];

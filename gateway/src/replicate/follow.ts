@@ -239,7 +239,9 @@ export class Follower {
     const idleMs = Date.now() - this.#committedAt;
     const due = idleMs >= IDLE_CHECKPOINT_MS || (ahead >= IDLE_CHECKPOINT_REVISIONS && idleMs >= LOOK_MS);
     const isAtFence = this.#fencedAt > 0n && position >= this.#fencedAt;
-    if (ahead <= 0n || !(due || isAtFence)) return undefined;
+    // Of a home that was given back: until a key changes nothing else would say that the target follows its new epoch.
+    const isRenewal = ahead >= 0n && !this.#job.target.isOurs(checkpoint);
+    if (!isRenewal && (ahead <= 0n || !(due || isAtFence))) return undefined;
     return {
       changes: [],
       checkpoint: { ...checkpoint, revision: position.toString() },

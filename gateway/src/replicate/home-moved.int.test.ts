@@ -193,6 +193,25 @@ describe('replicate: the home moves', () => {
     await equal('zone-b', 'zone-c');
   });
 
+  it('who stands at the last revision of a home that was given back says so in its epoch, before anything changes', async () => {
+    await behind();
+    await admin.fence('zone-a', 2);
+    await admin.promote('zone-a', 2, 'zone-a');
+    // The replicator of before is not told yet, and takes all that there is.
+    await zones['zone-a'].put(['/config/last', '1']);
+    await equal('zone-a', 'zone-b');
+    const { revision } = await checkpoint('zone-b');
+    assert.equal(BigInt(revision), (await zones['zone-a'].client.head()).revision);
+    await stopAll();
+    const replicator = await follow('zone-a', 'zone-b', 2);
+    await waitFor('the new epoch in the checkpoint', async () => (await checkpoint('zone-b')).epoch === 2, {
+      timeoutMs: 10_000,
+      intervalMs: 10,
+    });
+    assert.equal((await checkpoint('zone-b')).revision, revision);
+    assert.deepEqual(await snapshots(replicator), []);
+  });
+
   it('a home that was fenced and given back is followed on, without a snapshot', async () => {
     await behind();
     await stopAll();

@@ -60,6 +60,11 @@ export class Target {
     return this.#home.epoch;
   }
 
+  /** Whether a checkpoint says of this home and its epoch what it says. */
+  isOurs({ epoch, homeZone }: ReplicationCheckpoint): boolean {
+    return epoch === this.#home.epoch && homeZone === this.#home.zone;
+  }
+
   /**
    * Makes the target's epoch ours when it is missing or lower. Throws {@link FencedError} when it is higher, and
    * {@link ConflictError} when it changes meanwhile.

@@ -5,4 +5,4 @@ export { kafkaBrokers, labKafkaConfig } from './kafka-client.ts';
 export { installPackages } from './preflight.ts';
 export { getStatus } from './status.ts';
 export type { LabStatus } from './status.ts';
-export { cut, heal, kill, revive } from './zone.ts';
+export { cut, heal, kill, mute, revive, unmute } from './zone.ts';

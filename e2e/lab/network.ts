@@ -71,9 +71,12 @@ async function addNodeRoutes(node: LabNode): Promise<void> {
   }
 }
 
-/** Sends the host's own traffic to Service addresses through the first node that isn't cut off. */
-async function routeServices(cut: readonly string[]): Promise<void> {
-  const node = nodes.find((candidate) => !cut.includes(candidate.zone));
+/**
+ * Sends the host's own traffic to Service addresses through the first node that isn't `out`: cut off, or killed, when
+ * nobody keeps the rules of its kube-proxy up to date. A load balancer before a real cluster leaves such a node out too.
+ */
+export async function routeServices(out: readonly string[]): Promise<void> {
+  const node = nodes.find((candidate) => !out.includes(candidate.zone));
   if (node) await run('ip', ['route', 'replace', network.serviceCidr, 'via', node.ip]);
 }
 
@@ -93,6 +96,29 @@ export async function healNode(node: LabNode, cut: readonly string[]): Promise<v
     timeoutMs: 15_000,
     intervalMs: 200,
   });
+}
+
+/** Table of packet rules that a muted node has. */
+const MUTE = 'causeway_mute';
+
+/** Drops all that leaves a node, its own and its pods'; what comes still arrives. Twice is no error. */
+export async function muteNode(node: LabNode): Promise<void> {
+  const chain = (hook: string): string =>
+    `add chain inet ${MUTE} ${hook} { type filter hook ${hook} priority 0 ; }\n` +
+    `add rule inet ${MUTE} ${hook} oifname "eth0" drop\n`;
+  await nftables(
+    node,
+    `add table inet ${MUTE}\nflush table inet ${MUTE}\n${chain('output')}${chain('forward')}`,
+  );
+}
+
+/** Undoes {@link muteNode}. One that isn't muted is no error. */
+export async function unmuteNode(node: LabNode): Promise<void> {
+  await nftables(node, `add table inet ${MUTE}\ndelete table inet ${MUTE}\n`);
+}
+
+async function nftables(node: LabNode, input: string): Promise<void> {
+  await run('nsenter', [`--net=/run/netns/${node.netns}`, '--', 'nft', '-f', '-'], { input });
 }
 
 /** Removes every link, namespace and route of the lab that exists; those that don't are no error. */

@@ -4,10 +4,11 @@ import { removeShimSockets } from './cleanup.ts';
 import { nodeOf } from './config.ts';
 import type { LabNode } from './config.ts';
 import { kubectlJson } from './kubectl.ts';
-import { cutNode, healNode } from './network.ts';
+import { cutNode, healNode, muteNode, routeServices, unmuteNode } from './network.ts';
 import { nodeDaemons, startContainerd, startNode } from './node.ts';
 import { killProcesses } from './processes.ts';
 import { requireState, writeState } from './state.ts';
+import type { LabState } from './state.ts';
 
 /** Cuts a zone off: its node keeps running, and nothing reaches it or comes from it. Twice is no error. */
 export async function cut(zone: string): Promise<void> {
@@ -16,7 +17,7 @@ export async function cut(zone: string): Promise<void> {
   await createProgress().step(`cut ${zone} off`, async () => {
     state.cut = [...new Set([...state.cut, node.zone])];
     writeState(state);
-    await cutNode(node, state.cut);
+    await cutNode(node, outOf(state));
   });
 }
 
@@ -25,11 +26,39 @@ export async function heal(zone: string): Promise<void> {
   const node = nodeOf(zone);
   const state = requireState();
   await createProgress().step(`heal ${zone}`, async () => {
-    const left = state.cut.filter((other) => other !== node.zone);
-    await healNode(node, left);
-    state.cut = left;
+    state.cut = state.cut.filter((other) => other !== node.zone);
+    await healNode(node, outOf(state));
     writeState(state);
   });
+}
+
+/** Cuts a zone off in one direction: it hears all, and nobody hears it. Twice is no error. */
+export async function mute(zone: string): Promise<void> {
+  const node = nodeOf(zone);
+  const state = requireState();
+  await createProgress().step(`mute ${zone}`, async () => {
+    state.cut = [...new Set([...state.cut, node.zone])];
+    writeState(state);
+    await muteNode(node);
+    await routeServices(outOf(state));
+  });
+}
+
+/** Undoes {@link mute}. */
+export async function unmute(zone: string): Promise<void> {
+  const node = nodeOf(zone);
+  const state = requireState();
+  await createProgress().step(`unmute ${zone}`, async () => {
+    await unmuteNode(node);
+    state.cut = state.cut.filter((other) => other !== node.zone);
+    await routeServices(outOf(state));
+    writeState(state);
+  });
+}
+
+/** Zones that carry nothing of the host's. */
+function outOf({ cut: apart, killed }: LabState): string[] {
+  return [...apart, ...killed];
 }
 
 /** Kills every process of a zone's node at once: kubelet, containerd, kube-proxy, shims, containers. */
@@ -43,6 +72,7 @@ export async function kill(zone: string): Promise<void> {
     await killProcesses(node);
     // containerd forgets them when it starts again.
     removeShimSockets([node]);
+    await routeServices(outOf(state));
   });
 }
 
@@ -75,6 +105,7 @@ export async function revive(zone: string): Promise<void> {
       timeoutMs: 90_000,
       intervalMs: 300,
     });
+    await routeServices(outOf(state));
   });
 }
 

@@ -26,6 +26,14 @@ export class Failovers {
     return (await run(process.execPath, command, { timeoutMs: 600_000 })).stdout;
   }
 
+  /** What `causeway verify` prints. Rejects when a zone's etcd is not as the home's. */
+  async verify(): Promise<string> {
+    const { kube, namespace } = this.#lab;
+    const options = ['--kubeconfig', kube.kubeconfig, '-n', namespace];
+    const command = [main, 'verify', this.#platform, ...options];
+    return (await run(process.execPath, command, { timeoutMs: 120_000 })).stdout;
+  }
+
   async get(name: string): Promise<ZoneFailover> {
     return this.#lab.kube.json<ZoneFailover>(['-n', this.#lab.namespace, 'get', 'zonefailover', name]);
   }

@@ -1,0 +1,161 @@
+/**
+ * What may happen to a zone, and to a failover while it is under way, each under traffic. After each: nothing that was
+ * acknowledged is lost, nobody who recovered saw anything twice, all etcds are equal, and the platform is Ready.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cut, heal, kafkaBrokers, kill, mute, revive, unmute, zones } from '../lab/index.ts';
+import { OPERATOR_NAMESPACE } from '../platform/index.ts';
+import { Failovers } from './failover.ts';
+import { leader, newLeader } from './operator.ts';
+import { eventually, scenario } from './support.ts';
+import { exchangeAgain, Traffic } from './traffic.ts';
+
+const NAME = 'outage';
+const lab = scenario('scenario-outage', {
+  async setUp(scene) {
+    await scene.readyPlatform(NAME, (spec) => {
+      spec.gateway.replicasPerZone = 1;
+      spec.gateway.heartbeat = { interval: '5s', timeout: '3s' };
+    });
+  },
+});
+const own = new Failovers(lab, NAME);
+
+/** Where the platform is at home as a fault begins, and the other two zones. */
+interface Place {
+  home: string;
+  next: string;
+  third: string;
+  traffic: Traffic;
+}
+
+interface Fault {
+  what: string;
+  run: (place: Place) => Promise<void>;
+}
+
+/** Moves the home out of a zone that is gone, and says what became of it. */
+async function emergency(name: string, { home, next, traffic }: Place): Promise<void> {
+  lab.progress.note((await own.start(name, '--from', home, '--mode', 'Emergency', '--to-home', next)).trim());
+  assert.equal((await own.status()).homeZone, next);
+  await traffic.flows(25);
+}
+
+/** Waits until nobody has the platform, however the failover ended; gives its phase. */
+async function ended(name: string): Promise<string | undefined> {
+  return eventually(`${name} has ended and given all back`, async () => {
+    const { status } = await own.get(name);
+    const isOver = ['Succeeded', 'RolledBack', 'Failed'].includes(status?.phase ?? '');
+    return isOver && status?.holds !== true ? status?.phase : undefined;
+  });
+}
+
+/** An outage of a zone from `begin` to `end`, with what is done meanwhile; it ends however that goes. */
+async function outage(
+  zone: string,
+  [begin, end]: readonly [(zone: string) => Promise<void>, (zone: string) => Promise<void>],
+  meanwhile: () => Promise<void>,
+): Promise<void> {
+  try {
+    await begin(zone);
+    await meanwhile();
+  } finally {
+    await end(zone);
+  }
+}
+
+/** Zone of the node that the operator's leader is on. */
+async function zoneOfLeader(): Promise<string> {
+  const identity = await eventually('a leader', async () => (await leader(lab.kube)) || undefined);
+  const pod = identity.slice(0, identity.lastIndexOf('_'));
+  const { spec } = await lab.kube.json<{ spec: { nodeName: string } }>([
+    '-n',
+    OPERATOR_NAMESPACE,
+    'get',
+    'pod',
+    pod,
+  ]);
+  return spec.nodeName.replace('node-', 'zone-');
+}
+
+/** The command is refused or goes back: both are right, so its words are only noted. */
+async function noted(command: Promise<string>): Promise<void> {
+  const said = await command.catch((error: unknown) => String(error));
+  lab.progress.note(said.trim());
+}
+
+const KILLED = [kill, revive] as const;
+const CUT = [cut, heal] as const;
+const MUTED = [mute, unmute] as const;
+
+const FAULTS: readonly Fault[] = [
+  {
+    what: 'the home zone is killed, its Kafka broker with it',
+    async run(place) {
+      await outage(place.home, KILLED, async () => {
+        await emergency('killed', place);
+        await eventually('two brokers are left', async () => (await kafkaBrokers()).length === 2);
+      });
+      assert.equal(await ended('killed'), 'Succeeded');
+      await eventually('three brokers', async () => (await kafkaBrokers()).length === 3);
+    },
+  },
+  {
+    what: 'the home zone hears all and is heard by nobody',
+    async run(place) {
+      await outage(place.home, MUTED, () => emergency('muted', place));
+      assert.equal(await ended('muted'), 'Succeeded');
+    },
+  },
+  {
+    what: "the zone of the operator's leader is cut off",
+    async run({ traffic }) {
+      const zone = await zoneOfLeader();
+      const before = await leader(lab.kube);
+      const { homeZone = '' } = await own.status();
+      const next = zones.find((one) => one !== zone && one !== homeZone) ?? '';
+      await outage(zone, CUT, async () => {
+        await newLeader(lab.kube, before);
+        const to = zone === homeZone ? ['--to-home', next] : [];
+        lab.progress.note((await own.start('leader', '--from', zone, '--mode', 'Emergency', ...to)).trim());
+        await traffic.flows(25);
+      });
+      assert.equal(await ended('leader'), 'Succeeded');
+    },
+  },
+  {
+    what: 'the next home is killed in the middle of a planned move',
+    async run({ home, next }) {
+      const args = ['--from', home, '--mode', 'Planned', '--to-home', next];
+      const command = noted(own.start('target', ...args, '--timeout', '2m'));
+      await eventually('it drains', async () => (await own.get('target')).status?.phase === 'Drain', 120_000);
+      await outage(next, KILLED, async () => {
+        await command;
+      });
+      lab.progress.note(`the move ended as ${await ended('target')}`);
+    },
+  },
+];
+
+for (const { what, run } of FAULTS) {
+  test(`${what}: nothing is lost or doubled, and all is as it should be afterwards`, async () => {
+    await lab.waitReady(NAME);
+    const { homeZone: home = '' } = await own.status();
+    const [next = '', third = ''] = zones.filter((zone) => zone !== home);
+    const traffic = await Traffic.start(lab, NAME);
+    try {
+      await traffic.flows(25);
+      await run({ home, next, third, traffic });
+      await traffic.flows(25);
+      await lab.waitReady(NAME);
+      lab.progress.note(await traffic.check());
+    } finally {
+      await traffic.stop();
+    }
+    const { away, failover } = await own.status();
+    assert.deepEqual([away, failover], [undefined, undefined], 'nobody has the platform');
+    await eventually('every etcd is equal', () => own.verify());
+    await exchangeAgain(lab, NAME);
+  });
+}

@@ -25,6 +25,8 @@ const NAMES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   ZoneFailover: {
     'status.phases[]': 'FailoverPhaseStatus',
     'status.figures': 'FailoverFigures',
+    'status.timeline': 'FailoverTimeline',
+    'status.timeline.samples[]': 'FailoverSample',
   },
 };
 
@@ -42,11 +44,16 @@ const secretReference: Schema = {
 function handWritten(schema: Schema, path: string): string | undefined {
   if (path.endsWith('.secretRef')) return SECRET_REFERENCE;
   const values = schema.additionalProperties;
-  if (values) return `Record<string, ${values['x-kubernetes-int-or-string'] ? 'number | string' : 'string'}>`;
+  if (values) return `Record<string, ${valueType(values)}>`;
   if (schema.type === 'object' && Object.keys(schema.properties ?? {}).length === 0) {
     return 'Record<string, never>';
   }
   return undefined;
+}
+
+function valueType(schema: Schema): string {
+  if (schema['x-kubernetes-int-or-string']) return 'number | string';
+  return schema.type === 'integer' ? 'number' : 'string';
 }
 
 /** Fields that are always there once the apiserver has stored the object: the required and the defaulted ones. */

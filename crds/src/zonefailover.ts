@@ -201,6 +201,7 @@ export interface ZoneFailoverStatus {
     to: number[];
   }[];
   figures?: FailoverFigures;
+  timeline?: FailoverTimeline;
   /**
    * Ready, Reconciling and Stalled (kstatus), and ZoneReturned when the zone was gone.
    *
@@ -302,4 +303,38 @@ export interface FailoverFigures {
    * Time from the start until all was verified, pauses apart, such as 8.4s.
    */
   recovery?: string;
+}
+/**
+ * Clients and replication over time, for reports. It is kept small: a look that shows what the last one showed is left out, and when there are too many, every other one goes.
+ */
+export interface FailoverTimeline {
+  /**
+   * Milliseconds that lie between two samples at least; doubled each time that samples were left out.
+   */
+  everyMs: number;
+  /**
+   * What was seen, in order. What was not asked at that time is absent; what was seen holds until the next one.
+   */
+  samples: FailoverSample[];
+}
+/**
+ * One look.
+ */
+export interface FailoverSample {
+  /**
+   * Milliseconds since startedAt.
+   */
+  atMs: number;
+  /**
+   * Clients by zone; a zone whose gateways did not all answer is absent.
+   */
+  connections?: Record<string, number>;
+  /**
+   * Revisions of etcd that each zone was behind its home; one that it is not known of is absent.
+   */
+  etcdLag?: Record<string, number>;
+  /**
+   * The same for Redis, bytes.
+   */
+  redisLag?: Record<string, number>;
 }

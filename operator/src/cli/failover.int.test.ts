@@ -1,9 +1,15 @@
 /** `causeway failover` against a real API server, and the operator's first steps there. */
 import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ZoneFailover } from '@causeway/crds';
+import { runReport, type ReportOptions } from './failover-report.ts';
 import { runControl, runStart, runWatch, type StartOptions } from './failover.ts';
+import { drill } from './report/testing/examples.ts';
+import { readMarkup } from './report/testing/markup-reader.ts';
 import { NAMESPACE, platformYaml, startTestCluster, type TestCluster } from './testing/cluster.ts';
 import { testIo, type TestIo } from './testing/io.ts';
 
@@ -176,6 +182,47 @@ describe('watch', () => {
     await untilSaid(io, /New/);
     await cluster.kubectl(['-n', NAMESPACE, 'delete', 'zf', 'deleted']);
     await watched;
+  });
+});
+
+describe('report', () => {
+  let folder: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'causeway-report-'));
+    await start({ name: 'told' });
+    await report('told', drill().status ?? {});
+  });
+
+  after(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function tell(change: Partial<ReportOptions> = {}): Promise<string> {
+    const io = testIo();
+    await runReport('told', { ...options(), ...change }, io);
+    return io.stdout;
+  }
+
+  it('is made of what the API server has stored: Markdown, JSON, or a page', async () => {
+    assert.match(await tell(), /^# Drill of zone-a of orders succeeded\n/);
+    const json = JSON.parse(await tell({ output: 'json' })) as { timeline: object; figures: object };
+    assert.deepEqual(json.timeline, drill().status?.timeline);
+    assert.deepEqual(json.figures, drill().status?.figures);
+    readMarkup(await tell({ output: 'html' }));
+  });
+
+  it('goes into a file, with what clients measured', async () => {
+    const [file, clients] = [join(folder, 'drill.html'), join(folder, 'clients.json')];
+    await writeFile(clients, JSON.stringify({ reconnectSeconds: [0.5, 1.5], lost: 0 }));
+    assert.match(await tell({ file, measurements: clients }), /^Wrote .*drill\.html \(\d+ KiB\)\.\n$/);
+    assert.match(await readFile(file, 'utf8'), /2 clients: half within 0\.50 s, 99% within 1\.5 s/);
+  });
+
+  it('fails for one that is not there, and for a file that cannot be read or written', async () => {
+    await assert.rejects(runReport('nobody', options(), testIo()), /there is no ZoneFailover nobody/);
+    await assert.rejects(tell({ measurements: join(folder, 'none.json') }), /ENOENT.*none\.json/);
+    await assert.rejects(tell({ file: join(folder, 'none', 'drill.html') }), /ENOENT.*none/);
   });
 });
 

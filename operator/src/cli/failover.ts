@@ -1,4 +1,4 @@
-/** `causeway failover`: starts a ZoneFailover, follows it, pauses it, and takes it back. */
+/** `causeway failover`: starts a ZoneFailover, follows it, pauses it, takes it back, and tells what became of it. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { API_GROUP_VERSION, parseDuration, type ZoneFailoverSpec } from '@causeway/crds';
 import { Informer, systemClock, type KubeObject } from '../controller/index.ts';
@@ -11,6 +11,8 @@ import {
   type Cluster,
   type ClusterOptions,
 } from './connect.ts';
+import { failoverNamed } from './failover-named.ts';
+import { registerReport } from './failover-report.ts';
 import { exitCodeOf, failoverLine, failoverText, progressLine } from './failover-text.ts';
 import { processIo, styleOf, type Io } from './io.ts';
 import { Screen } from './screen.ts';
@@ -58,6 +60,9 @@ Examples:
   causeway failover pause drill-2026-11 --resume
   causeway failover abort drill-2026-11
 
+  # What became of it, as a page to be sent to others
+  causeway failover report drill-2026-11 --file drill.html
+
 Ctrl-C ends the watching, not the failover.
 
 Exit codes of start and watch: 0 it succeeded, or asked for with --no-watch · 2 it was rolled back: all is as before · 1 it failed, or the command did`;
@@ -91,6 +96,7 @@ export function registerFailover(program: Command): void {
   addClusterOptions(abort).action(async (name: string, options: ClusterOptions) => {
     await runControl(name, options, { spec: { abort: true }, io: processIo() });
   });
+  registerReport(failover);
 }
 
 function registerStart(failover: Command): void {
@@ -207,14 +213,6 @@ export async function runWatch(name: string, options: WatchOptions, session: Ses
     await failoverNamed(cluster, name);
     return follow(cluster, { name, output: options.output, session });
   });
-}
-
-async function failoverNamed({ api, namespace }: Cluster, name: string): Promise<FailoverObject> {
-  const failover = await api.get<FailoverObject>(FAILOVER_KIND, { namespace, name });
-  if (failover !== undefined) return failover;
-  throw new Error(
-    `there is no ZoneFailover ${name} in namespace ${namespace}. "kubectl get zf -A" lists those that there are.`,
-  );
 }
 
 /** Pauses, resumes or aborts. */

@@ -41,6 +41,7 @@ import {
   type FailoverState,
   type Phase,
 } from './state.ts';
+import { withSample } from './timeline.ts';
 
 /** What comes next: `state` is to be saved before `acts` are done. */
 export interface FailoverStep {
@@ -71,6 +72,11 @@ const ABORTABLE = new Set<Phase>(['Prepare', 'Drain', 'Fence', 'Verify', 'Hold']
 /** Decides the next step of a failover. */
 export function nextStep(wish: FailoverWish, before: FailoverState, seen: Observed): FailoverStep {
   if (isOver(before.phase)) return aftercare(wish, before, seen);
+  const step = underWay(wish, before, seen);
+  return { ...step, state: withSample(step.state, seen) };
+}
+
+function underWay(wish: FailoverWish, before: FailoverState, seen: Observed): FailoverStep {
   const state = withPause(wish, withCounts(before, seen), seen);
   const ended = endedEarly(wish, state, seen);
   if (ended !== undefined) return go(ended);

@@ -1,6 +1,6 @@
 /** Where a failover is: what its status keeps, in the form that decisions are made on. Times in milliseconds since the epoch. */
 
-import type { FailoverFigures } from '@causeway/crds';
+import type { FailoverFigures, FailoverTimeline } from '@causeway/crds';
 
 /** Where it is, or how it ended. */
 export type Phase =
@@ -103,6 +103,8 @@ export interface FailoverState {
   /** What is to be given back in Kafka. */
   orders: readonly ChangedOrder[];
   figures: Figures;
+  /** Clients and replication over time; undefined: nothing was seen yet. */
+  timeline?: FailoverTimeline;
 }
 
 /** A failover that nobody has looked at. */

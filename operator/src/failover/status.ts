@@ -26,6 +26,7 @@ export function stateOf({ status }: Pick<ZoneFailover, 'status'>): FailoverState
     zones: status.zones ?? [],
     orders: status.orders ?? [],
     figures: status.figures ?? {},
+    ...defined({ timeline: status.timeline }),
   };
 }
 

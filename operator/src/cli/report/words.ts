@@ -131,7 +131,7 @@ function measured({ acknowledged, lost, duplicated, reconnect, blackout }: Failo
 export function figureRows(report: FailoverReport): [name: string, value: string][] {
   const { figures, clients, tookMs, pausedMs } = report;
   const { recovery, homelessMs, drainMs, connectionsAtStart, connectionsMoved } = figures;
-  const { replicationLag, redisLag, partitionsLed } = figures;
+  const { replicationLag, redisLag, partitionsLed, leadersMoved } = figures;
   const rows: [string, string | undefined][] = [
     [report.finishedAt === undefined ? 'Running for' : 'Whole time', mapped(tookMs, span)],
     ['Paused for', pausedMs === 0 ? undefined : span(pausedMs)],
@@ -147,6 +147,7 @@ export function figureRows(report: FailoverReport): [name: string, value: string
     ['etcd behind at the fence', mapped(replicationLag, (n) => `${count(n)} revisions`)],
     ['Redis behind at the fence', mapped(redisLag, (n) => `${count(n)} bytes`)],
     ['Kafka partitions led from the zone', mapped(partitionsLed, count)],
+    ['Kafka leaders moved off it', mapped(leadersMoved, count)],
     ...(moves(report) ? clientRows(report) : []),
   ];
   return rows.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));

@@ -134,6 +134,7 @@ export function drill(): FailoverObject {
       redisLag: 1_840,
       homelessMs: 580,
       partitionsLed: 4,
+      leadersMoved: 4,
       recovery: '25.0s',
     },
     timeline: {

@@ -163,24 +163,24 @@ function insteadOf(
   world: World,
   { process, n }: { process: SimProcess; n: number },
 ): Instead {
-  const zoneAt = (host: string): Zone => {
+  const zoneAt = (component: string, address: string): Zone | undefined => {
     const pod = world.kube.all(KIND.pod).find(({ object }) => {
       const { status, metadata } = object as typeof object & { status?: { podIP?: string } };
-      return status?.podIP === host && metadata.labels?.[LABEL.component] === COMPONENT.replicator;
+      return status?.podIP === address && metadata.labels?.[LABEL.component] === component;
     });
-    return pod?.object.metadata.labels?.[LABEL.zone] as Zone;
+    return pod?.object.metadata.labels?.[LABEL.zone] as Zone | undefined;
   };
   const replicated: NonNullable<Instead['replication']> = (host) =>
     through(process, async () => {
-      const zone = zoneAt(host);
-      const state = network.isHidden(zone) ? undefined : replication(zone);
-      if (state === undefined) throw new Error(`connect ETIMEDOUT replicator of ${zone}`);
+      const zone = zoneAt(COMPONENT.replicator, host);
+      const state = zone === undefined || network.isHidden(zone) ? undefined : replication(zone);
+      if (state === undefined) throw new Error(`connect ETIMEDOUT replicator of ${zone ?? host}`);
       return state;
     });
   const gateways = fakeGateways(world, world.network, process);
   return {
     etcd: etcdsOf(stores, network, { process, n }),
-    redis: redisOf(network, { process, n }),
+    redis: redisOf(network, (address) => zoneAt(COMPONENT.redis, address), { process, n }),
     replication: replicated,
     gateways: { drain: (host) => gateways.drain(host), replication: (host) => replicated(host) },
     resyncMs: RESYNC_MS,
@@ -225,13 +225,17 @@ const REDIS_HOSTS = new Map(
   ZONES.map((zone) => [`${objectName.zoneRedis(PLATFORM.name, zone)}.${NAMESPACE}.svc`, zone]),
 );
 
-function zoneOfRedis(host: string): Zone {
-  const zone = REDIS_HOSTS.get(host);
-  if (zone === undefined) throw new Error(`getaddrinfo ENOTFOUND ${host}`);
-  return zone;
-}
-
-function redisOf(network: Network, { process, n }: { process: SimProcess; n: number }): RedisAdmin {
+/** A Redis is known by its name, or by its pod's address. */
+function redisOf(
+  network: Network,
+  zoneAt: (address: string) => Zone | undefined,
+  { process, n }: { process: SimProcess; n: number },
+): RedisAdmin {
+  const zoneOfRedis = (host: string): Zone => {
+    const zone = REDIS_HOSTS.get(host) ?? zoneAt(host);
+    if (zone === undefined) throw new Error(`getaddrinfo ENOTFOUND ${host}`);
+    return zone;
+  };
   const at = (host: string): { host: string; port: number } => ({
     host: '127.0.0.1',
     port: network.operatorPort(n, zoneOfRedis(host), 'redis'),

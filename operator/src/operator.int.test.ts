@@ -47,15 +47,15 @@ let access: KafkaAccess;
 const redises = new Map<string, Redis>();
 let folder: string;
 
-/** The names of Redis Services resolve nowhere here: they lead to a real Redis on loopback for each zone. */
+/** Names and addresses of Redis lead nowhere here: a real one on loopback stands for each zone. */
 const routedRedis: RedisAdmin = {
   look: (address) => redisAdmin.look(route(address)),
   act: (address, action) => redisAdmin.act(route(address), action),
 };
 
-function route<T extends { host: string }>(address: T): T {
-  const zone = ZONES.find((name) => address.host.includes(name)) ?? '';
-  return { ...address, host: 'localhost', port: redises.get(zone)?.port ?? 1 };
+function route<T extends { host: string }>(to: T): T & { address: undefined } {
+  const zone = ZONES.find((name) => to.host.includes(name)) ?? '';
+  return { ...to, host: 'localhost', address: undefined, port: redises.get(zone)?.port ?? 1 };
 }
 
 async function withOperator<T>(work: () => Promise<T>): Promise<T> {

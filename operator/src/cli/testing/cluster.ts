@@ -98,12 +98,12 @@ async function prepare({ api, kubectl }: TestCluster): Promise<void> {
   for (const plural of ['messageplatforms', 'zonefailovers', 'drillschedules']) {
     const crd = `${plural}.causeway.dev`;
     await kubectl(['create', '-f', join(root, `crds/${crd}.yaml`)]);
-    await kubectl(['wait', '--for=condition=Established', `crd/${crd}`, '--timeout=30s']);
+    // Not by `kubectl wait`: it fails at once for one that has no conditions yet.
+    await waitFor(`the API serves ${plural}`, async () => {
+      await kubectl(['get', crd]);
+      return true;
+    });
   }
-  await waitFor(
-    'the API serves MessagePlatforms',
-    async () => (await api.list(KIND.platform)).items.length === 0,
-  );
   await kubectl(['create', 'namespace', NAMESPACE]);
   for (const zone of ZONES) {
     const node = parse(
@@ -131,7 +131,8 @@ async function operate(api: HttpKubeApi, until: () => Promise<boolean>): Promise
   const stop = new AbortController();
   const running = operator.run(stop.signal);
   try {
-    await waitFor('the operator has done its work', until, { timeoutMs: 60_000 });
+    // What is due at the next full minute takes a minute at most.
+    await waitFor('the operator has done its work', until, { timeoutMs: 100_000 });
   } finally {
     stop.abort();
     await running;

@@ -40,6 +40,8 @@ export interface FailoverWorld {
 
 /** While the cache is behind our own writes, how soon to look again; milliseconds. */
 const CATCH_UP_MS = 50;
+/** How soon to look again at a failover that changed under our hands, if the cache does not say so before; milliseconds. */
+const CHANGED_MS = 200;
 /** What only people read is written this often, milliseconds. */
 const PROGRESS_MS = 1_000;
 /** How soon a platform that is not there is looked for again, milliseconds. */
@@ -48,7 +50,15 @@ const MISSING_MS = 5_000;
 /** The reconciler of ZoneFailovers. */
 export function failoverReconciler(world: FailoverWorld): Reconciler {
   const pass = new Passes(world);
-  return (ref, context) => pass.run(ref, context);
+  return async (ref, context) => {
+    try {
+      return await pass.run(ref, context);
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      // It is not as the cache has it: what was decided on that is worth nothing.
+      return { requeueAfterMs: CHANGED_MS };
+    }
+  };
 }
 
 class Passes {
@@ -134,6 +144,10 @@ class Passes {
     return memory;
   }
 
+  /**
+   * Over the version that was decided on: an operator that has just come to lead may have an old copy, and would forget what the
+   * one before it has begun.
+   */
   async #save(failover: FailoverObject, state: FailoverState): Promise<void> {
     const { clock, kube, metrics } = this.#world;
     const memory = this.#memoryOf(failover);
@@ -143,11 +157,11 @@ class Passes {
     if (isDeepStrictEqual(plain(status), plain(failover.status))) return;
     if (isOnlyProgress(failover.status, status) && now - memory.writtenAt < PROGRESS_MS) return;
     memory.writtenAt = now;
-    const { namespace, name, uid } = failover.metadata;
+    const { namespace, name, uid, resourceVersion } = failover.metadata;
     const body: KubeObject & { status: ZoneFailoverStatus } = {
       apiVersion: API_GROUP_VERSION,
       kind: FAILOVER_KIND.kind,
-      metadata: { namespace, name, uid },
+      metadata: { namespace, name, uid, resourceVersion },
       status,
     };
     await kube.apply(FAILOVER_KIND, body, { subresource: 'status' });

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { Registry } from 'prom-client';
+import { KubeError, type KubeApi } from '../controller/kube-api.ts';
+import { silentLogger } from '../controller/log.ts';
+import { TestClock } from '../controller/testing/index.ts';
+import { failoverReconciler, type FailoverWorld } from './controller.ts';
+import { FAILOVER_FINALIZER, FAILOVER_KIND } from './kind.ts';
+import { failoverMetrics } from './metrics.ts';
+import type { FailoverObject } from './ports.ts';
+import { Model, wishFor } from './testing/model.ts';
+
+it('an operator whose copy of a failover is old saves nothing over it, and does nothing', async () => {
+  const ref = { namespace: 'messaging', name: 'drill' };
+  const old = {
+    apiVersion: FAILOVER_KIND.apiVersion,
+    kind: FAILOVER_KIND.kind,
+    metadata: {
+      ...ref,
+      uid: 'uid-1',
+      resourceVersion: '7',
+      finalizers: [FAILOVER_FINALIZER],
+      creationTimestamp: new Date(0).toISOString(),
+    },
+    spec: wishFor().spec,
+  } as FailoverObject;
+  const saved: unknown[] = [];
+  const performed: string[] = [];
+  const clock = new TestClock();
+  const world: FailoverWorld = {
+    clock,
+    kube: {
+      apply: (_kind: unknown, { metadata }: FailoverObject) => {
+        saved.push(metadata.resourceVersion);
+        return Promise.reject(new KubeError('it has been modified', { code: 409, reason: 'Conflict' }));
+      },
+    } as unknown as KubeApi,
+    cache: { get: () => old, all: () => [old], hasSeenOurWrites: () => true },
+    events: { event: () => undefined },
+    ports: {
+      observe: () => Promise.resolve(new Model().observe()),
+      perform: (_failover, { act }) => {
+        performed.push(act);
+        return Promise.resolve();
+      },
+      release: () => Promise.resolve(),
+    },
+    metrics: failoverMetrics(new Registry(), () => 0),
+  };
+  const result = await failoverReconciler(world)(ref, {
+    signal: new AbortController().signal,
+    log: silentLogger,
+    clock,
+    failures: 0,
+  });
+  assert.deepEqual([saved, performed], [['7'], []]);
+  assert.deepEqual(result, { requeueAfterMs: 200 }, 'it looks again');
+});

@@ -1,3 +1,4 @@
+import { NOT_A_DURATION, spec } from './invalid-platforms.ts';
 import type { Change, InvalidEdit, InvalidPlatform } from './invalid-platforms.ts';
 
 /** A ZoneFailover that is accepted. */
@@ -8,13 +9,40 @@ export const validFailover = {
   spec: { platform: 'orders', fromZone: 'zone-a', mode: 'Drill' },
 };
 
-const spec = (change: Change): Change => ({ spec: change });
 const limits = (change: Change): Change => spec({ limits: change });
-const NOT_A_DURATION = 'with the units ms, s, m or h, such as 500ms, 25s or 1h30m';
 const ONE_ACT = 'a ZoneFailover is one act. Make another one';
+
+/** What both a ZoneFailover and a DrillSchedule say of the failover, and must not be. */
+export const invalidTerms: readonly InvalidPlatform[] = [
+  {
+    name: 'a time-out that is no duration',
+    change: limits({ timeout: '5 minutes' }),
+    field: 'spec.limits.timeout',
+    message: NOT_A_DURATION,
+  },
+  {
+    name: 'a time-out that no pod can meet',
+    change: limits({ timeout: '2s' }),
+    field: 'spec.limits.timeout',
+    message: 'limits.timeout must be from 10s to 24h',
+  },
+  {
+    name: 'a drill that is held by feeling',
+    change: spec({ drill: { holdFor: 'a while' } }),
+    field: 'spec.drill.holdFor',
+    message: NOT_A_DURATION,
+  },
+  {
+    name: 'a drill that is held for ever',
+    change: spec({ drill: { holdFor: '25h' } }),
+    field: 'spec.drill.holdFor',
+    message: 'drill.holdFor must be at most 24h',
+  },
+];
 
 /** ZoneFailovers that must be refused, as small changes to {@link validFailover}. */
 export const invalidFailovers: readonly InvalidPlatform[] = [
+  ...invalidTerms,
   {
     name: 'no platform',
     change: spec({ platform: null }),
@@ -40,18 +68,6 @@ export const invalidFailovers: readonly InvalidPlatform[] = [
     message: 'drill is for mode Drill only',
   },
   {
-    name: 'a time-out that is no duration',
-    change: limits({ timeout: '5 minutes' }),
-    field: 'spec.limits.timeout',
-    message: NOT_A_DURATION,
-  },
-  {
-    name: 'a time-out that no pod can meet',
-    change: limits({ timeout: '2s' }),
-    field: 'spec.limits.timeout',
-    message: 'limits.timeout must be from 10s to 24h',
-  },
-  {
     name: 'a lag below none',
     change: limits({ maxReplicationLag: -1 }),
     field: 'spec.limits.maxReplicationLag',
@@ -62,18 +78,6 @@ export const invalidFailovers: readonly InvalidPlatform[] = [
     change: limits({ minReadyPerZone: 0 }),
     field: 'spec.limits.minReadyPerZone',
     message: 'greater than or equal to 1',
-  },
-  {
-    name: 'a drill that is held by feeling',
-    change: spec({ drill: { holdFor: 'a while' } }),
-    field: 'spec.drill.holdFor',
-    message: NOT_A_DURATION,
-  },
-  {
-    name: 'a drill that is held for ever',
-    change: spec({ drill: { holdFor: '25h' } }),
-    field: 'spec.drill.holdFor',
-    message: 'drill.holdFor must be at most 24h',
   },
   {
     name: 'a deletion before the end',

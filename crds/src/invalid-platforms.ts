@@ -51,7 +51,8 @@ export function merge(target: unknown, change: unknown): unknown {
   return merged;
 }
 
-const spec = (change: Change): Change => ({ spec: change });
+/** A change of the spec. */
+export const spec = (change: Change): Change => ({ spec: change });
 const gateway = (change: Change): Change => spec({ gateway: change });
 const kafka = (change: Change): Change => spec({ kafka: change });
 const topic = (change: Change): Change => kafka({ topics: [{ name: 'chat', ...change }] });
@@ -62,7 +63,8 @@ const external = (...zones: string[]): Change =>
     },
   });
 
-const NOT_A_DURATION = 'with the units ms, s, m or h, such as 500ms, 25s or 1h30m';
+/** What is said of a text that is no duration. */
+export const NOT_A_DURATION = 'with the units ms, s, m or h, such as 500ms, 25s or 1h30m';
 
 const names: InvalidPlatform[] = [
   {

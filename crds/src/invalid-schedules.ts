@@ -1,4 +1,6 @@
-import type { Change, InvalidPlatform } from './invalid-platforms.ts';
+import { invalidTerms } from './invalid-failovers.ts';
+import { NOT_A_DURATION, spec } from './invalid-platforms.ts';
+import type { InvalidPlatform } from './invalid-platforms.ts';
 
 /** A DrillSchedule that is accepted. */
 export const validSchedule = {
@@ -8,12 +10,11 @@ export const validSchedule = {
   spec: { platform: 'orders', schedule: '0 10 * * TUE' },
 };
 
-const spec = (change: Change): Change => ({ spec: change });
-const NOT_A_DURATION = 'with the units ms, s, m or h, such as 500ms, 25s or 1h30m';
 const FIVE_FIELDS = 'schedule must have five fields';
 
 /** DrillSchedules that must be refused, as small changes to {@link validSchedule}. */
 export const invalidSchedules: readonly InvalidPlatform[] = [
+  ...invalidTerms,
   {
     name: 'no platform',
     change: spec({ platform: null }),
@@ -97,30 +98,6 @@ export const invalidSchedules: readonly InvalidPlatform[] = [
     change: spec({ successfulDrillsHistoryLimit: -1 }),
     field: 'spec.successfulDrillsHistoryLimit',
     message: 'greater than or equal to 0',
-  },
-  {
-    name: 'a time-out that is no duration',
-    change: spec({ limits: { timeout: '5 minutes' } }),
-    field: 'spec.limits.timeout',
-    message: NOT_A_DURATION,
-  },
-  {
-    name: 'a time-out that no pod can meet',
-    change: spec({ limits: { timeout: '2s' } }),
-    field: 'spec.limits.timeout',
-    message: 'limits.timeout must be from 10s to 24h',
-  },
-  {
-    name: 'a drill that is held by feeling',
-    change: spec({ drill: { holdFor: 'a while' } }),
-    field: 'spec.drill.holdFor',
-    message: NOT_A_DURATION,
-  },
-  {
-    name: 'a drill that is held for ever',
-    change: spec({ drill: { holdFor: '25h' } }),
-    field: 'spec.drill.holdFor',
-    message: 'drill.holdFor must be at most 24h',
   },
   {
     name: 'a name that leaves no room for those of its drills',

@@ -3,19 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cut, heal, zones } from '../lab/index.ts';
 import { EtcdClient } from './etcd-client.ts';
-import { Failovers } from './failover.ts';
+import { Failovers, readyToFail } from './failover.ts';
 import { aimAtLeader, newLeader } from './operator.ts';
 import { eventually, scenario } from './support.ts';
 import { exchangeAgain, Traffic } from './traffic.ts';
 
 const NAME = 'move';
 const lab = scenario('scenario-move', {
-  async setUp(scene) {
-    await scene.readyPlatform(NAME, (spec) => {
-      spec.gateway.replicasPerZone = 1;
-      spec.gateway.heartbeat = { interval: '5s', timeout: '3s' };
-    });
-  },
+  setUp: (scene) => readyToFail(scene, NAME),
 });
 const own = new Failovers(lab, NAME);
 

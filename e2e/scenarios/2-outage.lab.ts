@@ -6,19 +6,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cut, heal, kafkaBrokers, kill, mute, revive, unmute, zones } from '../lab/index.ts';
 import { OPERATOR_NAMESPACE } from '../platform/index.ts';
-import { Failovers } from './failover.ts';
+import { Failovers, readyToFail } from './failover.ts';
 import { leader, newLeader } from './operator.ts';
 import { eventually, scenario } from './support.ts';
 import { exchangeAgain, Traffic } from './traffic.ts';
 
 const NAME = 'outage';
 const lab = scenario('scenario-outage', {
-  async setUp(scene) {
-    await scene.readyPlatform(NAME, (spec) => {
-      spec.gateway.replicasPerZone = 1;
-      spec.gateway.heartbeat = { interval: '5s', timeout: '3s' };
-    });
-  },
+  setUp: (scene) => readyToFail(scene, NAME),
 });
 const own = new Failovers(lab, NAME);
 

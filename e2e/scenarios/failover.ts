@@ -8,6 +8,14 @@ import type { Scenario } from './support.ts';
 
 const main = join(import.meta.dirname, '../../operator/src/main.ts');
 
+/** Brings up a platform that is small, and whose clients notice soon that their gateway is gone. */
+export function readyToFail(lab: Scenario, name: string): Promise<void> {
+  return lab.readyPlatform(name, (spec) => {
+    spec.gateway.replicasPerZone = 1;
+    spec.gateway.heartbeat = { interval: '5s', timeout: '3s' };
+  });
+}
+
 /** The failovers of one platform of a scenario. */
 export class Failovers {
   readonly #lab: Scenario;

@@ -18,6 +18,7 @@ import {
   type EngineMetrics,
   type InformerSet,
   type KubeApi,
+  type KubeObject,
   type Logger,
   type ObjectRef,
 } from './controller/index.ts';
@@ -205,7 +206,7 @@ function failoverController(
       events,
       cache: {
         get: (ref) => failovers.get(ref),
-        all: (namespace) => failovers.list().filter(({ metadata }) => metadata.namespace === namespace),
+        all: inNamespace(failovers),
         hasSeenOurWrites: (ref) => ledger.cacheHasSeen(FAILOVER_KIND, ref),
       },
       ports: failoverPorts(world),
@@ -214,6 +215,11 @@ function failoverController(
   });
   watchFailovers(controller, failovers, informers);
   return controller;
+}
+
+/** Objects of one namespace, as the informer has them. */
+function inNamespace<T extends KubeObject>(informer: Informer<T>): (namespace: string) => T[] {
+  return (namespace) => informer.list().filter(({ metadata }) => metadata.namespace === namespace);
 }
 
 /** The controller of DrillSchedules, over the same world. */
@@ -241,7 +247,7 @@ export function scheduleController(
       events,
       cache: {
         get: (ref) => schedules.get(ref),
-        failovers: (namespace) => failovers.list().filter(({ metadata }) => metadata.namespace === namespace),
+        failovers: inNamespace(failovers),
         hasSeenOurWrites: (ref) => ledger.cacheHasSeen(SCHEDULE_KIND, ref),
         hasSeenFailover: (ref) => ledger.cacheHasSeen(FAILOVER_KIND, ref),
       },

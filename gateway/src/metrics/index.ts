@@ -2,8 +2,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { showProcess } from './process.ts';
 
-export { countSpans } from './spans.ts';
-export { countLookups } from './names.ts';
+export { countLookups, countSpans } from './outcomes.ts';
 export { createLimitsMetrics } from './limits.ts';
 export { createDrainMetrics } from './drain.ts';
 export type { DrainSent } from './drain.ts';

@@ -11,16 +11,10 @@ import { Etcd3 } from 'etcd3';
 import { readInnerState } from '../mounted/index.ts';
 import { startReplicator } from './replicator.ts';
 import type { Replicator } from './replicator.ts';
-import { RandomWriter, checkHistory, readHistory, sameKeys, startTlsProxy } from './testing/index.ts';
+import { RandomWriter, checkHistory, readHistory, sameKeys, silent, startTlsProxy } from './testing/index.ts';
 import type { TlsProxy } from './testing/index.ts';
 
 const PREFIXES = ['/config/', '/tenants/'];
-const silent = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
 
 const config = (source: EtcdConnectionConfig, target: EtcdConnectionConfig): ReplicatorConfig => ({
   platform: 'orders',

@@ -5,17 +5,10 @@ import { createTestPki, startEtcd } from '../../../e2e/harness/index.ts';
 import type { TestPki } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import { EtcdClient } from '../etcd/index.ts';
-import { startTlsProxy } from '../replicate/testing/index.ts';
+import { silent, startTlsProxy } from '../replicate/testing/index.ts';
 import { mountSecret } from '../testing/index.ts';
 import { Feed } from './feed.ts';
 import { Follower } from './testing/index.ts';
-
-const silent = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
 
 it('mutual TLS to etcd: other certificates are taken up, streams go on, and a link that is cut is noticed', async () => {
   const etcd = await startEtcd();

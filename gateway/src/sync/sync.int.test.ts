@@ -4,21 +4,14 @@ import { startEtcd } from '../../../e2e/harness/index.ts';
 import type { Etcd } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import { EtcdClient, prefixRange } from '../etcd/index.ts';
-import type { Log } from '../log/index.ts';
 import { startReplicator } from '../replicate/replicator.ts';
 import type { Replicator } from '../replicate/replicator.ts';
-import { RandomWriter } from '../replicate/testing/index.ts';
+import { RandomWriter, silent } from '../replicate/testing/index.ts';
 import { Feed } from './feed.ts';
 import type { Role } from './transaction.ts';
 import { Follower } from './testing/index.ts';
 
 const PREFIXES = ['/config/', '/tenants/'];
-const silent: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
 
 /** Two zones, each with a real etcd; `a` is home at first. */
 let etcds: { a: Etcd; b: Etcd };

@@ -62,6 +62,11 @@ export function toRfc3339(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
+/** Milliseconds since the epoch of a time of either form; of none, none. */
+export function fromRfc3339(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Date.parse(text);
+}
+
 /** A time as metav1.MicroTime writes it. */
 export function toMicroTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 23)}000Z`;

@@ -1,18 +1,11 @@
 /** The controller of ZoneFailovers: looks, decides, saves, acts. Level-triggered, one step for each pass. */
-import { isDeepStrictEqual } from 'node:util';
-import { API_GROUP_VERSION, type ZoneFailoverStatus } from '@causeway/crds';
+import { applyStatus, isStored } from '../controller/apply-status.ts';
 import type { Clock } from '../controller/clock.ts';
 import type { ReconcileContext, Reconciler, ReconcileResult } from '../controller/controller.ts';
 import type { EventRecorder } from '../controller/events.ts';
 import { addFinalizer, hasFinalizer, removeFinalizer } from '../controller/finalizers.ts';
 import { keyOf } from '../controller/keys.ts';
-import {
-  isConflict,
-  isNotFound,
-  type KubeApi,
-  type KubeObject,
-  type ObjectRef,
-} from '../controller/kube-api.ts';
+import { isConflict, isNotFound, type KubeApi, type ObjectRef } from '../controller/kube-api.ts';
 import { FAILOVER_FINALIZER, FAILOVER_KIND } from './kind.ts';
 import { nextStep, type FailoverStep } from './machine.ts';
 import type { FailoverMetrics } from './metrics.ts';
@@ -144,27 +137,16 @@ class Passes {
     return memory;
   }
 
-  /**
-   * Over the version that was decided on: an operator that has just come to lead may have an old copy, and would forget what the
-   * one before it has begun.
-   */
   async #save(failover: FailoverObject, state: FailoverState): Promise<void> {
     const { clock, kube, metrics } = this.#world;
     const memory = this.#memoryOf(failover);
     const before = stateOf(failover);
     const now = clock.now();
     const status = failoverStatus(failover, withTrouble(state, memory.trouble), now);
-    if (isDeepStrictEqual(plain(status), plain(failover.status))) return;
+    if (isStored(status, failover.status)) return;
     if (isOnlyProgress(failover.status, status) && now - memory.writtenAt < PROGRESS_MS) return;
     memory.writtenAt = now;
-    const { namespace, name, uid, resourceVersion } = failover.metadata;
-    const body: KubeObject & { status: ZoneFailoverStatus } = {
-      apiVersion: API_GROUP_VERSION,
-      kind: FAILOVER_KIND.kind,
-      metadata: { namespace, name, uid, resourceVersion },
-      status,
-    };
-    await kube.apply(FAILOVER_KIND, body, { subresource: 'status' });
+    await applyStatus(kube, FAILOVER_KIND, failover, status);
     metrics.stepped(failover.spec.mode, before, state, now);
     this.#tell(failover, before, state);
   }
@@ -242,9 +224,4 @@ function withTrouble(state: FailoverState, trouble: string | undefined): Failove
   const waitingFor = `${last.waitingFor} The last try failed: ${trouble}`;
   const message = state.message === last.waitingFor ? waitingFor : state.message;
   return { ...state, message, phases: [...state.phases.slice(0, -1), { ...last, waitingFor }] };
-}
-
-/** As it is stored: without what is undefined. */
-function plain(value: unknown): unknown {
-  return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown);
 }

@@ -1,6 +1,13 @@
 /** A failover's state as `.status` has it. Pure. */
 import type { ZoneFailover, ZoneFailoverStatus } from '@causeway/crds';
-import { setCondition, toMicroTime, type Condition, type ConditionInput } from '../controller/conditions.ts';
+import {
+  fromRfc3339,
+  setCondition,
+  toMicroTime,
+  type Condition,
+  type ConditionInput,
+} from '../controller/conditions.ts';
+import { defined } from '../controller/defined.ts';
 import { BEGIN, isOver, type FailoverState, type Phase, type PhaseEntry } from './state.ts';
 
 /** Reads what {@link failoverStatus} wrote. */
@@ -15,13 +22,13 @@ export function stateOf({ status }: Pick<ZoneFailover, 'status'>): FailoverState
     holds,
     pausedMs: status.pausedMs ?? 0,
     ...defined({ step, cause, home, epoch, replicas }),
-    ...defined({ pausedSince: parsed(status.pausedSince) }),
-    ...defined(Object.fromEntries(Object.entries(times).map(([name, text]) => [name, parsed(text)]))),
+    ...defined({ pausedSince: fromRfc3339(status.pausedSince) }),
+    ...defined(Object.fromEntries(Object.entries(times).map(([name, text]) => [name, fromRfc3339(text)]))),
     phases: (status.phases ?? []).map((entry) => ({
       ...defined({ step: entry.step as PhaseEntry['step'], gate: entry.gate, waitingFor: entry.waitingFor }),
       name: entry.name as Phase,
       startedAt: Date.parse(entry.startedAt),
-      ...defined({ endedAt: parsed(entry.endedAt) }),
+      ...defined({ endedAt: fromRfc3339(entry.endedAt) }),
     })),
     zones: status.zones ?? [],
     orders: status.orders ?? [],
@@ -116,17 +123,6 @@ function essence(status: ZoneFailoverStatus): unknown {
   ];
 }
 
-function parsed(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Date.parse(text);
-}
-
 function rfc3339(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : toMicroTime(ms);
-}
-
-/** Without what is undefined. */
-function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
 }

@@ -1,10 +1,10 @@
 /** Once the home has moved: every other zone's etcd is fenced, also one that comes back later. Level-triggered. */
-import { COMPONENT, LABEL } from '@causeway/crds';
+import { COMPONENT } from '@causeway/crds';
 import type { SecretData } from '../certificates/index.ts';
 import type { EtcdAdmin, EtcdState } from './etcd-admin.ts';
 import { managesEtcd } from './etcd.ts';
 import { epochOf, homeOf, type MessagePlatform, type Problem } from './types.ts';
-import { isServing, type Pod } from './workloads.ts';
+import { isOf, isServing, type Pod } from './workloads.ts';
 import type { PlatformWorld } from './world.ts';
 
 /** What is to be done with one zone's etcd. */
@@ -72,10 +72,7 @@ async function perform(admin: EtcdAdmin, { zone, act, epoch }: EtcdAct & { epoch
 /** Whether it is to be expected that it answers: no pod of it is known to be down. */
 function answers(platform: MessagePlatform, zone: string, pods: readonly Pod[]): boolean {
   if (!managesEtcd(platform)) return true;
-  return pods.some((pod) => {
-    const labels = pod.metadata.labels ?? {};
-    return labels[LABEL.component] === COMPONENT.etcd && labels[LABEL.zone] === zone && isServing(pod);
-  });
+  return pods.some((pod) => isOf(pod, COMPONENT.etcd, zone) && isServing(pod));
 }
 
 function etcdProblem(zone: string, trouble: string): Problem {

@@ -30,7 +30,7 @@ import { heldSecrets, redisAddress, userSecrets } from './observe.ts';
 import { managesRedis, redisHost, type RedisState } from './redis.ts';
 import { isPaused, epochOf, homeOf, type MessagePlatform } from './types.ts';
 import { kafkaAccess } from './user-secrets.ts';
-import { isServing, nodesIn, type Node, type Pod, type Workload } from './workloads.ts';
+import { isOf, isServing, nodesIn, type Node, type Pod, type Workload } from './workloads.ts';
 import type { PlatformWorld } from './world.ts';
 
 /** The platform's world, and what only failovers ask. */
@@ -96,12 +96,7 @@ export async function storeSecrets(world: PlatformWorld, platform: MessagePlatfo
 
 /** Where a store of a zone is: by its pod, since names are not to be relied on while zones go. */
 export function podAddress(pods: readonly Pod[], component: string, zone: string): string | undefined {
-  const pod = pods.find(
-    ({ metadata: { labels, deletionTimestamp } }) =>
-      labels?.[LABEL.component] === component &&
-      labels[LABEL.zone] === zone &&
-      deletionTimestamp === undefined,
-  );
+  const pod = pods.find((one) => isOf(one, component, zone) && one.metadata.deletionTimestamp === undefined);
   return pod?.status?.podIP;
 }
 
@@ -169,9 +164,7 @@ class Look {
   }
 
   #of(component: string, zone: string): Pod[] {
-    return this.#pods.filter(
-      ({ metadata: { labels } }) => labels?.[LABEL.component] === component && labels[LABEL.zone] === zone,
-    );
+    return this.#pods.filter((pod) => isOf(pod, component, zone));
   }
 
   #desired(zone: string): number {

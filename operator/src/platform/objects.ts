@@ -1,7 +1,9 @@
 /** Pieces that the objects of every part share: metadata, labels, the pods' security, affinity to a zone. */
 import { createHash } from 'node:crypto';
-import { ADMIN_PATH, API_GROUP_VERSION, LABEL, ZONE_TOPOLOGY_LABEL } from '@causeway/crds';
+import { ADMIN_PATH, LABEL, ZONE_TOPOLOGY_LABEL } from '@causeway/crds';
 import type { KubeObject, ObjectMeta, ResourceKind } from '../controller/kube-api.ts';
+import { controllerReference } from '../controller/owner-reference.ts';
+import { KIND } from './kinds.ts';
 import type { Images, MessagePlatform } from './types.ts';
 
 /** Labels that find a part's pods: all that is given must match. */
@@ -41,16 +43,7 @@ export function owned(
     namespace,
     labels: labels(platform, meta.component, meta.zone),
     ...(meta.annotations === undefined ? {} : { annotations: meta.annotations }),
-    ownerReferences: [
-      {
-        apiVersion: API_GROUP_VERSION,
-        kind: 'MessagePlatform',
-        name,
-        uid,
-        controller: true,
-        blockOwnerDeletion: true,
-      },
-    ],
+    ownerReferences: [controllerReference(KIND.platform, { name, uid })],
   };
   return { apiVersion: kind.apiVersion, kind: kind.kind, metadata, ...body };
 }

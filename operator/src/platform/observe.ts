@@ -1,5 +1,5 @@
 /** Reads the world for one platform: caches, the user's Secrets, Kafka, Redis. Writes nothing. */
-import { COMPONENT, LABEL, SECRET_KEY, kafkaTopic, objectName } from '@causeway/crds';
+import { COMPONENT, SECRET_KEY, kafkaTopic, objectName } from '@causeway/crds';
 import { decodeSecret, type HeldSecrets, type SecretData } from '../certificates/index.ts';
 import type { KubeApi, KubeObject, ObjectRef } from '../controller/kube-api.ts';
 import { KafkaFailure, type KafkaAccess, type KafkaAdmin } from './kafka.ts';
@@ -9,7 +9,7 @@ import type { RedisAddress } from './redis-admin.ts';
 import { claimedByOthers, type KafkaSnapshot, type TopicClaimant } from './topics.ts';
 import type { MessagePlatform, Problem } from './types.ts';
 import { userSecretNeeds, type UserSecrets } from './user-secrets.ts';
-import { isServing, type Node, type Pod, type Workload } from './workloads.ts';
+import { isOf, isServing, type Node, type Pod, type Workload } from './workloads.ts';
 import type { PlatformWorld } from './world.ts';
 
 /** Enough of Kubernetes to look something up. */
@@ -172,8 +172,5 @@ export function redisPodAddress(pods: readonly Pod[], zone: string): string | un
 }
 
 function servingRedis(pods: readonly Pod[], zone: string): Pod | undefined {
-  return pods.find((pod) => {
-    const labels = pod.metadata.labels ?? {};
-    return labels[LABEL.component] === COMPONENT.redis && labels[LABEL.zone] === zone && isServing(pod);
-  });
+  return pods.find((pod) => isOf(pod, COMPONENT.redis, zone) && isServing(pod));
 }

@@ -1,9 +1,9 @@
 /** What replicators say of themselves, and what of it people have to know. */
-import { ADMIN_PATH, COMPONENT, LABEL, type ReplicationState } from '@causeway/crds';
+import { ADMIN_PATH, COMPONENT, type ReplicationState } from '@causeway/crds';
 import { askPod } from './pod-admin.ts';
 import { replicatedZones } from './replication.ts';
 import { homeOf, type MessagePlatform, type Problem } from './types.ts';
-import type { Pod } from './workloads.ts';
+import { isOf, type Pod } from './workloads.ts';
 
 /** Asks the replicator at an address. Rejects when it does not answer. */
 export type ReplicationProbe = (host: string) => Promise<ReplicationState>;
@@ -35,10 +35,9 @@ export async function lookAtReplication(
   return states;
 }
 
-function isReplicatorOf({ metadata, status }: Pod, zone: string): boolean {
-  const { [LABEL.component]: component, [LABEL.zone]: of } = metadata.labels ?? {};
-  const runs = status?.phase === 'Running' && metadata.deletionTimestamp === undefined;
-  return runs && component === COMPONENT.replicator && of === zone;
+function isReplicatorOf(pod: Pod, zone: string): boolean {
+  const runs = pod.status?.phase === 'Running' && pod.metadata.deletionTimestamp === undefined;
+  return runs && isOf(pod, COMPONENT.replicator, zone);
 }
 
 /** Lags are told in steps: a status that changed with each second would be written without end. Seconds, and words. */

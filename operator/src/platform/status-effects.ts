@@ -1,5 +1,6 @@
-import { API_GROUP_VERSION, type MessagePlatformStatus } from '@causeway/crds';
-import { isConflict, isNotFound, type KubeObject } from '../controller/kube-api.ts';
+import type { MessagePlatformStatus } from '@causeway/crds';
+import { applyStatus } from '../controller/apply-status.ts';
+import { isConflict, isNotFound } from '../controller/kube-api.ts';
 import { KIND } from './kinds.ts';
 import { epochOf, homeOf, type MessagePlatform } from './types.ts';
 import type { PlatformWorld } from './world.ts';
@@ -17,19 +18,10 @@ export async function writeStatus(
   platform: MessagePlatform,
   status: MessagePlatformStatus,
 ): Promise<MessagePlatform> {
-  const { namespace, name, uid } = platform.metadata;
   let over = platform;
   for (let tries = 1; ; tries += 1) {
-    const { resourceVersion } = over.metadata;
-    const body: KubeObject & { status: MessagePlatformStatus } = {
-      apiVersion: API_GROUP_VERSION,
-      kind: 'MessagePlatform',
-      metadata: { namespace, name, uid, resourceVersion },
-      status,
-    };
     try {
-      const stored: KubeObject = await world.kube.apply(KIND.platform, body, { subresource: 'status' });
-      return stored as MessagePlatform;
+      return (await applyStatus(world.kube, KIND.platform, over, status)) as MessagePlatform;
     } catch (error) {
       if (isNotFound(error)) return platform;
       const now = isConflict(error) && tries < TRIES ? await read(world, platform) : undefined;

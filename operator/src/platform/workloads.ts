@@ -52,6 +52,11 @@ export interface Readiness {
   settled: boolean;
 }
 
+/** Whether an object is of a platform's part in a zone. */
+export function isOf({ metadata: { labels } }: KubeObject, component: string, zone: string): boolean {
+  return labels?.[LABEL.component] === component && labels[LABEL.zone] === zone;
+}
+
 const ABSENT: Readiness = { exists: false, desired: 0, ready: 0, settled: false };
 
 /** Readiness of one workload. */
@@ -80,12 +85,7 @@ export function zoneFacts(
 ): ZoneFacts[] {
   return platform.spec.zones.map(({ name }) => {
     const of = (component: string): Readiness =>
-      readiness(
-        workloads.find(
-          ({ metadata }) =>
-            metadata.labels?.[LABEL.component] === component && metadata.labels[LABEL.zone] === name,
-        ),
-      );
+      readiness(workloads.find((workload) => isOf(workload, component, name)));
     return {
       name,
       nodes: nodesIn(name, nodes),

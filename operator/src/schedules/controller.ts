@@ -1,6 +1,6 @@
 /** The controller of DrillSchedules: looks, decides, saves, makes a ZoneFailover when one is due. */
-import { isDeepStrictEqual } from 'node:util';
-import { ANNOTATION, API_GROUP_VERSION, LABEL, type DrillScheduleStatus } from '@causeway/crds';
+import { ANNOTATION, API_GROUP_VERSION, LABEL } from '@causeway/crds';
+import { applyStatus, isStored } from '../controller/apply-status.ts';
 import type { Clock } from '../controller/clock.ts';
 import { toRfc3339 } from '../controller/conditions.ts';
 import type { Reconciler, ReconcileResult } from '../controller/controller.ts';
@@ -12,6 +12,7 @@ import {
   type KubeObject,
   type ObjectRef,
 } from '../controller/kube-api.ts';
+import { controllerReference } from '../controller/owner-reference.ts';
 import { FAILOVER_KIND, type FailoverObject } from '../failover/index.ts';
 import { next, type Decision } from './decide.ts';
 import { SCHEDULE_KIND } from './kind.ts';
@@ -101,16 +102,7 @@ async function save(
   decision: Decision,
 ): Promise<void> {
   const status = scheduleStatus(schedule, decision, clock.now());
-  if (!isDeepStrictEqual(plain(status), plain(schedule.status))) {
-    const { namespace, name, uid, resourceVersion } = schedule.metadata;
-    const body: KubeObject & { status: DrillScheduleStatus } = {
-      apiVersion: API_GROUP_VERSION,
-      kind: SCHEDULE_KIND.kind,
-      metadata: { namespace, name, uid, resourceVersion },
-      status,
-    };
-    await kube.apply(SCHEDULE_KIND, body, { subresource: 'status' });
-  }
+  if (!isStored(status, schedule.status)) await applyStatus(kube, SCHEDULE_KIND, schedule, status);
   for (const story of decision.stories) {
     metrics.told(story);
     events.event(schedule, eventOf(story));
@@ -136,16 +128,7 @@ async function make(
       name,
       labels: { [LABEL.drillSchedule]: metadata.name },
       annotations: { [ANNOTATION.scheduledAt]: toRfc3339(scheduledAt) },
-      ownerReferences: [
-        {
-          apiVersion: API_GROUP_VERSION,
-          kind: SCHEDULE_KIND.kind,
-          name: metadata.name,
-          uid: metadata.uid,
-          controller: true,
-          blockOwnerDeletion: true,
-        },
-      ],
+      ownerReferences: [controllerReference(SCHEDULE_KIND, metadata)],
     },
     spec: {
       platform: spec.platform,
@@ -178,9 +161,4 @@ async function remove(
 
 function again({ lookAt }: Decision, now: number): ReconcileResult {
   return lookAt === undefined ? {} : { requeueAfterMs: Math.min(LONGEST_MS, Math.max(1, lookAt - now)) };
-}
-
-/** As it is stored: without what is undefined. */
-function plain(value: unknown): unknown {
-  return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown);
 }

@@ -1,6 +1,7 @@
 /** What a schedule's status keeps, in the form that decisions are made on. Times in milliseconds since the epoch. */
 import type { DrillScheduleStatus } from '@causeway/crds';
-import { toRfc3339 } from '../controller/conditions.ts';
+import { fromRfc3339, toRfc3339 } from '../controller/conditions.ts';
+import { defined } from '../controller/defined.ts';
 
 /** A drill that is under way, or about to be made. */
 export interface ActiveDrill {
@@ -50,10 +51,10 @@ export function stateOf(status: DrillScheduleStatus | undefined): ScheduleState 
   return defined({
     schedule: status.observedSchedule,
     resume: status.observedResume,
-    handledUntil: parsed(status.lastHandledTime),
-    lastScheduledAt: parsed(status.lastScheduleTime),
+    handledUntil: fromRfc3339(status.lastHandledTime),
+    lastScheduledAt: fromRfc3339(status.lastScheduleTime),
     lastZone,
-    lastSucceededAt: parsed(status.lastSuccessfulTime),
+    lastSucceededAt: fromRfc3339(status.lastSuccessfulTime),
     active: active && {
       name: active.name,
       zone: active.zone,
@@ -110,15 +111,4 @@ export function stateToStatus(state: ScheduleState): DrillScheduleStatus {
 
 function written(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : toRfc3339(ms);
-}
-
-function parsed(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Date.parse(text);
-}
-
-/** Without what is undefined. */
-function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
 }

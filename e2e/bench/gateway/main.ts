@@ -229,7 +229,7 @@ const churn = command('churn', 'what is left of clients that came and went in ev
   );
 
 const flood = command('flood', 'what clients notice of a flood of handshakes', 1)
-  .option('--rates <list>', 'connections a second that storm in, rising', countList, [200, 400, 800])
+  .option('--rates <list>', 'connections a second that storm in, rising', countList, [200, 400, 800, 3_000])
   .option('--seconds <n>', 'seconds before, during and after each', countOf, 20)
   .addHelpText('after', '\nQuick: --rates 200 --seconds 5 --only bun --out /tmp/flood.json')
   .action((options: Common & { rates: number[]; seconds: number }) =>

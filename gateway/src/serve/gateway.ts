@@ -43,10 +43,12 @@ const LAST_NOTICE_MS = 1_000;
 /** How long clients get to close their end after they were sent away. */
 const CLOSE_MS = 3_000;
 /**
- * TLS handshakes under way at once. One costs about 0.4 ms of CPU, so that clients who are in wait for at most about
- * 100 ms while newcomers storm in. Clients that are refused try again.
+ * TLS handshakes under way at once. Those that are ready are served in one go, at about 0.2 ms of CPU each, and clients
+ * who are in wait for it: with 1,024 of them at most about 150 ms more in a flood of 3,000 newcomers a second, with
+ * 4,096 half a second. With 256 the refused attempts of 10,000 clients who come back cost more than their handshakes
+ * (docs/benchmarks.md). Clients that are refused try again.
  */
-const MAX_HANDSHAKES = 256;
+const MAX_HANDSHAKES = 1024;
 /** Told to clients in the connect reply. */
 const VERSION = 'causeway 0.1.0';
 

@@ -6,7 +6,7 @@ import type { FloodPhase, FloodRun } from '../flood.ts';
 import { disturbance, grouped, notMeasured, type GatewayResult, type Group } from './result.ts';
 
 /** Clients who are in may wait longer during a flood by this, milliseconds: `MAX_HANDSHAKES` in serve/gateway.ts promises it. */
-const MOST_MORE_MS = 100;
+const MOST_MORE_MS = 150;
 
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 const p99 = (run: FloodRun, phase: FloodPhase['phase']): number =>

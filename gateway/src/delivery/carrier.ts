@@ -10,14 +10,22 @@ import { IDEMPOTENCY_HEADER, IDEMPOTENCY_WINDOW_MS, onceOf } from './once.ts';
 import { endSpans, traceparentIn } from './record-tracer.ts';
 import type { CarrySpan, RecordTracer } from './record-tracer.ts';
 import type { Append, AppendOutcome, Note } from './redis-streams.ts';
+import { BeatFailedError, whileBeating } from './while-beating.ts';
 import { OverdueError, within } from './within.ts';
 
 /** Records in one pipeline to Redis. */
 const CHUNK = 500;
 const RETRY_MS = 200;
 const RESTART_MS = 1_000;
+/** How often heartbeats are sent at most. */
+const BEAT_MS = 1_000;
 /** How often offsets are committed. */
 const COMMIT_MS = 1_000;
+/**
+ * How long no offsets are committed after one commit failed. Kafka keeps a commit for five seconds while a replica is missing
+ * that it still counts on, and on that connection heartbeats wait behind it.
+ */
+const COMMIT_PAUSE_MS = 10_000;
 /** At each so many commits it is asked whether Redis still has what was put there, and whether missing topics have come. */
 const VERIFY_EVERY = 3;
 /** After this time a call of kafkajs counts as failed: longer than its own time-out. */
@@ -85,6 +93,8 @@ export class Carrier {
   readonly #sources = new Map<string, Source>();
   #assignment = 0;
   #placed: Promise<void> = Promise.resolve();
+  /** When offsets may be committed again, monotonic milliseconds. */
+  #commitAfter = 0;
   /** Ends the consumer of now. */
   #crash: (why: unknown) => void = () => undefined;
   #consumer: Consumer | undefined;
@@ -118,10 +128,11 @@ export class Carrier {
       } catch (error) {
         this.#options.failed('consume');
         this.#options.log.warn('consumer ended, starting again', { reason: reason(error) });
-      } finally {
-        await this.#disconnect();
       }
+      // Not waited for on top of that: when the coordinator is gone, leaving takes as long as it may.
+      const left = this.#disconnect();
       await delay(RESTART_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      if (this.#stop.signal.aborted) await left;
     }
   }
 
@@ -136,7 +147,7 @@ export class Carrier {
       groupId: this.#options.group,
       sessionTimeout: 6_000,
       rebalanceTimeout: 10_000,
-      heartbeatInterval: 1_000,
+      heartbeatInterval: BEAT_MS,
       maxWaitTimeInMs: 1_000,
       metadataMaxAge: 10_000,
       allowAutoTopicCreation: false,
@@ -189,7 +200,8 @@ export class Carrier {
     for (let look = 1; ; look += 1) {
       await delay(COMMIT_MS, undefined, { signal: ended }).catch(() => undefined);
       // The last one too: who looks at lag then sees none.
-      if (!over.aborted) await this.#commit(consumer, ended.aborted ? LEAVE_MS : CALL_MS);
+      const isDue = ended.aborted || performance.now() >= this.#commitAfter;
+      if (!over.aborted && isDue) await this.#commit(consumer, ended.aborted ? LEAVE_MS : CALL_MS);
       if (ended.aborted) return;
       if (look % VERIFY_EVERY !== 0) continue;
       await this.#verify();
@@ -214,6 +226,7 @@ export class Carrier {
       await within(timeoutMs, 'commit', consumer.commitOffsets(offsets));
       for (const [index, source] of ahead.entries()) source.committed = Number(offsets[index]?.offset) - 1;
     } catch (error) {
+      this.#commitAfter = performance.now() + COMMIT_PAUSE_MS;
       this.#options.log.debug('offsets not committed', { reason: reason(error) });
     }
   }
@@ -402,10 +415,12 @@ export class Carrier {
   /** False: the partition goes on elsewhere. */
   async #carryChunk(source: Source, chunk: KafkaMessage[], payload: EachBatchPayload): Promise<boolean> {
     const { records, notes } = this.#read(source, chunk);
+    const { streams } = this.#options;
     while (isCurrent(payload)) {
       try {
-        await this.#options.streams.note(notes);
-        const outcomes = await this.#options.streams.append(records);
+        // A Redis that says nothing is given up only when a session would be over.
+        const put = streams.note(notes).then(() => streams.append(records));
+        const outcomes = await whileBeating(put, () => payload.heartbeat(), BEAT_MS);
         const trouble = outcomes.find((outcome) => outcome === 'lost' || outcome === 'elsewhere');
         if (trouble === undefined) {
           source.last = records.at(-1)?.kafka.offset ?? source.last;
@@ -419,6 +434,7 @@ export class Carrier {
         this.#placed = this.#place([source], this.#assignment);
         return false;
       } catch (error) {
+        if (error instanceof BeatFailedError) throw error.cause;
         this.#options.failed('append');
         this.#options.log.debug('records not appended', { reason: reason(error) });
         await delay(RETRY_MS);

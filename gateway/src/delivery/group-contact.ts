@@ -1,8 +1,6 @@
 /**
- * A member that nobody in its group has heard for longer than its session (6 s) is none any more, and one whose connection
- * owed an answer for as long was broken by us. kafkajs 2.2.4 asks for the group's coordinator only when it joins: when the
- * coordinator is gone with its zone, it goes on with the dead one for as long as its retries last. Longer than a session, and
- * than a Redis is waited for that says nothing (6.5 s), in which no heartbeat is sent.
+ * A member that nobody in its group has heard for longer than its session (6 s) is none any more. It is told so, or finds another
+ * coordinator (kafkajs-coordinator.ts), before this is over: what is left is a kafkajs that hangs.
  */
 const MEMBER_MS = 9_000;
 /** Longer than a rebalance takes, in which members wait for each other. */

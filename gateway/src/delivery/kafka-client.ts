@@ -10,6 +10,7 @@ import type { Log } from '../log/index.ts';
 import { names as ownNames } from '../names/index.ts';
 import type { Names } from '../names/index.ts';
 import { breakWhenSilent } from './kafka-silence.ts';
+import { mendKafkaCoordinators } from './kafkajs-coordinator.ts';
 import { mendKafkaTimers } from './kafkajs-timers.ts';
 
 /** What a Kafka client is made from. */
@@ -24,6 +25,7 @@ export interface KafkaClientOptions {
 /** A kafkajs client that takes its credentials from the mounted files, at each connection anew. */
 export function createKafka({ connection, clientId, log, names }: KafkaClientOptions): Kafka {
   mendKafkaTimers();
+  mendKafkaCoordinators();
   const sasl = loginWith(connection.sasl);
   return new Kafka({
     clientId,

@@ -6,8 +6,8 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { breakWhenSilent } from './kafka-silence.ts';
 
-const LIMITS = { answerMs: 60, groupMs: 300 };
-const [METADATA, JOIN_GROUP] = [3, 11];
+const LIMITS = { answerMs: 60, groupMs: 300, beatMs: 30 };
+const [METADATA, JOIN_GROUP, HEARTBEAT] = [3, 11, 12];
 
 /** The begin of a request, which is all that is looked at. */
 function request(apiKey: number): Buffer {
@@ -64,6 +64,17 @@ describe('a connection to Kafka', { timeout: 10_000 }, () => {
     const [ms, why] = await ended;
     assert.ok(ms >= LIMITS.groupMs - 5, `after ${ms} ms`);
     assert.equal(why, 'Kafka has not answered for 300 ms');
+  });
+
+  it('does not wait as long for an answer to a heartbeat, unless that stands behind something else', async () => {
+    answers = false;
+    const alone = await open();
+    alone.socket.write(request(HEARTBEAT));
+    assert.equal((await alone.ended)[1], 'Kafka has not answered for 30 ms');
+    const behind = await open();
+    behind.socket.write(request(METADATA));
+    behind.socket.write(request(HEARTBEAT));
+    assert.equal((await behind.ended)[1], 'Kafka has not answered for 60 ms');
   });
 
   it('says so when a request came too late: when the other side had closed it, or it was closed', async () => {

@@ -6,12 +6,16 @@ export interface SilenceLimits {
   answerMs: number;
   /** To those that wait for other members of a group. Longer than the time-out of a rebalance. */
   groupMs: number;
+  /** To heartbeats, of which several go into one session (6 s): so a member finds its next coordinator before it is over. */
+  beatMs: number;
 }
 
-export const SILENCE: SilenceLimits = { answerMs: 6_000, groupMs: 16_000 };
+export const SILENCE: SilenceLimits = { answerMs: 6_000, groupMs: 16_000, beatMs: 3_000 };
 
 /** API keys of requests that wait for other members of a group: JoinGroup, SyncGroup (Kafka protocol guide). */
 const GROUP_REQUESTS: ReadonlySet<number> = new Set([11, 14]);
+/** API key of Heartbeat. */
+const HEARTBEAT = 12;
 
 /**
  * Makes an error of what kafkajs 2.2.4 does not notice:
@@ -37,7 +41,7 @@ export function breakWhenSilent(socket: Socket, limits: SilenceLimits = SILENCE)
       process.nextTick(closed);
       return false;
     }
-    const limit = isForGroup(args[0]) ? limits.groupMs : limits.answerMs;
+    const limit = limitOf(args[0], limits);
     timer ??= setTimeout(() => socket.destroy(new Error(`Kafka has not answered for ${limit} ms`)), limit);
     return write(...args);
   };
@@ -54,6 +58,9 @@ export function breakWhenSilent(socket: Socket, limits: SilenceLimits = SILENCE)
 }
 
 /** A request begins with its size, four bytes, and its API key, two. */
-function isForGroup(request: unknown): boolean {
-  return Buffer.isBuffer(request) && request.length >= 6 && GROUP_REQUESTS.has(request.readInt16BE(4));
+function limitOf(request: unknown, { answerMs, groupMs, beatMs }: SilenceLimits): number {
+  if (!Buffer.isBuffer(request) || request.length < 6) return answerMs;
+  const apiKey = request.readInt16BE(4);
+  if (apiKey === HEARTBEAT) return beatMs;
+  return GROUP_REQUESTS.has(apiKey) ? groupMs : answerMs;
 }

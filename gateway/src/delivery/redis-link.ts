@@ -8,14 +8,21 @@ import { reason } from '../log/index.ts';
 import { names as ownNames } from '../names/index.ts';
 import type { Names } from '../names/index.ts';
 import { BackendAwayError } from './away.ts';
+import { within } from './within.ts';
 
 export type RedisClient = ReturnType<typeof newClient>;
 
-const CONNECT_TIMEOUT_MS = 3_000;
+/**
+ * A Redis that says nothing for this long is not there, while a connection is made: TCP, then TLS. Short, since an attempt that
+ * began just before the home moved waits in vain for the old one.
+ */
+const CONNECT_TIMEOUT_MS = 1_500;
 /** A connection on which nothing comes back for this long is dead. Pings are sent much more often. */
 const SILENCE_MS = 5_000;
 const PING_MS = 1_500;
-const RETRY_MAX_MS = 1_000;
+const RETRY_MAX_MS = 500;
+/** How long clients wait for a connection: under the 5 s after which SDKs give up. */
+const PATIENCE_MS = 3_000;
 
 /** What a link is for. */
 export interface RedisLinkOptions {
@@ -41,6 +48,8 @@ export class RedisLink {
   readonly #options: RedisLinkOptions;
   #client: RedisClient | undefined;
   #ready = false;
+  /** Of those who wait for a connection. */
+  #awaited: PromiseWithResolvers<void> | undefined;
   #attempt = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -57,6 +66,20 @@ export class RedisLink {
   get client(): RedisClient {
     if (!this.#client || !this.#ready) throw new BackendAwayError('Redis is not connected');
     return this.#client;
+  }
+
+  /**
+   * Resolves when it is connected. Rejects with {@link BackendAwayError} after {@link PATIENCE_MS}. For what clients ask for when
+   * they come back: while the home moves they come in before Redis is there, and who is refused comes again ever later.
+   */
+  async connection(): Promise<void> {
+    if (this.#ready) return;
+    this.#awaited ??= Promise.withResolvers<void>();
+    try {
+      await within(PATIENCE_MS, 'Redis', this.#awaited.promise);
+    } catch (error) {
+      throw new BackendAwayError('Redis is not connected', { cause: error });
+    }
   }
 
   /** Begins to connect; does not wait. */
@@ -88,6 +111,8 @@ export class RedisLink {
       await this.#options.prepare(made);
       if (this.#client !== made) return;
       this.#ready = true;
+      this.#awaited?.resolve();
+      this.#awaited = undefined;
       this.#attempt = 0;
       this.#options.log.info('Redis connected', { connection: this.#options.name });
       this.#options.connected();

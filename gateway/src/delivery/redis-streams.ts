@@ -71,6 +71,7 @@ export class RedisStreams implements StreamReader {
   }
 
   async read(channel: string, range: StreamRange): Promise<StreamSnapshot> {
+    await this.#link.connection();
     const reply = await this.#scripts.run('read', {
       keys: [this.#keys.meta(channel), this.#keys.stream(channel)],
       arguments: [
@@ -172,6 +173,7 @@ export class RedisFeed implements StreamFeed {
   }
 
   async listen(channel: string): Promise<void> {
+    await this.#link.connection();
     const client = this.#link.client;
     this.#channels.add(channel);
     await client.subscribe(this.#keys.feed(channel), this.#listener);

@@ -20,7 +20,7 @@ import { Presence } from '../presence/index.ts';
 import { HttpMethods } from '../rpc/index.ts';
 import { PerCodec } from '../protocol/index.ts';
 import type { ClientInfo } from '../protocol/index.ts';
-import { Session } from '../session/index.ts';
+import { Ahead, Session } from '../session/index.ts';
 import type { SessionEvents, SessionServices } from '../session/index.ts';
 import { Feed, SyncService } from '../sync/index.ts';
 import { tracedHub, tracedLog } from '../tracing/index.ts';
@@ -397,6 +397,7 @@ export class Gateway {
       verifier,
       hub: this.#hub,
       streams,
+      ahead: new Ahead(),
       presence: this.#presence,
       log: tracedLog(this.#publications, this.#parts.tracing),
       limits: this.limits.send,

@@ -5,6 +5,7 @@ import type { SendLimits } from '../limits/index.ts';
 import type { Presence } from '../presence/index.ts';
 import type { Disconnect, Message, PerCodec } from '../protocol/index.ts';
 import type { HttpMethods } from '../rpc/index.ts';
+import type { Ahead } from './ahead.ts';
 
 /** The client's end of a connection. `F` is a frame that is ready to be written. */
 export interface Wire<F> {
@@ -36,6 +37,8 @@ export interface SessionServices<F> {
   verifier: Pick<TokenVerifier, 'verify' | 'verifySubscription'>;
   hub: Pick<Hub<PerCodec<F>>, 'subscribe' | 'unsubscribe'>;
   streams: StreamReader;
+  /** Who is further than the streams are. */
+  ahead: Ahead;
   presence: Pick<Presence, 'join' | 'leave' | 'list' | 'stats'>;
   log: PublicationLog;
   limits: Pick<SendLimits, 'allow'>;

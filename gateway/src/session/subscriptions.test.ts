@@ -7,7 +7,7 @@ import { Topics } from '../channels/index.ts';
 import type { Receiver } from '../channels/index.ts';
 import { JSON_CODEC, PerCodec } from '../protocol/index.ts';
 import type { Disconnect } from '../protocol/index.ts';
-import { Session } from './index.ts';
+import { Ahead, Session } from './index.ts';
 import type { SessionServices } from './index.ts';
 
 const ANN: Identity = {
@@ -93,6 +93,7 @@ class World {
         unsubscribe: (channel) => void this.subscribed.delete(channel),
       },
       streams: { read: unused },
+      ahead: new Ahead(),
       presence: {
         join: (channel) => void this.shown.push(`+${channel}`),
         leave: (channel) => void this.shown.push(`-${channel}`),
@@ -217,6 +218,27 @@ describe('the subscriptions of a connection', () => {
     assert.deepEqual(world.pushes, []);
     assert.deepEqual(world.shown, []);
     await world.send(subscribe(3, 'chat:a'));
+    await turn();
+    assert.equal(world.answer(3), 'ok');
+  });
+
+  it('are to be tried again where the stream is not yet where the client was, and else are not', async () => {
+    const world = new World();
+    await world.send(CONNECT);
+    const from = (offset: number, epoch: string): object => ({
+      channel: 'chat:a',
+      recover: true,
+      epoch,
+      offset,
+    });
+    await world.send({ id: 2, subscribe: from(5, 'e') });
+    await turn();
+    assert.deepEqual(world.lines.at(-1), {
+      id: 2,
+      error: { code: 108, message: 'not available', temporary: true },
+    });
+    assert.equal(world.subscribed.size, 0);
+    await world.send({ id: 3, subscribe: from(5, 'another') });
     await turn();
     assert.equal(world.answer(3), 'ok');
   });

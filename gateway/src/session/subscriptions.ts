@@ -239,7 +239,17 @@ export class Subscriptions<F> {
     // Redis to answer. An error that is not temporary would make SDKs give the subscription up.
     if (!prepared) throw new RefusedError(ERROR.backendAway);
     const { snapshot } = prepared;
+    this.#mustHaveCome(channel, recover, snapshot);
     return { prepared, recovery: channels.recovery ? recoveryOf(snapshot, recover) : positionOf(snapshot) };
+  }
+
+  /** Throws {@link RefusedError} where the stream is still of a time that the client is past. */
+  #mustHaveCome(channel: string, from: StreamPosition | undefined, stream: StreamPosition): void {
+    const { ahead, hub, now } = this.#services;
+    const claim = from && { user: this.#client.identity.user, channel, from };
+    if (!claim || !ahead.mustWait(claim, stream, now())) return;
+    hub.unsubscribe(channel, this.#client);
+    throw new RefusedError(ERROR.backendAway);
   }
 
   #activate(

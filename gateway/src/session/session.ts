@@ -18,6 +18,7 @@ import type {
 } from '../protocol/index.ts';
 import { awayIf } from './away.ts';
 import { expiryOf } from './expiry.ts';
+import { toldInterval } from './patience.ts';
 import { historyOf } from './recovery.ts';
 import { RefusedError } from './refused.ts';
 import { PUBLISH_METHOD, publishCallOf } from './rpc.ts';
@@ -226,7 +227,7 @@ export class Session<F> implements Subscriber<F> {
     this.reply(id, 'connect', {
       client: this.#info.client,
       version,
-      ping: Math.ceil(heartbeat.intervalMs / 1000),
+      ping: toldInterval(heartbeat),
       pong: true,
       ...expiryOf(this.#identity.expiresAt, unixNow()),
       ...(subs.size > 0 && { subs }),

@@ -2,7 +2,17 @@
 import { parseDuration } from '@causeway/crds';
 import { shut, zoneOf, type Gate } from './gates.ts';
 import { leadersBack, waitsForLeaders } from './leaders.ts';
-import { fence, followersGate, hasMoved, nextEpoch, promote, shift, type Move, type Part } from './move.ts';
+import {
+  fence,
+  followersGate,
+  hasMoved,
+  nextEpoch,
+  oldHomeActs,
+  promote,
+  shift,
+  type Move,
+  type Part,
+} from './move.ts';
 import type { Act, FailoverWish, Observed, ZoneSight } from './observed.ts';
 import { enter, isUnsettled, phaseSince, waitingAt, type BackStep, type FailoverState } from './state.ts';
 
@@ -59,7 +69,8 @@ function catchUp(wish: FailoverWish, state: FailoverState, { seen, late }: Look)
     const next = to(state, seen.now, 'Fence');
     return { ...next, state: { ...next.state, epoch: nextEpoch(state, seen) } };
   }
-  if (!late) return wait(state, { gate, acts: [] });
+  // Who was away when the home moved away from there is told now: before it follows there is nothing to wait for.
+  if (!late) return wait(state, { gate, acts: oldHomeActs(state, seen) });
   return homeStays(state, seen, gate);
 }
 

@@ -240,6 +240,84 @@ describe('an emergency', () => {
     });
   });
 
+  it('takes another home when the next one answers, and does not take the promotion', () => {
+    const run = new Run({ mode: 'Emergency' });
+    run.model.kill('zone-a');
+    run.model.zone('zone-b').stubborn = true;
+    run.end();
+    assert.deepEqual([run.state.phase, run.model.writers()], ['Succeeded', ['zone-c']]);
+    assert.ok(run.model.zone('zone-b').etcd.fenced, 'a promotion of it that is late is worth nothing');
+    assert.deepEqual(run.model.violations, []);
+  });
+
+  describe('that is out of time before it has a home', () => {
+    /** zone-b may have taken the promotion, and is silent until after the time-out. */
+    const late = (): Run => {
+      const run = new Run({ mode: 'Emergency' });
+      run.model.kill('zone-a');
+      run.to('Promote');
+      run.model.silence('zone-b');
+      run.until(({ home }) => home?.to === 'zone-c');
+      const began = run.model.now;
+      return run.until(() => run.model.now - began > 70_000);
+    };
+
+    it('does not go back to the home that is gone, while another one is there', () => {
+      const run = late();
+      assert.equal(run.state.phase, 'Promote');
+      run.model.kill('zone-b');
+      run.end();
+      assert.deepEqual([run.state.phase, run.model.writers()], ['Succeeded', ['zone-c']]);
+    });
+
+    it('goes back to one that answers again', () => {
+      const run = late();
+      run.model.revive('zone-a');
+      run.until(({ phase }) => phase === 'RollingBack');
+      run.model.revive('zone-b');
+      run.end();
+      assert.deepEqual([run.state.phase, run.model.writers()], ['RolledBack', ['zone-a']]);
+      assert.deepEqual(run.model.violations, []);
+    });
+
+    it('ends all the same after as long again, and says that nobody takes writes', () => {
+      const run = late().end();
+      assert.deepEqual([run.state.phase, run.state.cause], ['Failed', 'HomeFenced']);
+    });
+  });
+
+  for (const phase of ['Shift', 'Verify'] as const)
+    it(`tells the old home that comes back in ${phase} at once`, () => {
+      const run = new Run({ mode: 'Emergency' });
+      run.model.kill('zone-a');
+      run.to(phase);
+      // Something else is still waited for.
+      run.model.silence('zone-c');
+      Object.assign(run.model.services, phase === 'Shift' ? { redis: 'zone-a' } : {});
+      run.model.zone('zone-b').ready = 0;
+      run.model.revive('zone-a');
+      run.model.zone('zone-a').etcd.writable = true;
+      run.look();
+      assert.equal(run.state.phase, phase);
+      assert.deepEqual(run.model.writers(), ['zone-b']);
+      assert.equal(run.model.zone('zone-a').redis.follows, 'zone-b');
+    });
+
+  it('goes back to an old home that was away when it was out of time, once that follows', () => {
+    const run = new Run({ mode: 'Emergency' });
+    run.model.kill('zone-a');
+    run.to('Verify');
+    run.model.change = { services: { redis: 'zone-a', etcd: 'zone-a' } };
+    run.until(() => run.model.now - (run.state.startedAt ?? 0) > 58_000);
+    run.model.revive('zone-a');
+    run.until(({ phase }) => phase === 'RollingBack');
+    run.model.change = {};
+    assert.equal(run.state.step, 'CatchUp');
+    run.end();
+    assert.deepEqual([run.state.phase, run.model.writers()], ['RolledBack', ['zone-a']]);
+    assert.deepEqual(run.model.violations, []);
+  });
+
   it('fences a third zone that an earlier try left writing', () => {
     const run = new Run({ mode: 'Emergency', toHome: 'zone-b' });
     run.model.kill('zone-a');

@@ -2,6 +2,7 @@
  * A zone's failover as a rollout: what comes next, as a pure decision (docs/adr/0060-zone-failover.md). What is saved is
  * only what cannot be read off the platform; each look decides anew from both.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { parseDuration } from '@causeway/crds';
 import { giveBack, returnStep } from './back.ts';
 import {
@@ -25,6 +26,7 @@ import {
   followersGate,
   hasMoved,
   nextEpoch,
+  oldHomeActs,
   promote,
   redisLag,
   shift,
@@ -57,8 +59,10 @@ const POLL = 200;
 const IDLE = 2_000;
 /** How long Preflight waits for what may come right by itself, milliseconds. */
 export const PREFLIGHT_PATIENCE = 30_000;
-/** How long an Emergency tries one next home before it takes another, milliseconds. */
+/** How long an Emergency tries one next home that has gone before it takes another, milliseconds. */
 export const TARGET_PATIENCE = 5_000;
+/** The same for one that answers, and does not become home; milliseconds. */
+export const STUCK_PATIENCE = 30_000;
 /** How long a drill is held that says nothing, as the CRD has it. */
 const HOLD = '30s';
 
@@ -145,6 +149,15 @@ function elapsed({ startedAt, pausedSince, pausedMs }: FailoverState, { now }: O
   return (pausedSince ?? now) - (startedAt ?? now) - pausedMs;
 }
 
+/** It has had its time. An Emergency that found its home only after that has as long again for what is left. */
+function isLate({ spec }: FailoverWish, state: FailoverState, seen: Observed): boolean {
+  const timeout = parseDuration(spec.limits.timeout);
+  const { startedAt = seen.now, pausedMs } = state;
+  const arrivedAt = state.phases.findLast(({ name }) => name === 'Shift')?.startedAt ?? startedAt;
+  const arrivedLate = spec.mode === 'Emergency' && arrivedAt - startedAt - pausedMs >= timeout;
+  return elapsed(state, seen) >= timeout && !(arrivedLate && seen.now - arrivedAt < timeout);
+}
+
 /** The way back, when it is aborted or out of time. */
 function endedEarly(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverState | undefined {
   const aborted = abortReason(wish, seen);
@@ -153,8 +166,7 @@ function endedEarly(wish: FailoverWish, state: FailoverState, seen: Observed): F
     if (ABORTABLE.has(state.phase) && mayGoBack(wish, state, seen))
       return turnBack(wish, state, seen, aborted);
   }
-  const timeout = parseDuration(wish.spec.limits.timeout);
-  if (elapsed(state, seen) < timeout) return undefined;
+  if (!isLate(wish, state, seen)) return undefined;
   const late = {
     cause: 'TimedOut',
     message: `It was not verified within ${wish.spec.limits.timeout}: in ${state.phase}, ${state.message}`,
@@ -162,6 +174,7 @@ function endedEarly(wish: FailoverWish, state: FailoverState, seen: Observed): F
   if (state.phase === 'Preflight') return enter(state, seen.now, { phase: 'Failed', ...late });
   const forward: readonly Phase[] = ['Prepare', 'Drain', 'Fence', 'Promote', 'Shift', 'Verify'];
   if (!forward.includes(state.phase)) return undefined;
+  if (leadsNowhere(wish, state, seen)) return undefined;
   if (mayGoBack(wish, state, seen)) return turnBack(wish, state, seen, late);
   // The home has moved, and the zone that it left is gone: it stays where it is.
   return state.phase === 'Promote' ? undefined : enter(state, seen.now, { phase: 'Failed', ...late });
@@ -182,6 +195,18 @@ function mayGoBack({ spec }: FailoverWish, state: FailoverState, seen: Observed)
   if (!isMoved(state, seen)) return true;
   const from = zoneOf(seen, spec.fromZone);
   return (!seen.moves.etcd || from?.etcd !== undefined) && (!seen.moves.redis || from?.redis !== undefined);
+}
+
+/**
+ * The way back ends at a home that is gone, and was given up for that: an Emergency goes on for as long again, since a next
+ * home may still be there. After that it ends all the same, and says that nobody takes writes.
+ */
+function leadsNowhere(wish: FailoverWish, state: FailoverState, seen: Observed): boolean {
+  if (wish.spec.mode !== 'Emergency' || state.phase !== 'Promote' || isMoved(state, seen)) return false;
+  const from = zoneOf(seen, state.home?.from ?? '');
+  const answers =
+    (!seen.moves.etcd || from?.etcd !== undefined) && (!seen.moves.redis || from?.redis !== undefined);
+  return !answers && elapsed(state, seen) < 2 * parseDuration(wish.spec.limits.timeout);
 }
 
 /** The home has left, whether or not that was noted. */
@@ -355,11 +380,18 @@ function moveHome(wish: FailoverWish, state: FailoverState, seen: Observed): Fai
   if (state.phase === 'Promote') {
     const part = promote(move, seen);
     if (part.gate === undefined) return go(enter(arrived(state, seen), seen.now, { phase: 'Shift' }));
-    const other = anotherTarget(wish, state, seen);
+    const other = anotherTarget(wish, state, { seen, gate: part.gate });
     return other === undefined ? wait(state, part) : go(other);
   }
   const part = shift(move, seen);
-  return part.gate === undefined ? go(enter(state, seen.now, { phase: 'Verify' })) : wait(state, part);
+  if (part.gate === undefined) return go(enter(state, seen.now, { phase: 'Verify' }));
+  return wait(state, { ...part, acts: withOldHome(part.acts, state, seen) });
+}
+
+/** An old home that comes back meanwhile is told at once: it would show its gateways the past, and take writes. */
+function withOldHome(acts: readonly Act[], state: FailoverState, seen: Observed): Act[] {
+  const isTold = (one: Act): boolean => acts.some((act) => isDeepStrictEqual(act, one));
+  return [...acts, ...oldHomeActs(state, seen).filter((one) => !isTold(one))];
 }
 
 /** How far the next home was behind when the old one was first seen fenced. */
@@ -386,14 +418,23 @@ function arrived(state: FailoverState, { now }: Observed): FailoverState {
   return { ...state, moved: true, figures: { ...state.figures, homelessMs: now - fenced } };
 }
 
-/** An Emergency whose next home is gone as well takes another one, under a higher epoch. */
-function anotherTarget(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverState | undefined {
+/**
+ * An Emergency whose next home is gone as well, or answers and does not take the promotion, takes another one, under a higher
+ * epoch. What else is waited for, another one would wait for too.
+ */
+function anotherTarget(
+  wish: FailoverWish,
+  state: FailoverState,
+  { seen, gate }: { seen: Observed; gate: Gate },
+): FailoverState | undefined {
   const { home } = state;
   if (wish.spec.mode !== 'Emergency' || home === undefined || isMoved(state, seen)) return undefined;
   const able = candidates(wish, seen);
-  if (able.some(({ name }) => name === home.to)) return undefined;
-  const [other] = able;
-  if (other === undefined || seen.now - phaseSince(state, seen.now) < TARGET_PATIENCE) return undefined;
+  const isAble = able.some(({ name }) => name === home.to);
+  if (isAble && gate.name !== 'EtcdPromoted') return undefined;
+  const other = able.find(({ name }) => name !== home.to);
+  const patience = isAble ? STUCK_PATIENCE : TARGET_PATIENCE;
+  if (other === undefined || seen.now - phaseSince(state, seen.now) < patience) return undefined;
   const again = enter(state, seen.now, { phase: 'Promote' });
   return { ...again, home: { ...home, to: other.name }, epoch: nextEpoch(state, seen) };
 }
@@ -411,7 +452,8 @@ function verify(wish: FailoverWish, state: FailoverState, seen: Observed): Failo
     () => (state.moved ? followersGate(seen, { except, maxLag }) : undefined),
   ]);
   const keep = keepOut(wish, zoneOf(seen, wish.spec.fromZone) ?? NOWHERE, seen);
-  if (gate !== undefined) return rest(state, gate, POLL, [...moved.acts, ...keep.acts]);
+  if (gate !== undefined)
+    return rest(state, gate, POLL, [...withOldHome(moved.acts, state, seen), ...keep.acts]);
   const recovery = `${(elapsed(state, seen) / 1000).toFixed(1)}s`;
   const verified = { ...state, verifiedAt: seen.now, figures: { ...state.figures, recovery } };
   if (urgent) {
@@ -452,7 +494,7 @@ function aftercare(wish: FailoverWish, state: FailoverState, seen: Observed): Fa
   if (gate !== undefined)
     return {
       state: { ...state, message: gate.waitingFor },
-      acts: oldHomeActs(state, zone, seen),
+      acts: oldHomeActs(state, seen),
       lookAfter: IDLE,
     };
   const part = giveBack(wish, zone);
@@ -486,24 +528,4 @@ function backGate(
   if (!state.moved || seen.home === zone.name) return undefined;
   const except = othersOf(seen, { spec, name: '', deleted: false }).map(({ name }) => name);
   return followersGate(seen, { except, maxLag: spec.limits.maxReplicationLag });
-}
-
-/** An old home that comes back takes no writes: nobody could fence it while it was away. */
-function oldHomeActs(state: FailoverState, zone: ZoneSight | undefined, seen: Observed): Act[] {
-  const { home, epoch, moved } = state;
-  if (
-    home === undefined ||
-    epoch === undefined ||
-    !moved ||
-    zone?.name !== home.from ||
-    seen.home === home.from
-  )
-    return [];
-  const etcd = zone.etcd !== undefined && zone.etcd.epoch < epoch;
-  const redis =
-    zone.redis !== undefined && (zone.redis.role === 'primary' || zone.redis.follows !== seen.home);
-  return [
-    ...(etcd ? [{ act: 'fenceEtcd', zone: zone.name, epoch } as const] : []),
-    ...(redis ? [{ act: 'followRedis', zone: zone.name, home: seen.home } as const] : []),
-  ];
 }

@@ -4,6 +4,7 @@
  */
 import { firstShut, shut, zoneOf, type Gate } from './gates.ts';
 import type { Act, Observed, ZoneSight } from './observed.ts';
+import type { FailoverState } from './state.ts';
 
 export interface Move {
   from: string;
@@ -245,4 +246,21 @@ export function followersGate(
 
 function follows({ etcd }: ZoneSight, { epoch }: Observed, maxLag: number): boolean {
   return etcd !== undefined && etcd.epoch >= epoch && etcd.behind !== undefined && etcd.behind <= maxLag;
+}
+
+/**
+ * An old home that comes back takes no writes, and follows: nobody could tell it while it was away. `state`: of the failover
+ * that moved the home from there.
+ */
+export function oldHomeActs(
+  { home, epoch, moved }: Pick<FailoverState, 'home' | 'epoch' | 'moved'>,
+  seen: Observed,
+): Act[] {
+  if (home === undefined || epoch === undefined || !moved || seen.home === home.from) return [];
+  const { etcd, redis } = zoneOf(seen, home.from) ?? {};
+  const acts: Act[] = [];
+  if (etcd !== undefined && etcd.epoch < epoch) acts.push({ act: 'fenceEtcd', zone: home.from, epoch });
+  if (redis !== undefined && (redis.role === 'primary' || redis.follows !== seen.home))
+    acts.push({ act: 'followRedis', zone: home.from, home: seen.home });
+  return acts;
 }

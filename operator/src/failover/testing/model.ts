@@ -16,6 +16,8 @@ interface ModelZone {
   alive: boolean;
   /** It runs and does what it is told, and its stores' answers are lost. */
   silent: boolean;
+  /** Its etcd answers, and takes no promotion. */
+  stubborn: boolean;
   ready: number;
   pods: ModelPod[];
   etcd: { epoch: number; fenced: boolean; writable: boolean; revision: number };
@@ -77,6 +79,7 @@ export class Model {
         name,
         alive: true,
         silent: false,
+        stubborn: false,
         ready: 2,
         pods: [1, 2].map((n) => ({ name: `${name}-${n}`, connections: 100, sent: 0 })),
         etcd: { epoch: 1, fenced: false, writable: isHome, revision: 50 },
@@ -153,7 +156,7 @@ export class Model {
         'followRedis',
       ];
       const told = 'zone' in act && stores.includes(act.act) ? this.zone(act.zone) : undefined;
-      if (told?.alive === false) return;
+      if (told?.alive === false || (act.act === 'promoteEtcd' && told?.stubborn === true)) return;
       this.#perform(act);
       if (told?.silent === true) return;
     }

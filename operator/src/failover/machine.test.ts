@@ -286,6 +286,19 @@ describe('an emergency', () => {
     });
   });
 
+  it('guards the next home before it is over: that zone may be cut off as well', () => {
+    const run = new Run({ mode: 'Emergency' });
+    run.model.kill('zone-a');
+    run.end();
+    assert.equal(run.model.zone('zone-b').redis.guarded, true);
+    const alone = new Run({ mode: 'Emergency' });
+    alone.model.kill('zone-a');
+    alone.to('Verify');
+    alone.model.kill('zone-c');
+    alone.end();
+    assert.ok(!alone.model.zone('zone-b').redis.guarded, 'it would take no writes at all');
+  });
+
   for (const phase of ['Shift', 'Verify'] as const)
     it(`tells the old home that comes back in ${phase} at once`, () => {
       const run = new Run({ mode: 'Emergency' });

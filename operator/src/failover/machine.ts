@@ -24,6 +24,7 @@ import { leadersAway, leadersBack, leadersLeft } from './leaders.ts';
 import {
   fence,
   followersGate,
+  guard,
   hasMoved,
   nextEpoch,
   oldHomeActs,
@@ -446,14 +447,16 @@ function verify(wish: FailoverWish, state: FailoverState, seen: Observed): Failo
   const maxLag = wish.spec.limits.maxReplicationLag;
   // Who did not answer when the home moved is told now.
   const moved: Part = state.moved ? shift(moveOf(wish, state), seen) : { gate: undefined, acts: [] };
+  const guarded: Part = state.moved ? guard(seen) : { gate: undefined, acts: [] };
   const gate = firstShut([
     () => gatewaysGate(wish, seen, { all: !urgent }),
     () => moved.gate,
     () => (state.moved ? followersGate(seen, { except, maxLag }) : undefined),
+    () => guarded.gate,
   ]);
   const keep = keepOut(wish, zoneOf(seen, wish.spec.fromZone) ?? NOWHERE, seen);
   if (gate !== undefined)
-    return rest(state, gate, POLL, [...withOldHome(moved.acts, state, seen), ...keep.acts]);
+    return rest(state, gate, POLL, [...withOldHome(moved.acts, state, seen), ...guarded.acts, ...keep.acts]);
   const recovery = `${(elapsed(state, seen) / 1000).toFixed(1)}s`;
   const verified = { ...state, verifiedAt: seen.now, figures: { ...state.figures, recovery } };
   if (urgent) {

@@ -223,6 +223,16 @@ function followers({ to, from, urgent }: Move, { zones }: Observed): ZoneSight[]
   return zones.filter(({ name, redis }) => name !== to && redis !== undefined && !(urgent && name === from));
 }
 
+/**
+ * The home's Redis takes no writes alone: a zone that has just become home may be cut off as well. The platform's own reconcile
+ * would do it later: it waits for the zone that is gone.
+ */
+export function guard(seen: Observed): Part {
+  if (!seen.moves.redis || zoneOf(seen, seen.home)?.redis?.unguarded !== true) return DONE;
+  const waitingFor = `The Redis of ${seen.home} would take writes alone.`;
+  return { gate: shut('RedisGuarded', waitingFor), acts: [{ act: 'guardRedis', zone: seen.home }] };
+}
+
 function isFollowing({ redis }: ZoneSight, home: string): boolean {
   return redis?.role === 'replica' && redis.follows === home;
 }

@@ -30,6 +30,8 @@ export interface RedisSight {
   role: 'primary' | 'replica';
   /** A primary that takes no writes. */
   fenced: boolean;
+  /** A primary that hears a replica, and would take writes alone: it is to be guarded. */
+  unguarded: boolean;
   /** Of a replica: connected to the zone that it should follow, and not in its first synchronization. */
   inSync: boolean;
   /** Of a replica: the zone that it follows; undefined: of none of ours. */
@@ -124,6 +126,8 @@ export type Act =
   | { act: 'promoteEtcd'; zone: string; epoch: number; from: string }
   | { act: 'fenceRedis'; zone: string }
   | { act: 'promoteRedis'; zone: string }
+  /** It takes no writes alone. */
+  | { act: 'guardRedis'; zone: string }
   | { act: 'followRedis'; zone: string; home: string }
   /** The platform's status says where home is. Refused when it has come to a higher epoch. */
   | { act: 'moveHome'; zone: string; epoch: number }

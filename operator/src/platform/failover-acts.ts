@@ -242,10 +242,12 @@ async function tellKafka(
   else await world.kafka.elect(access, act.partitions);
 }
 
+const REDIS_ACT = { fenceRedis: 'fence', promoteRedis: 'promote', guardRedis: 'guard' } as const;
+
 async function tellRedis(
   world: FailoverPlatformWorld,
   platform: MessagePlatform,
-  act: Extract<Act, { act: 'fenceRedis' | 'promoteRedis' | 'followRedis' }>,
+  act: Extract<Act, { act: 'fenceRedis' | 'promoteRedis' | 'followRedis' | 'guardRedis' }>,
 ): Promise<void> {
   const { inner } = await storeSecrets(world, platform);
   const { zone } = act;
@@ -253,7 +255,7 @@ async function tellRedis(
   const action: RedisAction =
     act.act === 'followRedis'
       ? { zone, act: 'follow', host: followed(world, platform, act.home), port: PORT.redis }
-      : { zone, act: act.act === 'fenceRedis' ? 'fence' : 'promote' };
+      : { zone, act: REDIS_ACT[act.act] };
   await world.homes.run(keyOf(platform.metadata), () =>
     world.redis.act(redisAddress(platform, zone, inner, at), action),
   );

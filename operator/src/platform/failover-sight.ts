@@ -27,7 +27,7 @@ import { kafkaSight } from './kafka-placement.ts';
 import type { FenceMemory } from './failover-memory.ts';
 import type { GatewayProbe } from './gateway-probe.ts';
 import { heldSecrets, redisAddress, userSecrets } from './observe.ts';
-import { managesRedis, redisHost, type RedisState } from './redis.ts';
+import { managesRedis, planRedisGuard, redisHost, type RedisState } from './redis.ts';
 import { isPaused, epochOf, homeOf, type MessagePlatform } from './types.ts';
 import { kafkaAccess } from './user-secrets.ts';
 import { isOf, isServing, nodesIn, type Node, type Pod, type Workload } from './workloads.ts';
@@ -314,6 +314,9 @@ function redisSight(
   return {
     role: state.role,
     fenced: state.fenced === true,
+    unguarded: planRedisGuard(platform, new Map([[homeOf(platform), state]])).some(
+      ({ act }) => act === 'guard',
+    ),
     inSync: state.inSync === true && follows === homeOf(platform),
     follows,
     offset: state.offset,

@@ -20,6 +20,17 @@ describe('what a Redis says of itself', () => {
     assert.equal(offset, 4000);
   });
 
+  it('is how many replicas it hears, as it counts them itself', () => {
+    const replica = (state: string, lag: number): string =>
+      `ip=10.0.0.1,port=6379,state=${state},offset=1,lag=${lag}`;
+    const text = (...lines: string[]): string =>
+      ['role:master', ...lines.map((line, n) => `slave${n}:${line}`)].join('\r\n');
+    const heard = (...lines: string[]): number | undefined => parseReplicationInfo(text(...lines)).heard;
+    assert.equal(heard(replica('online', 0), replica('online', 10)), 2);
+    assert.equal(heard(replica('online', 11), replica('wait_bgsave', 0)), undefined);
+    assert.equal(heard(), undefined);
+  });
+
   it('is whom it follows, and whether it has caught up', () => {
     const text = 'role:slave\r\nmaster_host:orders-redis-zone-a\r\nmaster_link_status:up\r\n';
     const replica = { role: 'replica', primaryHost: 'orders-redis-zone-a' };

@@ -131,7 +131,7 @@ export function parseReplicationInfo(text: string): RedisState {
     }),
   );
   if (fields.get('role') === 'master') {
-    return { role: 'primary', ...offsetOf(fields.get('master_repl_offset')) };
+    return { role: 'primary', ...offsetOf(fields.get('master_repl_offset')), ...heardIn(fields) };
   }
   const primaryHost = fields.get('master_host');
   return {
@@ -140,6 +140,15 @@ export function parseReplicationInfo(text: string): RedisState {
     inSync: fields.get('master_link_status') === 'up' && fields.get('master_sync_in_progress') === '0',
     ...offsetOf(fields.get('slave_repl_offset')),
   };
+}
+
+/** Counts as `min-replicas-to-write` does, which a primary says itself only once that is set. */
+function heardIn(fields: ReadonlyMap<string, string>): Pick<RedisState, 'heard'> {
+  const heard = [...fields].filter(([name, text]) => {
+    const lag = Number(/,lag=(\d+)/.exec(text)?.[1] ?? NaN);
+    return /^slave\d+$/.test(name) && text.includes(',state=online,') && lag <= GUARD.maxLagSeconds;
+  }).length;
+  return heard === 0 ? {} : { heard };
 }
 
 function offsetOf(text: string | undefined): Pick<RedisState, 'offset'> {

@@ -68,10 +68,12 @@ describe('a fenced primary', () => {
     const { guarded, fenced } = await redisAdmin.look(at(other));
     assert.deepEqual([guarded, fenced], [true, undefined]);
     await waitFor('it takes a write', async () => (await set(other, 'six')) === 'OK');
+    assert.equal((await redisAdmin.look(at(other))).heard, 1);
     await redisAdmin.act(at(home), { zone: 'zone-a', act: 'promote' });
     await waitFor('it takes none alone', async () => (await set(other, 'seven')).startsWith('NOREPLICAS'), {
       timeoutMs: 30_000,
     });
+    assert.equal((await redisAdmin.look(at(other))).heard, undefined);
     await redisAdmin.act(at(other), { zone: 'zone-b', act: 'promote' });
     assert.equal(await set(other, 'eight'), 'OK');
   });

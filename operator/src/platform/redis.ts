@@ -155,6 +155,8 @@ export interface RedisState {
   fenced?: boolean;
   /** A primary that refuses writes once it has lost all its replicas: see {@link GUARD}. */
   guarded?: boolean;
+  /** Replicas that a primary has heard of in the last {@link GUARD}.maxLagSeconds; absent: none. */
+  heard?: number;
   /** Bytes of the replication stream that it has written, or received. */
   offset?: number;
   /** SHA-256 of the certificate that it showed, lower-case hex; undefined without TLS. */
@@ -170,8 +172,8 @@ export const FENCE_REPLICAS = 1_000_000;
 /**
  * A guarded primary takes writes only while a replica has answered in the last ten seconds. One that is cut off with its
  * zone would otherwise go on alone, and when the zone is back show its gateways' clients the past, until it is told to follow
- * the next home (seen in the lab: publications came twice). With fewer than two replicas the loss of one zone would stop the
- * home as well.
+ * the next home (seen in the lab: publications came twice). In a platform of two zones the loss of one would stop the home as
+ * well, until we say otherwise: there it is not done.
  */
 export const GUARD = { replicas: 1, maxLagSeconds: 10, leastZones: 3 } as const;
 
@@ -207,21 +209,24 @@ export function planRedisReloads(
 }
 
 /**
- * Guards the home's Redis once all others follow it: before, it would refuse writes. A promotion lifts the guard, also when
- * too few zones are left for it.
+ * Guards the home's Redis once it hears a replica: before, it would refuse writes. One is enough, so that a home that took over
+ * from a zone that is gone is guarded by the zone that is left. The guard is taken off again when that zone goes too: when
+ * the home hears nobody and no other Redis answers us. If one does, the way between them is cut, and the other may be home next.
+ * A promotion lifts the guard, also when too few zones are left for it.
  */
 export function planRedisGuard(
   platform: MessagePlatform,
   seen: ReadonlyMap<string, RedisState>,
 ): RedisAction[] {
   const zones = platform.spec.zones.map(({ name }) => name);
-  const home = homeOf(platform);
-  const state = seen.get(home);
-  if (state?.role !== 'primary') return [];
-  if (zones.length < GUARD.leastZones) return state.guarded === true ? [{ zone: home, act: 'promote' }] : [];
-  if (state.guarded === true || state.fenced === true) return [];
-  const follows = (zone: string): boolean => seen.get(zone)?.inSync === true;
-  return zones.every((zone) => zone === home || follows(zone)) ? [{ zone: home, act: 'guard' }] : [];
+  const zone = homeOf(platform);
+  const state = seen.get(zone);
+  if (state?.role !== 'primary' || state.fenced === true) return [];
+  const isHeard = (state.heard ?? 0) >= GUARD.replicas;
+  const isAlone = !isHeard && zones.every((name) => name === zone || !seen.has(name));
+  if (state.guarded === true)
+    return zones.length < GUARD.leastZones || isAlone ? [{ zone, act: 'promote' }] : [];
+  return zones.length >= GUARD.leastZones && isHeard ? [{ zone, act: 'guard' }] : [];
 }
 
 /**

@@ -319,26 +319,35 @@ describe('the roles of Redis', () => {
     );
   });
 
-  it('end with a guard of the primary, once all others follow it', () => {
-    const guard = (
-      home: RedisState,
-      other: RedisState,
-      change?: Parameters<typeof ordersPlatform>[0],
-    ): string[] => {
-      const states = new Map([
-        ['zone-a', home],
-        ['zone-b', follower],
-        ['zone-c', other],
+  describe('end with a guard of the primary', () => {
+    type Change = Parameters<typeof ordersPlatform>[0];
+    const guard = (home: Partial<RedisState>, others: readonly string[], change?: Change): string[] => {
+      const states = new Map<string, RedisState>([
+        ['zone-a', { role: 'primary', ...home }],
+        ...others.map((zone) => [zone, follower] as const),
       ]);
-      return planRedisGuard(ordersPlatform(change), states).map(({ zone: name, act }) => `${name} ${act}`);
+      return planRedisGuard(ordersPlatform(change), states).map(({ zone, act }) => `${zone} ${act}`);
     };
-    assert.deepEqual(guard({ role: 'primary' }, follower), ['zone-a guard']);
-    assert.deepEqual(guard({ role: 'primary', guarded: true }, follower), []);
-    assert.deepEqual(guard({ role: 'primary', fenced: true }, follower), []);
-    assert.deepEqual(guard({ role: 'primary' }, { ...follower, inSync: false }), []);
-    const two = (platform: { spec: { zones: unknown[] } }): void => void platform.spec.zones.pop();
-    assert.deepEqual(guard({ role: 'primary' }, follower, two), []);
-    assert.deepEqual(guard({ role: 'primary', guarded: true }, follower, two), ['zone-a promote']);
+    const two: Change = (platform) => void platform.spec.zones.pop();
+
+    it('once it hears a replica: the zone that is left is enough', () => {
+      assert.deepEqual(guard({ heard: 2 }, ['zone-b', 'zone-c']), ['zone-a guard']);
+      assert.deepEqual(guard({ heard: 1 }, ['zone-c']), ['zone-a guard']);
+      assert.deepEqual(guard({}, ['zone-b', 'zone-c']), []);
+      assert.deepEqual(guard({ heard: 2, fenced: true }, ['zone-b', 'zone-c']), []);
+      assert.deepEqual(guard({ heard: 1, guarded: true }, ['zone-c']), []);
+    });
+
+    it('that is taken off when nobody else is left, and not while one answers that does not follow', () => {
+      assert.deepEqual(guard({ guarded: true }, []), ['zone-a promote']);
+      assert.deepEqual(guard({ guarded: true }, ['zone-c']), []);
+      assert.deepEqual(guard({ guarded: true, heard: 1 }, []), [], 'only we do not see it');
+    });
+
+    it('not in a platform of two zones', () => {
+      assert.deepEqual(guard({ heard: 1 }, ['zone-b'], two), []);
+      assert.deepEqual(guard({ heard: 1, guarded: true }, ['zone-b'], two), ['zone-a promote']);
+    });
   });
 
   it('takes writes again, when a fence was left behind in the home zone', () => {

@@ -29,10 +29,16 @@ const SYNC_MS = 400;
 export class FakeRedis {
   readonly #time: VirtualTime;
   readonly #running: Map<string, SimRedis>;
+  readonly #outage: Pick<ZoneOutage, 'isDown'>;
   readonly #listeners: ((host: string, action: RedisAction['act']) => void)[] = [];
 
-  constructor(time: VirtualTime, running: ReadonlyMap<string, SimRedis> = new Map()) {
+  constructor(
+    time: VirtualTime,
+    running: ReadonlyMap<string, SimRedis> = new Map(),
+    outage: Pick<ZoneOutage, 'isDown'> = { isDown: () => false },
+  ) {
     this.#time = time;
+    this.#outage = outage;
     this.#running = new Map(running);
   }
 
@@ -74,15 +80,15 @@ export class FakeRedis {
   /** `REPLICAOF`, from anybody. Who is told an address is shown to follow the name: runs differ in addresses. */
   command(host: string, primary: string | undefined): void {
     const redis = this.#find(host);
-    const named = [...this.#running].find(([, { address }]) => address !== undefined && address === primary);
-    const follows = named?.[0] ?? primary;
+    const follows = this.#named(primary);
     const { fenced: _fenced, guarded: _guarded, ...rest } = redis;
     const since = redis.follows === follows ? redis.since : this.#time.now;
     this.#running.set(host, { ...rest, follows, since });
   }
 
   look(host: string): RedisState {
-    const { follows, since, certificate, fenced, guarded } = this.#find(host);
+    const { since, certificate, fenced, guarded, ...redis } = this.#find(host);
+    const follows = this.#named(redis.follows);
     // Nobody writes here: whoever follows has all.
     const shown = { offset: 0, ...(certificate === undefined ? {} : { certificate }) };
     if (follows === undefined)
@@ -90,14 +96,34 @@ export class FakeRedis {
         role: 'primary',
         ...(fenced === true ? { fenced } : {}),
         ...(guarded === true ? { guarded } : {}),
+        ...this.#heardBy(host),
         ...shown,
       };
-    const primary = this.#running.get(follows);
-    const inSync =
+    return { role: 'replica', primaryHost: follows, inSync: this.#isInSync({ follows, since }), ...shown };
+  }
+
+  /** By its name, if one runs at that address by now: it may have been told before that one had started. */
+  #named(primary: string | undefined): string | undefined {
+    const found = [...this.#running].find(([, { address }]) => address !== undefined && address === primary);
+    return found?.[0] ?? primary;
+  }
+
+  #isInSync({ follows: told, since }: Pick<SimRedis, 'follows' | 'since'>): boolean {
+    const follows = this.#named(told);
+    const primary = follows === undefined ? undefined : this.#running.get(follows);
+    return (
       primary !== undefined &&
       primary.follows === undefined &&
-      this.#time.now >= Math.max(since, primary.since) + SYNC_MS;
-    return { role: 'replica', primaryHost: follows, inSync, ...shown };
+      this.#time.now >= Math.max(since, primary.since) + SYNC_MS
+    );
+  }
+
+  #heardBy(host: string): Pick<RedisState, 'heard'> {
+    const replicas = [...this.#running].filter(
+      ([name, redis]) =>
+        this.#named(redis.follows) === host && !this.#outage.isDown(zoneAt(name)) && this.#isInSync(redis),
+    );
+    return replicas.length === 0 ? {} : { heard: replicas.length };
   }
 
   /** `given`: SHA-256 of the certificate that its pod's Secret has. */

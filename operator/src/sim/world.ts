@@ -99,7 +99,7 @@ export class World {
     this.#random = new Random(options.seed ?? 0);
     this.kube = new FakeKube(this.time, from?.kube);
     this.kafka = new FakeKafka(3, from?.topics);
-    this.redis = new FakeRedis(this.time, from?.redis);
+    this.redis = new FakeRedis(this.time, from?.redis, this.outage);
     this.etcd = new FakeEtcd(this.kube, this.outage);
     this.network = new Network(this.time, options.plan ?? calm, this.trace);
     this.invariants = new Invariants(this);

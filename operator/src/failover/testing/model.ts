@@ -21,7 +21,13 @@ interface ModelZone {
   ready: number;
   pods: ModelPod[];
   etcd: { epoch: number; fenced: boolean; writable: boolean; revision: number };
-  redis: { primary: boolean; fenced: boolean; follows: string | undefined; offset: number };
+  redis: {
+    primary: boolean;
+    fenced: boolean;
+    guarded?: boolean;
+    follows: string | undefined;
+    offset: number;
+  };
 }
 
 interface ModelPod {
@@ -154,6 +160,7 @@ export class Model {
         'fenceRedis',
         'promoteRedis',
         'followRedis',
+        'guardRedis',
       ];
       const told = 'zone' in act && stores.includes(act.act) ? this.zone(act.zone) : undefined;
       if (told?.alive === false || (act.act === 'promoteEtcd' && told?.stubborn === true)) return;
@@ -259,9 +266,10 @@ export class Model {
       };
     } else if (act.act === 'promoteEtcd') this.#promote(zone, act.epoch);
     else if (act.act === 'fenceRedis') zone.redis.fenced = true;
+    else if (act.act === 'guardRedis') zone.redis.guarded = true;
     else if (act.act === 'promoteRedis') this.#promoteRedis(zone);
     else if (act.act === 'followRedis')
-      zone.redis = { ...zone.redis, primary: false, fenced: false, follows: act.home };
+      zone.redis = { ...zone.redis, primary: false, fenced: false, guarded: false, follows: act.home };
   }
 
   #promote(zone: ModelZone, epoch: number): void {
@@ -280,7 +288,7 @@ export class Model {
     );
     if (other !== undefined)
       this.violations.push(`the Redis of ${zone.name} was promoted while that of ${other.name} took writes`);
-    zone.redis = { ...zone.redis, primary: true, fenced: false, follows: undefined };
+    zone.redis = { ...zone.redis, primary: true, fenced: false, guarded: false, follows: undefined };
   }
 
   #follow(zone: ModelZone): void {
@@ -290,6 +298,10 @@ export class Model {
     // A fence stays until the zone is promoted again.
     zone.etcd.epoch = Math.max(zone.etcd.epoch, this.epoch);
     if (!zone.redis.primary) zone.redis.offset = home.redis.offset;
+  }
+
+  #isHeard(name: string): boolean {
+    return this.zones.some(({ alive, redis }) => alive && !redis.primary && redis.follows === name);
   }
 
   #scale(zone: ModelZone): void {
@@ -326,6 +338,7 @@ export class Model {
       redis: {
         role: redis.primary ? 'primary' : 'replica',
         fenced: redis.fenced,
+        unguarded: redis.primary && !redis.fenced && redis.guarded !== true && this.#isHeard(name),
         inSync: !redis.primary && redis.follows === this.home && home.alive,
         follows: redis.follows,
         offset: redis.offset,

@@ -26,6 +26,8 @@ export const LABEL = {
   etcdClient: `${API_GROUP}/etcd-client`,
   /** On a ZoneFailover: name of the DrillSchedule that made it. */
   drillSchedule: `${API_GROUP}/drill-schedule`,
+  /** "true" on a ZoneFailover that spec.failover.automatic made. */
+  automatic: `${API_GROUP}/automatic`,
 } as const;
 
 /** Well-known label of nodes. */

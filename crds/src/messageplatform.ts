@@ -565,11 +565,11 @@ export interface TlsSpec {
  */
 export interface FailoverSpec {
   /**
-   * Start an emergency failover when a zone is gone. Needs at least 3 zones.
+   * Make an Emergency when a zone is gone: when gateways of at least two other zones, and the operator, have not reached it for unhealthyAfter. At most three in an hour, and never beside another failover. Needs at least 3 zones.
    */
   automatic: boolean;
   /**
-   * How long a zone must be gone, such as 10s.
+   * How long a zone must be gone without a break, such as 10s. Less than 10s may take a rollout of all its gateways for an outage.
    */
   unhealthyAfter: string;
   /**
@@ -632,6 +632,69 @@ export interface MessagePlatformStatus {
      */
     replicas?: number;
   }[];
+  /**
+   * What spec.failover.automatic sees and does; absent while it is off.
+   */
+  automaticFailover?: {
+    /**
+     * Why it does something, or nothing, as a CamelCase word for programs. The condition AutomaticFailover has it too.
+     */
+    reason: string;
+    /**
+     * The same for people.
+     */
+    message: string;
+    /**
+     * The zones as gateways of the other zones see them.
+     *
+     * Items: One zone.
+     */
+    zones?: {
+      /**
+       * Name of the zone.
+       */
+      zone: string;
+      /**
+       * Zones most of whose gateways reach it.
+       *
+       * Items: Name of a zone.
+       */
+      seenBy?: string[];
+      /**
+       * Zones most of whose gateways have not reached it for three seconds.
+       *
+       * Items: Name of a zone.
+       */
+      missedBy?: string[];
+      /**
+       * Since when most of the other zones, and at least two, miss it.
+       */
+      unreachableSince?: string;
+    }[];
+    /**
+     * The Emergencies that it made last, the newest at the end. What is older than an hour does not count any more.
+     *
+     * Items: One Emergency.
+     */
+    emergencies?: {
+      /**
+       * The zone that was gone.
+       */
+      zone: string;
+      /**
+       * Name of the ZoneFailover.
+       */
+      failover: string;
+      /**
+       * When it was decided.
+       */
+      time: string;
+      /**
+       * UID of the ZoneFailover; absent until it is known to be there.
+       */
+      uid?: string;
+    }[];
+  };
   /**
    * Ready, Reconciling and Stalled (kstatus), and one for each part.
    */

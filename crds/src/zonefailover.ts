@@ -147,6 +147,10 @@ export interface ZoneFailoverStatus {
    */
   holds?: boolean;
   /**
+   * After an automatic Emergency, since when the zone is back without a break. It serves again a while later.
+   */
+  backSince?: string;
+  /**
    * What it went through, in order.
    */
   phases?: FailoverPhaseStatus[];

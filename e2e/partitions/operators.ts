@@ -182,7 +182,7 @@ function insteadOf(
     etcd: etcdsOf(stores, network, { process, n }),
     redis: redisOf(network, (address) => zoneAt(COMPONENT.redis, address), { process, n }),
     replication: replicated,
-    gateways: { drain: (host) => gateways.drain(host), replication: (host) => replicated(host) },
+    gateways: { ...gateways, replication: (host) => replicated(host) },
     resyncMs: RESYNC_MS,
   };
 }

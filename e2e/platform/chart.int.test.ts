@@ -50,6 +50,7 @@ describe('the chart', () => {
         'CausewayCertificateNotRenewed',
         'CausewayCertificateExpires',
         'CausewayRotationRolledBack',
+        'CausewayAutomaticFailoverHindered',
         'CausewayFailoverNotDone',
       ],
     );

@@ -1,5 +1,5 @@
 /** Puts the operator together from its parts. The only place that knows them all. */
-import { LABEL } from '@causeway/crds';
+import { LABEL, type MessagePlatform } from '@causeway/crds';
 import { podProbe, x509Issuer, type CertificateIssuer, type PodProbe } from './certificates/index.ts';
 import {
   ApiEventRecorder,
@@ -23,6 +23,8 @@ import {
   type ObjectRef,
 } from './controller/index.ts';
 import {
+  automaticMetrics,
+  automaticReconciler,
   FAILOVER_KIND,
   failoverMetrics,
   failoverReconciler,
@@ -31,6 +33,7 @@ import {
   type FailoverObject,
 } from './failover/index.ts';
 import {
+  automaticPorts,
   etcdAdmins,
   failoverPorts,
   fencedEtcd,
@@ -154,13 +157,10 @@ export function createOperator(options: OperatorOptions): Operator {
   });
   watchPlatforms(platforms, informers);
   registerPlatformMetrics(metrics.registry, () => informers.find(KIND.platform)?.list() ?? []);
-  const moves = failoverController(world, { engine, informers, ledger, failovers });
-  const drills = scheduleController(world, { engine, informers, ledger, failovers, schedules });
+  const beside = controllersBeside(world, { engine, informers, ledger, failovers, schedules });
 
   const runAll = async (end: AbortSignal, lost?: AbortSignal): Promise<boolean> => {
-    const ended = await Promise.all(
-      [platforms, moves, drills].map((controller) => controller.run(end, lost)),
-    );
+    const ended = await Promise.all([platforms, ...beside].map((controller) => controller.run(end, lost)));
     return ended.every(Boolean);
   };
 
@@ -191,6 +191,17 @@ interface FailoverParts {
   failovers: Informer<FailoverObject>;
 }
 
+function controllersBeside(
+  world: Parameters<typeof failoverPorts>[0],
+  parts: FailoverParts & { schedules: Informer<ScheduleObject> },
+): Controller[] {
+  return [
+    failoverController(world, parts),
+    automaticController(world, parts),
+    scheduleController(world, parts),
+  ];
+}
+
 /** The controller of ZoneFailovers, over the same world. */
 function failoverController(
   world: Parameters<typeof failoverPorts>[0],
@@ -215,6 +226,32 @@ function failoverController(
   });
   watchFailovers(controller, failovers, informers);
   return controller;
+}
+
+/** The controller of Emergencies that platforms make by themselves, over the same world. */
+function automaticController(
+  world: Parameters<typeof failoverPorts>[0],
+  { engine, informers, ledger, failovers }: FailoverParts,
+): Controller {
+  const { clock, kube, events } = world;
+  const platforms = informers.find(KIND.platform);
+  if (platforms === undefined) throw new Error('platforms must be followed');
+  const controller = new Controller({
+    ...engine,
+    name: 'automaticfailover',
+    reconcile: automaticReconciler({
+      clock,
+      kube,
+      events,
+      cache: {
+        all: inNamespace(failovers),
+        hasSeenOurWrites: (ref) => ledger.cacheHasSeen(FAILOVER_KIND, ref),
+      },
+      ports: automaticPorts(world),
+      metrics: automaticMetrics(engine.metrics.registry, () => platforms.list() as MessagePlatform[]),
+    }),
+  });
+  return controller.watches(platforms, (platform) => [refOf(platform)]);
 }
 
 /** Objects of one namespace, as the informer has them. */

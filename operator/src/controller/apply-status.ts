@@ -10,9 +10,19 @@ interface Stored {
  * Writes the status of one of our own objects over the version that it was decided on: a reconciler whose copy is old gets a
  * conflict, and forgets nothing that another one has begun. Returns the object as it is stored.
  */
-export async function applyStatus(
+export function applyStatus(
   kube: Pick<KubeApi, 'apply'>,
   kind: ResourceKind,
+  over: Stored,
+  status: object,
+): Promise<KubeObject> {
+  return applyShare(kube, { kind }, over, status);
+}
+
+/** The same of a share of the status, which has a field manager of its own: the others' shares stay as they are. */
+export function applyShare(
+  kube: Pick<KubeApi, 'apply'>,
+  { kind, manager }: { kind: ResourceKind; manager?: string },
   { metadata: { namespace, name, uid, resourceVersion } }: Stored,
   status: object,
 ): Promise<KubeObject> {
@@ -22,7 +32,7 @@ export async function applyStatus(
     metadata: { namespace, name, uid, resourceVersion },
     status,
   };
-  return kube.apply(kind, body, { subresource: 'status' });
+  return kube.apply(kind, body, { subresource: 'status', ...(manager === undefined ? {} : { manager }) });
 }
 
 /** Whether a status is stored already, as JSON has it: without what is undefined. */

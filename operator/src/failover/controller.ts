@@ -1,4 +1,5 @@
 /** The controller of ZoneFailovers: looks, decides, saves, acts. Level-triggered, one step for each pass. */
+import { LABEL } from '@causeway/crds';
 import { applyStatus, isStored } from '../controller/apply-status.ts';
 import type { Clock } from '../controller/clock.ts';
 import type { ReconcileContext, Reconciler, ReconcileResult } from '../controller/controller.ts';
@@ -214,7 +215,8 @@ function failedNow(
 }
 
 function wishOf({ metadata, spec }: FailoverObject): FailoverWish {
-  return { name: metadata.name, spec, deleted: metadata.deletionTimestamp !== undefined };
+  const automatic = metadata.labels?.[LABEL.automatic] === 'true';
+  return { name: metadata.name, spec, deleted: metadata.deletionTimestamp !== undefined, automatic };
 }
 
 /** What is waited for, and why the last try failed. */

@@ -2,6 +2,10 @@
  * operator/src/failover: a zone's traffic moves to the others, as a rollout: the state machine, and the controller of
  * ZoneFailovers. May import `controller` and `@causeway/crds`.
  */
+export type { ZoneKnown } from './automatic.ts';
+export { WORKING_REASONS } from './automatic.ts';
+export { automaticReconciler, type AutomaticLook, type AutomaticPorts } from './automatic-controller.ts';
+export { automaticMetrics } from './automatic-metrics.ts';
 export { failoverReconciler, type FailoverWorld } from './controller.ts';
 export { FAILOVER_KIND } from './kind.ts';
 export { failoverMetrics } from './metrics.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { LEADERS_PATIENCE } from './leaders.ts';
-import { nextStep, PREFLIGHT_PATIENCE } from './machine.ts';
+import { nextStep, PREFLIGHT_PATIENCE, STEADY } from './machine.ts';
 import type { FailoverWish, Observed } from './observed.ts';
 import { BEGIN, isOver, NEXT_PHASES, type FailoverState, type Phase } from './state.ts';
 import { Model, wishFor } from './testing/model.ts';
@@ -180,6 +180,50 @@ describe('an emergency', () => {
     assert.equal(run.state.phase, 'Succeeded');
     assert.deepEqual(run.model.writers(), ['zone-b'], 'the old home is fenced');
     assert.equal(run.model.zone('zone-a').redis.follows, 'zone-b');
+    run.assertGivenBack();
+  });
+
+  it('does not give a zone back that Kubernetes has not heard yet to be gone', () => {
+    const run = new Run({ mode: 'Emergency', fromZone: 'zone-c' });
+    run.model.kill('zone-c');
+    const seen = (): Observed['zones'] =>
+      run.model
+        .observe()
+        .zones.map((zone) => (zone.name === 'zone-c' ? { ...zone, nodes: 1, ready: 2 } : zone));
+    for (let n = 0; n < 60; n += 1) {
+      run.model.change = {};
+      run.model.change = { zones: seen() };
+      run.look();
+      run.model.tick();
+    }
+    assert.deepEqual([run.state.phase, run.state.holds], ['Succeeded', true]);
+    assert.match(run.state.message, /no gateway of it answers/);
+  });
+
+  it('that nobody asked for lets the zone serve once it has been back for a while without a break', () => {
+    const run = new Run({ mode: 'Emergency' });
+    run.wish = { ...run.wish, automatic: true };
+    run.model.kill('zone-a');
+    run.end();
+    const wait = (ms: number): void => {
+      for (let left = ms; left > 0; left -= 200) {
+        run.look();
+        run.model.tick();
+      }
+    };
+    for (let times = 0; times < 3; times += 1) {
+      run.model.revive('zone-a');
+      wait(STEADY - 5_000);
+      assert.equal(run.state.holds, true);
+      assert.deepEqual(run.model.zone('zone-a').redis.follows, 'zone-b', 'it follows at once');
+      run.model.kill('zone-a');
+      wait(1_000);
+      assert.equal(run.state.backSince, undefined);
+    }
+    run.model.revive('zone-a');
+    const began = run.model.now;
+    run.until(({ holds }) => !holds);
+    assert.ok(run.model.now - began >= STEADY);
     run.assertGivenBack();
   });
 

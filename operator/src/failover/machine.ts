@@ -64,6 +64,8 @@ export const PREFLIGHT_PATIENCE = 30_000;
 export const TARGET_PATIENCE = 5_000;
 /** The same for one that answers, and does not become home; milliseconds. */
 export const STUCK_PATIENCE = 30_000;
+/** How long a zone must be back without a break, after an automatic Emergency, before it serves; milliseconds. */
+export const STEADY = 30_000;
 /** How long a drill is held that says nothing, as the CRD has it. */
 const HOLD = '30s';
 
@@ -496,10 +498,12 @@ function aftercare(wish: FailoverWish, state: FailoverState, seen: Observed): Fa
   const gate = zone === undefined || wish.deleted ? undefined : backGate(wish, state, { zone, seen });
   if (gate !== undefined)
     return {
-      state: { ...state, message: gate.waitingFor },
+      state: { ...notBack(state), message: gate.waitingFor },
       acts: oldHomeActs(state, seen),
       lookAfter: IDLE,
     };
+  const waits = isAway ? steadying(wish, state, seen) : undefined;
+  if (waits !== undefined) return waits;
   const part = giveBack(wish, zone);
   if (part.acts.length > 0) return { state, acts: part.acts, lookAfter: POLL };
   const message = `${wish.spec.fromZone} is back, and serves again.`;
@@ -510,6 +514,23 @@ function aftercare(wish: FailoverWish, state: FailoverState, seen: Observed): Fa
       lookAfter: POLL,
     };
   return { state: { ...state, holds: false, message }, acts: [], lookAfter: undefined };
+}
+
+function notBack({ backSince: _backSince, ...state }: FailoverState): FailoverState {
+  return state;
+}
+
+/** A zone that comes and goes does not serve in between, when nobody watches: it has to stay for a while first. */
+function steadying(
+  { automatic, deleted, spec }: FailoverWish,
+  state: FailoverState,
+  { now }: Observed,
+): FailoverStep | undefined {
+  const { backSince = now } = state;
+  const left = backSince + STEADY - now;
+  if (!automatic || deleted || left <= 0) return undefined;
+  const message = `${spec.fromZone} is back, and serves once it has been so for ${STEADY / 1_000} s.`;
+  return { state: { ...state, backSince, message }, acts: [], lookAfter: Math.min(left, IDLE) };
 }
 
 /** Kafka alone is still to be given something back. How it ended stays said; a deletion does not wait for ever. */
@@ -523,12 +544,16 @@ function leadersAfterEnd(wish: FailoverWish, state: FailoverState, seen: Observe
 }
 
 function backGate(
-  { spec }: FailoverWish,
+  wish: FailoverWish,
   state: FailoverState,
   { zone, seen }: { zone: ZoneSight; seen: Observed },
 ): Gate | undefined {
+  const { spec } = wish;
   if (zone.nodes === 0) return shut('ZoneBack', `${zone.name} is away: no node of it is ready.`);
+  const isSilent = zone.pods.length > 0 && zone.pods.every(({ drain: said }) => said === undefined);
+  if (seen.counted && spec.mode === 'Emergency' && isSilent)
+    return shut('ZoneBack', `${zone.name} is away: no gateway of it answers.`);
   if (!state.moved || seen.home === zone.name) return undefined;
-  const except = othersOf(seen, { spec, name: '', deleted: false }).map(({ name }) => name);
+  const except = othersOf(seen, wish).map(({ name }) => name);
   return followersGate(seen, { except, maxLag: spec.limits.maxReplicationLag });
 }

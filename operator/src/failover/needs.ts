@@ -21,7 +21,8 @@ const need = (clients: boolean, stores: boolean, kafka = false): Needs => ({ cli
  */
 export function needsOf(state: FailoverState, mode: Mode): Needs {
   const { phase, step, holds } = state;
-  if (isOver(phase)) return need(false, holds, holds && state.orders.length > 0);
+  // Whether gateways of the zone answer says more than Kubernetes does, which takes 40 s to hear of a zone that is gone.
+  if (isOver(phase)) return need(holds && mode === 'Emergency', holds, holds && state.orders.length > 0);
   const urgent = mode === 'Emergency';
   switch (phase) {
     case 'Queued':

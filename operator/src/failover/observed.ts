@@ -154,4 +154,6 @@ export interface FailoverWish {
   spec: ZoneFailoverSpec;
   /** It is being deleted: it goes back, as when it is aborted. */
   deleted: boolean;
+  /** No person asked for it: spec.failover.automatic of the platform did. */
+  automatic: boolean;
 }

@@ -94,6 +94,8 @@ export interface FailoverState {
   epoch?: number;
   /** Gateway pods that each other zone has meanwhile; undefined: an autoscaler decides. */
   replicas?: number;
+  /** After an automatic Emergency: since when the zone is back without a break. */
+  backSince?: number;
   /** The home has left the zone, and has not come back. */
   moved: boolean;
   /** Something of the platform is changed that is to be given back. */

@@ -22,7 +22,7 @@ export function stateOf({ status }: Pick<ZoneFailover, 'status'>): FailoverState
     holds,
     pausedMs: status.pausedMs ?? 0,
     ...defined({ step, cause, home, epoch, replicas }),
-    ...defined({ pausedSince: fromRfc3339(status.pausedSince) }),
+    ...defined({ pausedSince: fromRfc3339(status.pausedSince), backSince: fromRfc3339(status.backSince) }),
     ...defined(Object.fromEntries(Object.entries(times).map(([name, text]) => [name, fromRfc3339(text)]))),
     phases: (status.phases ?? []).map((entry) => ({
       ...defined({ step: entry.step as PhaseEntry['step'], gate: entry.gate, waitingFor: entry.waitingFor }),
@@ -43,8 +43,8 @@ export function failoverStatus(
   state: FailoverState,
   now: number,
 ): ZoneFailoverStatus {
-  const { startedAt, verifiedAt, finishedAt, pausedSince, pausedMs, orders, ...rest } = state;
-  const times = { startedAt, verifiedAt, finishedAt, pausedSince };
+  const { startedAt, verifiedAt, finishedAt, pausedSince, backSince, pausedMs, orders, ...rest } = state;
+  const times = { startedAt, verifiedAt, finishedAt, pausedSince, backSince };
   const before = (status?.conditions ?? []) as readonly Condition[];
   const observedGeneration = metadata.generation;
   const conditions = conditionsOf(state, spec.mode).reduce(
@@ -97,6 +97,7 @@ export function isOnlyProgress(before: ZoneFailoverStatus | undefined, after: Zo
 /** What decisions are made on. */
 function essence(status: ZoneFailoverStatus): unknown {
   const { phase, step, cause, home, epoch, replicas, moved, holds, pausedSince, pausedMs, orders } = status;
+  const { backSince } = status;
   const phases = (status.phases ?? []).map(({ name, step: of, startedAt, endedAt }) => [
     name,
     of,
@@ -115,6 +116,7 @@ function essence(status: ZoneFailoverStatus): unknown {
     moved,
     holds,
     pausedSince,
+    backSince,
     pausedMs,
     orders,
     phases,

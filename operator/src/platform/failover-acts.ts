@@ -1,15 +1,9 @@
 /** Does what a failover decided. Each act may be repeated, and throws when it could not be done. */
 import { isDeepStrictEqual } from 'node:util';
-import {
-  ANNOTATION,
-  API_GROUP_VERSION,
-  COMPONENT,
-  LABEL,
-  PORT,
-  type MessagePlatformStatus,
-} from '@causeway/crds';
+import { ANNOTATION, COMPONENT, LABEL, PORT, type MessagePlatformStatus } from '@causeway/crds';
+import { applyShare } from '../controller/apply-status.ts';
 import { keyOf } from '../controller/keys.ts';
-import { isNotFound, isConflict, type KubeObject } from '../controller/kube-api.ts';
+import { isNotFound, isConflict } from '../controller/kube-api.ts';
 import type { Act, GatewaySight } from '../failover/index.ts';
 import { desiredObjects } from './desired.ts';
 import type { FenceMemory } from './failover-memory.ts';
@@ -110,18 +104,13 @@ async function writeShare(
   const share: Share = { failover, away, homeZone: homeOf(stored), epoch: epochOf(stored) };
   const changed = { ...share, ...change(share) };
   if (isDeepStrictEqual(changed, share)) return;
-  const body: KubeObject & { status: MessagePlatformStatus } = {
-    apiVersion: API_GROUP_VERSION,
-    kind: 'MessagePlatform',
-    metadata: { ...ref, uid, resourceVersion: stored.metadata.resourceVersion },
-    status: {
-      homeZone: changed.homeZone,
-      epoch: changed.epoch,
-      ...(changed.failover === undefined ? {} : { failover: changed.failover }),
-      ...(changed.away.length === 0 ? {} : { away: changed.away }),
-    },
+  const status: MessagePlatformStatus = {
+    homeZone: changed.homeZone,
+    epoch: changed.epoch,
+    ...(changed.failover === undefined ? {} : { failover: changed.failover }),
+    ...(changed.away.length === 0 ? {} : { away: changed.away }),
   };
-  await world.kube.apply(KIND.platform, body, { subresource: 'status', manager: MANAGER });
+  await applyShare(world.kube, { kind: KIND.platform, manager: MANAGER }, stored, status);
 }
 
 function claim(world: FailoverPlatformWorld, actor: Actor, over: string | undefined): Promise<void> {

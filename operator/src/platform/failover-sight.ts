@@ -78,7 +78,7 @@ function replicatesEtcd({ spec }: MessagePlatform): boolean {
   return (spec.etcd.prefixes ?? []).length > 0;
 }
 
-interface StoreSecrets {
+export interface StoreSecrets {
   inner: SecretData | undefined;
   etcd: SecretData | undefined;
 }
@@ -324,7 +324,7 @@ function redisSight(
 }
 
 /** The answer, if it comes in time. */
-async function answerOf<T>(clock: Clock, asked: Promise<T>, ms: number): Promise<T | undefined> {
+export async function answerOf<T>(clock: Clock, asked: Promise<T>, ms: number): Promise<T | undefined> {
   const late = new AbortController();
   const timeout = clock.sleep(ms, late.signal).then(
     () => undefined,

@@ -3,6 +3,7 @@
  * May import `controller`, `certificates` and `@causeway/crds`.
  */
 export { failoverPorts } from './failover-ports.ts';
+export { automaticPorts } from './outage-sight.ts';
 export { gatewayProbe, type GatewayProbe } from './gateway-probe.ts';
 export { foreignObject, isHeldBack, isOurs } from './children.ts';
 export { desiredObjects, desiredSecrets } from './desired.ts';

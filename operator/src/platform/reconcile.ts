@@ -349,7 +349,7 @@ async function saveStatus(
     now: world.clock.now(),
   });
   // What failovers write there is theirs.
-  const { failover: _failover, away: _away, ...ours } = platform.status ?? {};
+  const { failover: _failover, away: _away, automaticFailover: _automatic, ...ours } = platform.status ?? {};
   if (isDeepStrictEqual(status, ours)) return status;
   await writeStatus(world, platform, status);
   for (const { type, reason, message, warning } of announcements(platform.status, status)) {

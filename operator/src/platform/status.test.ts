@@ -324,9 +324,9 @@ describe('the roles of Redis', () => {
     const guard = (home: Partial<RedisState>, others: readonly string[], change?: Change): string[] => {
       const states = new Map<string, RedisState>([
         ['zone-a', { role: 'primary', ...home }],
-        ...others.map((zone) => [zone, follower] as const),
+        ...others.map((other) => [other, follower] as const),
       ]);
-      return planRedisGuard(ordersPlatform(change), states).map(({ zone, act }) => `${zone} ${act}`);
+      return planRedisGuard(ordersPlatform(change), states).map(({ zone: name, act }) => `${name} ${act}`);
     };
     const two: Change = (platform) => void platform.spec.zones.pop();
 

@@ -13,6 +13,7 @@ import {
   type Condition,
   type ConditionInput,
 } from '../controller/conditions.ts';
+import { WORKING_REASONS } from '../failover/index.ts';
 import { DNS_CONDITION } from './dns.ts';
 import { managesEtcd } from './etcd.ts';
 import { managesRedis, type RedisState } from './redis.ts';
@@ -61,6 +62,8 @@ export const PART_CONDITION: Readonly<Record<Part, string>> = {
   Certificates: 'CertificatesReady',
 };
 
+/** What spec.failover.automatic does. */
+const AUTOMATIC_CONDITION = 'AutomaticFailover';
 /** Replication works, and an old home has keys that somebody must look at. */
 const KEPT_ASIDE = 'KeysKeptAside';
 
@@ -229,15 +232,29 @@ function conditions(input: StatusInput, all: readonly Verdict[]): Condition[] {
     })),
   ];
   if (input.rotating !== undefined) wanted.push(input.rotating);
+  const automatic = automaticCondition(input.platform);
   if (input.dns !== undefined) wanted.push(input.dns);
+  if (automatic !== undefined) wanted.push(automatic);
+  const gone = [
+    ...(input.dns === undefined ? [DNS_CONDITION] : []),
+    ...(automatic === undefined ? [AUTOMATIC_CONDITION] : []),
+  ];
   const said = (input.platform.status?.conditions ?? []) as readonly Condition[];
-  const before = input.dns === undefined ? removeCondition(said, DNS_CONDITION) : said;
+  const before = gone.reduce(removeCondition, said);
   const set = wanted.reduce(
     (list: readonly Condition[], condition) =>
       setCondition(list, { ...condition, observedGeneration: generation }, input.now),
     before,
   );
   return [...pausedCondition(input, set, generation)];
+}
+
+/** Whether an outage of a zone would be acted on, as its controller says; it does not count for Ready. */
+function automaticCondition({ status }: MessagePlatform): Wanted | undefined {
+  if (status?.automaticFailover === undefined) return undefined;
+  const { reason, message } = status.automaticFailover;
+  const is = WORKING_REASONS.has(reason) ? 'True' : 'False';
+  return { type: AUTOMATIC_CONDITION, status: is, reason, message };
 }
 
 type Wanted = Omit<ConditionInput, 'observedGeneration'>;

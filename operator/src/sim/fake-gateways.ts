@@ -1,5 +1,5 @@
 /** Gateways and replicators as their admin endpoints answer: a few clients each, which go when they are told to. */
-import { ANNOTATION, LABEL, type DrainState } from '@causeway/crds';
+import { ANNOTATION, LABEL, type DrainState, type ZoneView } from '@causeway/crds';
 import type { KubeObject } from '../controller/kube-api.ts';
 import type { GatewayProbe } from '../platform/gateway-probe.ts';
 import { KIND } from '../platform/kinds.ts';
@@ -47,12 +47,24 @@ function drainOf(cluster: Cluster, host: string): DrainState {
   return { phase, perSecond, connections: CLIENTS - sent, atStart: CLIENTS, sent };
 }
 
+/** Which other zones a gateway reaches. */
+function viewOf(cluster: Cluster, host: string): ZoneView {
+  const zone = podAt(cluster, host).metadata.labels?.[LABEL.zone] ?? '';
+  const others = cluster.platform?.spec.zones.map(({ name }) => name).filter((name) => name !== zone) ?? [];
+  const seen = others.map((name) => {
+    const unreachableMs = cluster.outage.downMs(name);
+    return { zone: name, reachable: unreachableMs === 0 ? 1 : 0, total: 1, unreachableMs };
+  });
+  return { zone, seen };
+}
+
 /** The pods as one process sees them. */
 export function fakeGateways(cluster: Cluster, network: Network, process: SimProcess): GatewayProbe {
   const call = <T>(verb: string, what: string, answer: () => T): Promise<T> =>
     network.call({ process, target: 'gateway', verb, what, mutates: false }, answer);
   return {
     drain: (host) => call('drain', host, () => drainOf(cluster, host)),
+    zones: (host) => call('zones', host, () => viewOf(cluster, host)),
     replication: (host) =>
       call('replication', host, () => {
         const zone = podAt(cluster, host).metadata.labels?.[LABEL.zone] ?? '';

@@ -7,6 +7,7 @@ import {
   TOPICS_FINALIZER,
   kafkaTopic,
   objectName,
+  parseDuration,
 } from '@causeway/crds';
 import { decodeSecret, inspectCertificate, splitBundle, versionNumbers } from '../certificates/index.ts';
 import type { KubeObject } from '../controller/kube-api.ts';
@@ -17,6 +18,7 @@ import {
   type FailoverObject,
   type PartitionOrder,
 } from '../failover/index.ts';
+import { MOST_EMERGENCIES, WINDOW_MS } from '../failover/automatic.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { RedisAction } from '../platform/redis.ts';
 import type { TopicAction } from '../platform/topics.ts';
@@ -25,12 +27,16 @@ import type { FakeEtcd } from './fake-etcd.ts';
 import type { FakeKafka, SimTopic } from './fake-kafka.ts';
 import type { Change, FakeKube } from './fake-kube.ts';
 import type { FakeRedis } from './fake-redis.ts';
+import type { VirtualTime } from './virtual-time.ts';
+import type { ZoneOutage } from './zone-outage.ts';
 
 interface Watched {
   kube: FakeKube;
   kafka: FakeKafka;
   redis: FakeRedis;
   etcd: FakeEtcd;
+  outage: ZoneOutage;
+  time: Pick<VirtualTime, 'now'>;
 }
 
 export class Invariants {
@@ -44,6 +50,8 @@ export class Invariants {
   readonly #homes = new Map<number, string>();
   /** Drills of schedules that ever were, by schedule and the time at which they were due. */
   readonly #drills = new Set<string>();
+  /** When automatic Emergencies were made. */
+  readonly #automatic: number[] = [];
   /** Somebody destroyed the authority: a second one is what must come of it. */
   #authorityMayChange = false;
 
@@ -77,7 +85,7 @@ export class Invariants {
       if (before !== undefined && isServed) this.#checkVersions(before, after);
     }
     if (kind.kind === FAILOVER_KIND.kind && before === undefined && after !== undefined)
-      this.#checkDrill(after as FailoverObject);
+      this.#checkMade(after as FailoverObject);
     if (kind !== KIND.platform || before === undefined) return;
     if (after === undefined) this.#checkGone(before as MessagePlatform);
     else this.#checkHome(before as MessagePlatform, after as MessagePlatform);
@@ -98,6 +106,32 @@ export class Invariants {
         !isOver(stateOf(one).phase),
     );
     if (beside !== undefined) this.#say(`drill ${metadata.name} was made beside ${beside.metadata.name}`);
+  }
+
+  #checkMade(failover: FailoverObject): void {
+    this.#checkDrill(failover);
+    if (failover.metadata.labels?.[LABEL.automatic] === 'true') this.#checkAutomatic(failover);
+  }
+
+  /** Of a zone that is gone for as long as it must be, while two others are there; not too often, and beside no other one. */
+  #checkAutomatic({ metadata: { name }, spec }: FailoverObject): void {
+    const { outage, time, kube } = this.#world;
+    const platform = this.#platforms().find(({ metadata }) => metadata.name === spec.platform);
+    const due = parseDuration(platform?.spec.failover.unhealthyAfter ?? '10s');
+    const downMs = outage.downMs(spec.fromZone);
+    if (downMs < due) this.#say(`${name} was made when ${spec.fromZone} had been away for ${downMs} ms`);
+    const zones = platform?.spec.zones.map((zone) => zone.name) ?? [];
+    const left = zones.filter((zone) => zone !== spec.fromZone && !outage.isDown(zone));
+    if (left.length < 2) this.#say(`${name} was made with only ${left.join()} left`);
+    const others = kube
+      .all(FAILOVER_KIND)
+      .map(({ object }) => object as FailoverObject)
+      .filter(({ metadata }) => metadata.name !== name);
+    const beside = others.find((one) => !isOver(stateOf(one).phase));
+    if (beside !== undefined) this.#say(`${name} was made beside ${beside.metadata.name}`);
+    this.#automatic.push(time.now);
+    const recent = this.#automatic.filter((at) => time.now - at < WINDOW_MS).length;
+    if (recent > MOST_EMERGENCIES) this.#say(`${name} is the ${recent}th automatic Emergency in an hour`);
   }
 
   /** The epoch only grows, and each has one home. */

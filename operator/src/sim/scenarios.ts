@@ -198,6 +198,23 @@ function moveAway(spec: Omit<FailoverObject['spec'], 'platform' | 'fromZone' | '
 
 const isMovedAndReady = (world: World): boolean => isFinished(world) && isGivenBack(world) && isReady(world);
 
+/** Emergencies that nobody asked for. */
+function automaticOnes(world: World): FailoverObject[] {
+  return world.kube
+    .all(FAILOVER_KIND)
+    .map(({ object }) => object as FailoverObject)
+    .filter(({ metadata }) => metadata.labels?.[LABEL.automatic] === 'true');
+}
+
+/** All is as before, but perhaps for the home, and all zones are watched again. */
+function isServedBy(world: World): boolean {
+  const ended = automaticOnes(world).every(
+    ({ status }) => isOver(status?.phase ?? 'Queued') && status?.holds !== true,
+  );
+  const watches = world.platform?.status?.automaticFailover?.reason === 'Watching';
+  return ended && watches && isGivenBack(world) && isReady(world);
+}
+
 const SCHEDULE = { namespace: NAMESPACE, name: 'daily' };
 
 /** Somebody asks for a drill each day, of which the first is due in a minute or two. */
@@ -368,6 +385,28 @@ export const scenarios: readonly Scenario[] = [
         name: 'zone-a comes back',
         act: (world) => world.outage.end('zone-a'),
         isDone: isMovedAndReady,
+      },
+    ],
+  },
+  {
+    name: 'outage',
+    base: {
+      name: 'automatic',
+      change: (spec) => {
+        spec.failover.automatic = true;
+      },
+    },
+    mayTurnBack: true,
+    steps: [
+      {
+        name: 'zone-a goes, and nobody says so',
+        act: (world) => world.outage.begin('zone-a'),
+        isDone: (world) => automaticOnes(world).some(({ status }) => isOver(status?.phase ?? 'Queued')),
+      },
+      {
+        name: 'zone-a comes back',
+        act: (world) => world.outage.end('zone-a'),
+        isDone: (world) => isServedBy(world) && automaticOnes(world).length > 0,
       },
     ],
   },

@@ -34,7 +34,7 @@ export function finalState({
     if (object.kind === 'Pod') countPod(state, object);
     else
       state.set(
-        `${object.kind} ${object.metadata.name}`,
+        `${object.kind} ${plainName(object.metadata.name)}`,
         normalize(object, { names, authority: dataOf(authority)['ca.crt'] }),
       );
   }
@@ -153,12 +153,17 @@ function outcomeOf({ metadata, spec, status = {} }: FailoverObject): Json {
   return { finalizers: metadata.finalizers, spec, phase, cause, home, epoch, moved, holds, replicas, way };
 }
 
+/** The name of an automatic Emergency has the second in which it was decided on. */
+function plainName(name: string): string {
+  return name.replace(/-auto-\d+$/, '-auto-<time>');
+}
+
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 /** Fields whose value depends on how the run went. */
 const INCIDENTAL = new Set(['clusterIP', 'clusterIPs', 'fingerprint', 'observedGeneration']);
 
 function plain(value: unknown, { names }: Names, path: readonly string[] = []): unknown {
-  if (typeof value === 'string') return TIME.test(value) ? '<time>' : (names.get(value) ?? value);
+  if (typeof value === 'string') return TIME.test(value) ? '<time>' : plainName(names.get(value) ?? value);
   if (Array.isArray(value)) return value.map((each) => plain(each, { names, authority: undefined }, path));
   if (!isRecord(value)) return value;
   return Object.fromEntries(

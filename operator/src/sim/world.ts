@@ -75,7 +75,7 @@ export class World {
   readonly redis: FakeRedis;
   readonly etcd: FakeEtcd;
   /** Zones that are away. */
-  readonly outage = new ZoneOutage();
+  readonly outage: ZoneOutage;
   readonly network: Network;
   readonly trace: Trace;
   readonly invariants: Invariants;
@@ -95,6 +95,7 @@ export class World {
   constructor(options: WorldOptions = {}) {
     const { from } = options;
     this.time = new VirtualTime(from?.now ?? START);
+    this.outage = new ZoneOutage(this.time);
     this.trace = new Trace(this.time, options.trace === true);
     this.#random = new Random(options.seed ?? 0);
     this.kube = new FakeKube(this.time, from?.kube);

@@ -45,6 +45,7 @@ export function wishFor(spec: Partial<FailoverWish['spec']> = {}): FailoverWish 
     name: 'drill',
     spec: { platform: 'orders', fromZone: 'zone-a', mode: 'Drill', limits, ...spec },
     deleted: false,
+    automatic: false,
   };
 }
 

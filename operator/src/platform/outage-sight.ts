@@ -1,0 +1,122 @@
+/** Looks at a platform for automatic Emergencies: what its gateways say of each other's zones, and what in a zone lives. */
+import { COMPONENT, type ZoneView } from '@causeway/crds';
+import type { AutomaticLook, AutomaticPorts, ZoneKnown } from '../failover/index.ts';
+import { managesEtcd } from './etcd.ts';
+import { answerOf, storeSecrets, type FailoverPlatformWorld, type StoreSecrets } from './failover-sight.ts';
+import { KIND } from './kinds.ts';
+import { redisAddress } from './observe.ts';
+import { managesRedis } from './redis.ts';
+import { homeOf, isPaused, type MessagePlatform } from './types.ts';
+import { isOf, isServing, nodesIn, type Node, type Pod } from './workloads.ts';
+
+/** Gateways of each zone that are asked. */
+const ASKED = 3;
+/** Time for each answer, milliseconds. */
+const PATIENCE = 1_000;
+
+/** Implements what the controller of automatic Emergencies needs. */
+export function automaticPorts(world: FailoverPlatformWorld): AutomaticPorts {
+  return {
+    kind: KIND.platform,
+    platform: (ref) => {
+      if (!world.cache.hasSeenOurWrites(KIND.platform, ref)) return 'behind';
+      const platform = world.cache.get(KIND.platform, ref) as MessagePlatform | undefined;
+      return platform?.metadata.deletionTimestamp === undefined ? platform : undefined;
+    },
+    look: async (platform, suspects) => {
+      const look = new Look(world, platform);
+      const asked = await Promise.all(
+        platform.spec.zones.map(({ name }) => look.zone(name, suspects.includes(name))),
+      );
+      return {
+        views: asked.flatMap(({ views }) => views),
+        zones: asked.map(({ known }) => known),
+        home: homeOf(platform),
+        paused: isPaused(platform),
+      } satisfies AutomaticLook;
+    },
+  };
+}
+
+class Look {
+  readonly #world: FailoverPlatformWorld;
+  readonly #platform: MessagePlatform;
+  readonly #pods: readonly Pod[];
+  readonly #nodes: readonly Node[];
+
+  constructor(world: FailoverPlatformWorld, platform: MessagePlatform) {
+    this.#world = world;
+    this.#platform = platform;
+    const pods: Pod[] = world.cache.ofPlatform(KIND.pod, platform.metadata);
+    this.#pods = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+    this.#nodes = world.cache.all(KIND.node);
+  }
+
+  /** `deeply`: all that runs there is asked for a sign of life. */
+  async zone(name: string, deeply: boolean): Promise<{ known: ZoneKnown; views: ZoneView[] }> {
+    const gateways = this.#of(COMPONENT.gateway, name);
+    const [views, life] = await Promise.all([this.#views(gateways), deeply ? this.#lives(name) : undefined]);
+    const ready = gateways.filter(isServing).length;
+    const { status } = this.#platform;
+    const hasStores = managesRedis(this.#platform) || managesEtcd(this.#platform);
+    return {
+      views: views.filter(({ zone }) => zone === name),
+      known: {
+        name,
+        ready,
+        away: (status?.away ?? []).some(({ zone }) => zone === name),
+        answers: views.length > 0 ? true : life,
+        gatewaysDown: !hasStores && gateways.length > 0 && ready === 0 && nodesIn(name, this.#nodes) > 0,
+      },
+    };
+  }
+
+  #of(component: string, zone: string): Pod[] {
+    return this.#pods.filter((pod) => isOf(pod, component, zone));
+  }
+
+  /** Ready ones first. */
+  async #views(gateways: readonly Pod[]): Promise<ZoneView[]> {
+    const asked = gateways.toSorted((a, b) => Number(isServing(b)) - Number(isServing(a))).slice(0, ASKED);
+    const views = await Promise.all(
+      asked.flatMap(({ status }) =>
+        status?.podIP === undefined ? [] : [this.#answer(this.#world.gateways.zones(status.podIP))],
+      ),
+    );
+    return views.filter((view) => view !== undefined);
+  }
+
+  /** Whether its stores or its replicator answer. */
+  async #lives(zone: string): Promise<boolean> {
+    const secrets = await storeSecrets(this.#world, this.#platform);
+    const answers = await Promise.all([
+      this.#redis(zone, secrets),
+      this.#etcd(zone, secrets),
+      ...this.#of(COMPONENT.replicator, zone).flatMap(({ status }) =>
+        status?.podIP === undefined ? [] : [this.#answer(this.#world.gateways.replication(status.podIP))],
+      ),
+    ]);
+    return answers.some((answer) => answer !== undefined);
+  }
+
+  async #redis(zone: string, { inner }: StoreSecrets): Promise<unknown> {
+    const at = this.#of(COMPONENT.redis, zone)[0]?.status?.podIP;
+    if (!managesRedis(this.#platform) || at === undefined) return undefined;
+    return this.#answer(this.#world.redis.look(redisAddress(this.#platform, zone, inner, at)));
+  }
+
+  async #etcd(zone: string, { etcd }: StoreSecrets): Promise<unknown> {
+    if (!managesEtcd(this.#platform)) return undefined;
+    const admin = this.#world.etcd(
+      this.#platform,
+      etcd,
+      (of) => this.#of(COMPONENT.etcd, of)[0]?.status?.podIP,
+    );
+    const state = await this.#answer(admin.state(zone));
+    return state?.reachable === true ? state : undefined;
+  }
+
+  #answer<T>(asked: Promise<T>): Promise<T | undefined> {
+    return answerOf(this.#world.clock, asked, PATIENCE);
+  }
+}

@@ -6,24 +6,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cut, heal, kafkaBrokers, kill, mute, revive, unmute, zones } from '../lab/index.ts';
 import { OPERATOR_NAMESPACE } from '../platform/index.ts';
-import { Failovers, readyToFail } from './failover.ts';
+import { Failovers, outage, readyToFail, withstand, type Place } from './failover.ts';
 import { leader, newLeader } from './operator.ts';
 import { eventually, scenario } from './support.ts';
-import { exchangeAgain, Traffic } from './traffic.ts';
 
 const NAME = 'outage';
 const lab = scenario('scenario-outage', {
   setUp: (scene) => readyToFail(scene, NAME),
 });
 const own = new Failovers(lab, NAME);
-
-/** Where the platform is at home as a fault begins, and the other two zones. */
-interface Place {
-  home: string;
-  next: string;
-  third: string;
-  traffic: Traffic;
-}
 
 interface Fault {
   what: string;
@@ -35,29 +26,6 @@ async function emergency(name: string, { home, next, traffic }: Place): Promise<
   lab.progress.note((await own.start(name, '--from', home, '--mode', 'Emergency', '--to-home', next)).trim());
   assert.equal((await own.status()).homeZone, next);
   await traffic.flows(25);
-}
-
-/** Waits until nobody has the platform, however the failover ended; gives its phase. */
-async function ended(name: string): Promise<string | undefined> {
-  return eventually(`${name} has ended and given all back`, async () => {
-    const { status } = await own.get(name);
-    const isOver = ['Succeeded', 'RolledBack', 'Failed'].includes(status?.phase ?? '');
-    return isOver && status?.holds !== true ? status?.phase : undefined;
-  });
-}
-
-/** An outage of a zone from `begin` to `end`, with what is done meanwhile; it ends however that goes. */
-async function outage(
-  zone: string,
-  [begin, end]: readonly [(zone: string) => Promise<void>, (zone: string) => Promise<void>],
-  meanwhile: () => Promise<void>,
-): Promise<void> {
-  try {
-    await begin(zone);
-    await meanwhile();
-  } finally {
-    await end(zone);
-  }
 }
 
 /** Zone of the node that the operator's leader is on. */
@@ -92,7 +60,7 @@ const FAULTS: readonly Fault[] = [
         await emergency('killed', place);
         await eventually('two brokers are left', async () => (await kafkaBrokers()).length === 2);
       });
-      assert.equal(await ended('killed'), 'Succeeded');
+      assert.equal(await own.ended('killed'), 'Succeeded');
       await eventually('three brokers', async () => (await kafkaBrokers()).length === 3);
     },
   },
@@ -100,7 +68,7 @@ const FAULTS: readonly Fault[] = [
     what: 'the home zone hears all and is heard by nobody',
     async run(place) {
       await outage(place.home, MUTED, () => emergency('muted', place));
-      assert.equal(await ended('muted'), 'Succeeded');
+      assert.equal(await own.ended('muted'), 'Succeeded');
     },
   },
   {
@@ -116,7 +84,7 @@ const FAULTS: readonly Fault[] = [
         lab.progress.note((await own.start('leader', '--from', zone, '--mode', 'Emergency', ...to)).trim());
         await traffic.flows(25);
       });
-      assert.equal(await ended('leader'), 'Succeeded');
+      assert.equal(await own.ended('leader'), 'Succeeded');
     },
   },
   {
@@ -128,29 +96,11 @@ const FAULTS: readonly Fault[] = [
       await outage(next, KILLED, async () => {
         await command;
       });
-      lab.progress.note(`the move ended as ${await ended('target')}`);
+      lab.progress.note(`the move ended as ${await own.ended('target')}`);
     },
   },
 ];
 
-for (const { what, run } of FAULTS) {
-  test(`${what}: nothing is lost or doubled, and all is as it should be afterwards`, async () => {
-    await lab.waitReady(NAME);
-    const { homeZone: home = '' } = await own.status();
-    const [next = '', third = ''] = zones.filter((zone) => zone !== home);
-    const traffic = await Traffic.start(lab, NAME);
-    try {
-      await traffic.flows(25);
-      await run({ home, next, third, traffic });
-      await traffic.flows(25);
-      await lab.waitReady(NAME);
-      lab.progress.note(await traffic.check());
-    } finally {
-      await traffic.stop();
-    }
-    const { away, failover } = await own.status();
-    assert.deepEqual([away, failover], [undefined, undefined], 'nobody has the platform');
-    await eventually('every etcd is equal', () => own.verify());
-    await exchangeAgain(lab, NAME);
-  });
-}
+for (const { what, run } of FAULTS)
+  test(`${what}: nothing is lost or doubled, and all is as it should be afterwards`, () =>
+    withstand(lab, NAME, run));

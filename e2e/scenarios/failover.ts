@@ -1,19 +1,78 @@
 /** A platform's failovers as the scenarios look at them, and an application that writes to the home's etcd all the while. */
+import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
-import type { MessagePlatformStatus, ZoneFailover } from '@causeway/crds';
+import type { MessagePlatformSpec, MessagePlatformStatus, ZoneFailover } from '@causeway/crds';
+import { zones } from '../lab/index.ts';
 import { run } from '../tools/index.ts';
 import type { EtcdClient } from './etcd-client.ts';
-import type { Scenario } from './support.ts';
+import { eventually, type Scenario } from './support.ts';
+import { exchangeAgain, Traffic } from './traffic.ts';
 
 const main = join(import.meta.dirname, '../../operator/src/main.ts');
 
 /** Brings up a platform that is small, and whose clients notice soon that their gateway is gone. */
-export function readyToFail(lab: Scenario, name: string): Promise<void> {
+export function readyToFail(
+  lab: Scenario,
+  name: string,
+  change: (spec: MessagePlatformSpec) => void = () => undefined,
+): Promise<void> {
   return lab.readyPlatform(name, (spec) => {
     spec.gateway.replicasPerZone = 1;
     spec.gateway.heartbeat = { interval: '5s', timeout: '3s' };
+    change(spec);
   });
+}
+
+/** Where the platform is at home as a fault begins, and the other two zones. */
+export interface Place {
+  home: string;
+  next: string;
+  third: string;
+  traffic: Traffic;
+}
+
+/**
+ * Runs a fault under traffic. When it is over nothing that was acknowledged is lost, nobody who recovered saw anything twice,
+ * all etcds are equal, and the platform is Ready and nobody's.
+ */
+export async function withstand(
+  lab: Scenario,
+  name: string,
+  fault: (place: Place) => Promise<void>,
+): Promise<void> {
+  const own = new Failovers(lab, name);
+  await lab.waitReady(name);
+  const { homeZone: home = '' } = await own.status();
+  const [next = '', third = ''] = zones.filter((zone) => zone !== home);
+  const traffic = await Traffic.start(lab, name);
+  try {
+    await traffic.flows(25);
+    await fault({ home, next, third, traffic });
+    await traffic.flows(25);
+    await lab.waitReady(name);
+    lab.progress.note(await traffic.check());
+  } finally {
+    await traffic.stop();
+  }
+  const { away, failover } = await own.status();
+  assert.deepEqual([away, failover], [undefined, undefined], 'nobody has the platform');
+  await eventually('every etcd is equal', () => own.verify());
+  await exchangeAgain(lab, name);
+}
+
+/** An outage of a zone from `begin` to `end`, with what is done meanwhile; it ends however that goes. */
+export async function outage<T>(
+  zone: string,
+  [begin, end]: readonly [(zone: string) => Promise<void>, (zone: string) => Promise<void>],
+  meanwhile: () => Promise<T>,
+): Promise<T> {
+  try {
+    await begin(zone);
+    return await meanwhile();
+  } finally {
+    await end(zone);
+  }
 }
 
 /** The failovers of one platform of a scenario. */
@@ -44,6 +103,15 @@ export class Failovers {
 
   async get(name: string): Promise<ZoneFailover> {
     return this.#lab.kube.json<ZoneFailover>(['-n', this.#lab.namespace, 'get', 'zonefailover', name]);
+  }
+
+  /** Waits until nobody has the platform, however the failover ended; gives its phase. */
+  async ended(name: string): Promise<string | undefined> {
+    return eventually(`${name} has ended and given all back`, async () => {
+      const { status } = await this.get(name);
+      const isOver = ['Succeeded', 'RolledBack', 'Failed'].includes(status?.phase ?? '');
+      return isOver && status?.holds !== true ? status?.phase : undefined;
+    });
   }
 
   async status(): Promise<MessagePlatformStatus> {

@@ -22,6 +22,22 @@ export class FenceMemory {
   }
 }
 
+/**
+ * Which zones said nothing when they were last asked. It lasts as long as the process: after that one look takes longer.
+ */
+export class SilenceMemory {
+  readonly #silent = new Set<string>();
+
+  noted(platform: MessagePlatform, zone: string, isSilent: boolean): void {
+    if (isSilent) this.#silent.add(keyOf(platform, zone));
+    else this.#silent.delete(keyOf(platform, zone));
+  }
+
+  wasSilent(platform: MessagePlatform, zone: string): boolean {
+    return this.#silent.has(keyOf(platform, zone));
+  }
+}
+
 function keyOf({ metadata }: MessagePlatform, zone: string): string {
   return `${metadata.uid}/${zone}`;
 }

@@ -2,7 +2,7 @@
 import type { ObjectRef } from '../controller/kube-api.ts';
 import type { FailoverPorts } from '../failover/index.ts';
 import { performAct, releaseClaim } from './failover-acts.ts';
-import { FenceMemory } from './failover-memory.ts';
+import { FenceMemory, SilenceMemory } from './failover-memory.ts';
 import { lookForFailover, type FailoverPlatformWorld } from './failover-sight.ts';
 import { KIND } from './kinds.ts';
 import type { MessagePlatform } from './types.ts';
@@ -10,6 +10,7 @@ import type { MessagePlatform } from './types.ts';
 /** Implements what the controller of failovers needs. */
 export function failoverPorts(world: FailoverPlatformWorld): FailoverPorts {
   const memory = new FenceMemory();
+  const silence = new SilenceMemory();
   const platformAt = (ref: ObjectRef): MessagePlatform | undefined => {
     const platform = world.cache.get(KIND.platform, ref) as MessagePlatform | undefined;
     return platform?.metadata.deletionTimestamp === undefined ? platform : undefined;
@@ -20,7 +21,7 @@ export function failoverPorts(world: FailoverPlatformWorld): FailoverPorts {
       if (!world.cache.hasSeenOurWrites(KIND.platform, ref)) return 'behind';
       const platform = platformAt(ref);
       if (platform !== undefined)
-        return lookForFailover(world, platform, { zone: spec.fromZone, needs, memory });
+        return lookForFailover(world, platform, { ...spec, needs, memory, silence });
       // With its platform all that a failover holds is given up: the cache alone is no proof that it is gone.
       const stored = await world.kube.get(KIND.platform, ref);
       return stored === undefined || stored.metadata.deletionTimestamp !== undefined ? undefined : 'behind';

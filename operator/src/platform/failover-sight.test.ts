@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ReplicationState } from '@causeway/crds';
+import { COMPONENT, LABEL, type DrainState, type ReplicationState } from '@causeway/crds';
 import type { EtcdState } from './etcd-admin.ts';
-import { etcdSight } from './failover-sight.ts';
+import { FenceMemory, SilenceMemory } from './failover-memory.ts';
+import { etcdSight, lookForFailover, type FailoverPlatformWorld } from './failover-sight.ts';
 import { gatewayReplicas } from './gateway.ts';
 import { ordersPlatform } from './testing/orders.ts';
 
@@ -83,5 +84,60 @@ describe('the gateways of a zone', () => {
     assert.equal(gatewayReplicas(platform, 'zone-b'), 2);
     delete moved.spec.gateway.replicasPerZone;
     assert.equal(gatewayReplicas(moved, 'zone-b'), undefined);
+  });
+});
+
+describe('a zone that says nothing', () => {
+  const drain = { phase: 'Serving', connections: 0 } as unknown as DrainState;
+  const platform = ordersPlatform();
+  const pods = ['zone-a', 'zone-b'].map((zone) => ({
+    metadata: { name: zone, labels: { [LABEL.component]: COMPONENT.gateway, [LABEL.zone]: zone } },
+    status: { podIP: zone },
+  }));
+
+  /** Looks by the mode's failover of zone-a, one after another; how long zone-a was waited for each time. */
+  async function waits(mode: 'Planned' | 'Emergency', answers: readonly boolean[]): Promise<number[]> {
+    const waited: number[] = [];
+    let isThere = false;
+    // Who answers is waited for as long as ever.
+    let least = Infinity;
+    const world = {
+      cache: { all: () => [], get: () => undefined, ofPlatform: () => pods },
+      clock: {
+        now: () => 0,
+        sleep: (ms: number) => {
+          least = Math.min(least, ms);
+          return isThere ? new Promise(() => undefined) : Promise.resolve();
+        },
+      },
+      gateways: {
+        drain: (host: string) =>
+          host === 'zone-b' || isThere ? Promise.resolve(drain) : new Promise(() => undefined),
+      },
+    } as unknown as FailoverPlatformWorld;
+    const [memory, silence] = [new FenceMemory(), new SilenceMemory()];
+    for (isThere of answers) {
+      least = Infinity;
+      await lookForFailover(world, platform, {
+        fromZone: 'zone-a',
+        mode,
+        needs: { stores: false, clients: true, kafka: false },
+        memory,
+        silence,
+      });
+      waited.push(least);
+    }
+    return waited;
+  }
+
+  it('is waited for a second, and for less once an Emergency has waited so long, until it answers again', async () => {
+    assert.deepEqual(
+      await waits('Emergency', [false, false, true, true, false, false]),
+      [1_000, 200, 200, 1_000, 1_000, 200],
+    );
+  });
+
+  it('is waited for a second each time before it may be left in order', async () => {
+    assert.deepEqual(await waits('Planned', [false, false]), [1_000, 1_000]);
   });
 });

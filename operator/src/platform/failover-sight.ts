@@ -7,6 +7,7 @@ import {
   objectName,
   type DrainState,
   type ReplicationState,
+  type ZoneFailoverSpec,
 } from '@causeway/crds';
 import type { SecretData } from '../certificates/index.ts';
 import type { Clock } from '../controller/clock.ts';
@@ -24,7 +25,7 @@ import type { EtcdState } from './etcd-admin.ts';
 import { managesEtcd } from './etcd.ts';
 import { KIND } from './kinds.ts';
 import { kafkaSight } from './kafka-placement.ts';
-import type { FenceMemory } from './failover-memory.ts';
+import type { FenceMemory, SilenceMemory } from './failover-memory.ts';
 import type { GatewayProbe } from './gateway-probe.ts';
 import { heldSecrets, redisAddress, userSecrets } from './observe.ts';
 import { managesRedis, planRedisGuard, redisHost, type RedisState } from './redis.ts';
@@ -38,18 +39,36 @@ export type FailoverPlatformWorld = PlatformWorld & { gateways: GatewayProbe };
 
 /** Time for each answer, milliseconds. A zone that is gone must not hold up what is done about it. */
 const PATIENCE = 1_000;
+/**
+ * The same for the zone that an Emergency leaves, when it said nothing the last time: four to six looks follow each other,
+ * and nobody has a home meanwhile. One that answers again later than this is told what it is once it has been left.
+ */
+const IMPATIENCE = 200;
 /** Time for Kafka's, which takes several round trips to several brokers. */
 const KAFKA_PATIENCE = 8_000;
 
-/** What the failover `name` of `zone` sees. */
+/** What is looked for, and what earlier looks of this process know. */
+export interface LookWish {
+  fromZone: string;
+  mode: ZoneFailoverSpec['mode'];
+  needs: Needs;
+  memory: FenceMemory;
+  silence: SilenceMemory;
+}
+
+/** What a failover sees. */
 export async function lookForFailover(
   world: FailoverPlatformWorld,
   platform: MessagePlatform,
-  { zone, needs, memory }: { zone: string; needs: Needs; memory: FenceMemory },
+  wish: LookWish,
 ): Promise<Omit<Observed, 'ahead' | 'emergency'>> {
-  const { inner, etcd } = needs.stores ? await storeSecrets(world, platform) : NO_SECRETS;
-  const look = new Look(world, platform, { needs, memory, inner, etcd });
-  const [zones, kafka] = await Promise.all([look.zones(), needs.kafka ? look.kafka(zone) : undefined]);
+  const { fromZone, needs, silence } = wish;
+  const secrets = needs.stores ? await storeSecrets(world, platform) : NO_SECRETS;
+  const look = new Look(world, platform, { ...wish, ...secrets });
+  const [zones, kafka] = await Promise.all([look.zones(), needs.kafka ? look.kafka(fromZone) : undefined]);
+  const left = zones.find(({ name }) => name === fromZone);
+  if (left !== undefined && (needs.stores || (needs.clients && left.pods.length > 0)))
+    silence.noted(platform, fromZone, isSilent(left));
   const { spec, status } = platform;
   return {
     now: world.clock.now(),
@@ -71,6 +90,10 @@ export async function lookForFailover(
     },
     kafka,
   };
+}
+
+function isSilent({ etcd, redis, pods }: ZoneSight): boolean {
+  return etcd === undefined && redis === undefined && pods.every(({ drain }) => drain === undefined);
 }
 
 /** Where nothing is replicated an etcd cannot move: what is in it is only there. */
@@ -101,10 +124,7 @@ export function podAddress(pods: readonly Pod[], component: string, zone: string
 }
 
 /** What one look at a platform has. */
-interface LookParts extends StoreSecrets {
-  needs: Needs;
-  memory: FenceMemory;
-}
+type LookParts = StoreSecrets & LookWish;
 
 class Look {
   readonly #world: FailoverPlatformWorld;
@@ -126,7 +146,9 @@ class Look {
     const names = this.#platform.spec.zones.map(({ name }) => name);
     return Promise.all(
       names.map(async (name) => {
-        const pods = await Promise.all(this.#of(COMPONENT.gateway, name).map((pod) => this.#gateway(pod)));
+        const pods = await Promise.all(
+          this.#of(COMPONENT.gateway, name).map((pod) => this.#gateway(pod, name)),
+        );
         const { etcd, redis } = stores.get(name) ?? { etcd: undefined, redis: undefined };
         return {
           name,
@@ -174,7 +196,7 @@ class Look {
     return deployment?.spec?.replicas ?? 0;
   }
 
-  async #gateway(pod: Pod): Promise<GatewaySight> {
+  async #gateway(pod: Pod, zone: string): Promise<GatewaySight> {
     const { name, uid = '', annotations = {} } = pod.metadata;
     const told = Number(annotations[ANNOTATION.drain]);
     return {
@@ -183,13 +205,20 @@ class Look {
       ready: isServing(pod),
       outBy: annotations[ANNOTATION.failover],
       told: annotations[ANNOTATION.drain] === undefined || Number.isNaN(told) ? undefined : told,
-      drain: await this.#clientsOf(pod),
+      drain: await this.#clientsOf(pod, zone),
     };
   }
 
-  async #clientsOf({ status }: Pod): Promise<DrainState | undefined> {
+  async #clientsOf({ status }: Pod, zone: string): Promise<DrainState | undefined> {
     if (!this.#parts.needs.clients || status?.podIP === undefined) return undefined;
-    return answerOf(this.#world.clock, this.#world.gateways.drain(status.podIP), PATIENCE);
+    return this.#answer(zone, this.#world.gateways.drain(status.podIP));
+  }
+
+  /** What is asked in a zone, if it answers in time. */
+  #answer<T>(zone: string, asked: Promise<T>): Promise<T | undefined> {
+    const { fromZone, mode, silence } = this.#parts;
+    const isGone = mode === 'Emergency' && zone === fromZone && silence.wasSilent(this.#platform, zone);
+    return answerOf(this.#world.clock, asked, isGone ? IMPATIENCE : PATIENCE);
   }
 
   /** What all stores say, asked at the same time; each is judged beside the home's. */
@@ -232,7 +261,7 @@ class Look {
     const admin = this.#world.etcd(this.#platform, this.#parts.etcd, (of) =>
       this.#addressOf(COMPONENT.etcd, of),
     );
-    const state = await answerOf(this.#world.clock, admin.state(zone), PATIENCE);
+    const state = await this.#answer(zone, admin.state(zone));
     return state?.reachable === true ? state : undefined;
   }
 
@@ -240,13 +269,13 @@ class Look {
     if (!managesRedis(this.#platform)) return undefined;
     const at = this.#addressOf(COMPONENT.redis, zone);
     const address = redisAddress(this.#platform, zone, this.#parts.inner, at);
-    return answerOf(this.#world.clock, this.#world.redis.look(address), PATIENCE);
+    return this.#answer(zone, this.#world.redis.look(address));
   }
 
   async #report(zone: string): Promise<ReplicationState | undefined> {
     const [pod] = this.#of(COMPONENT.replicator, zone);
     if (pod?.status?.podIP === undefined) return undefined;
-    return answerOf(this.#world.clock, this.#world.gateways.replication(pod.status.podIP), PATIENCE);
+    return this.#answer(zone, this.#world.gateways.replication(pod.status.podIP));
   }
 }
 

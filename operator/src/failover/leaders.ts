@@ -165,13 +165,15 @@ export function leadersBack(wish: FailoverWish, state: FailoverState, seen: Obse
   const gate = returnGate(wish, state, seen);
   if (gate !== undefined || seen.kafka === undefined) return { state, gate, acts: [] };
   const plan = planBack(seen.kafka, state.orders);
-  const late = seen.now - phaseSince(state, seen.now) >= LEADERS_PATIENCE;
+  // In the way back itself nothing is given up: it ends without Kafka, which may have said nothing until then.
+  const late = isOver(state.phase) && seen.now - phaseSince(state, seen.now) >= LEADERS_PATIENCE;
   if (plan.orders.length === 0 && (plan.elections.length === 0 || late)) {
     const left = state.phases.findLast((entry) => entry.name === 'Prepare')?.endedAt ?? 0;
     // It is not forgotten while one of our own requests to leave may still be under way.
     if (seen.now - left < LATE_EFFECT)
       return { state, gate: shut(SETTLED, 'Kafka is looked at once more.'), acts: [] };
-    return { state: { ...state, orders: [] }, gate: undefined, acts: [] };
+    // Once more what is given up for being late: Kafka may have been away until now.
+    return { state: { ...state, orders: [] }, gate: undefined, acts: actsOf(plan, ({ from }) => from) };
   }
   const count = new Set([...plan.orders, ...plan.elections].map(nameOf)).size;
   const waiting = shut('LeadersReturned', `${count} Kafka partitions do not have their leaders back.`);

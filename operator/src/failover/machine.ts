@@ -540,7 +540,7 @@ function leadersAfterEnd(wish: FailoverWish, state: FailoverState, seen: Observe
   const givenUp = wish.deleted && sinceEnd >= parseDuration(wish.spec.limits.timeout);
   if (leaders.gate !== undefined && !givenUp)
     return { state: leaders.state, acts: leaders.acts, lookAfter: IDLE };
-  return { state: { ...leaders.state, holds: false }, acts: [], lookAfter: undefined };
+  return { state: { ...leaders.state, holds: false }, acts: leaders.acts, lookAfter: undefined };
 }
 
 function backGate(

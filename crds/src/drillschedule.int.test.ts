@@ -73,7 +73,7 @@ describe('a schedule that is accepted', () => {
         suspend: true,
         successfulDrillsHistoryLimit: 0,
         failedDrillsHistoryLimit: 100,
-        limits: { timeout: '24h', maxReplicationLag: 0, minReadyPerZone: 200 },
+        limits: { timeout: '24h', maxReplicationLag: 0, maxMirrorLag: 0, minReadyPerZone: 200 },
         drill: { holdFor: '0s' },
       },
     });

@@ -54,6 +54,10 @@ export interface DrillScheduleSpec {
      */
     maxReplicationLag: number;
     /**
+     * Offsets that MirrorMaker's copy of the platform's topics (kafka.mirror) may be behind at the start. Left out, the lag is only a figure.
+     */
+    maxMirrorLag?: number;
+    /**
      * Gateway pods that must be ready in each of the other zones.
      */
     minReadyPerZone: number;

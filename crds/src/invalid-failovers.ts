@@ -38,6 +38,12 @@ export const invalidTerms: readonly InvalidPlatform[] = [
     field: 'spec.drill.holdFor',
     message: 'drill.holdFor must be at most 24h',
   },
+  {
+    name: "a mirror's lag below none",
+    change: limits({ maxMirrorLag: -1 }),
+    field: 'spec.limits.maxMirrorLag',
+    message: 'greater than or equal to 0',
+  },
 ];
 
 /** ZoneFailovers that must be refused, as small changes to {@link validFailover}. */

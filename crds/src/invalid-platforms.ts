@@ -55,6 +55,8 @@ export function merge(target: unknown, change: unknown): unknown {
 export const spec = (change: Change): Change => ({ spec: change });
 const gateway = (change: Change): Change => spec({ gateway: change });
 const kafka = (change: Change): Change => spec({ kafka: change });
+const mirror = (change: Change): Change =>
+  kafka({ mirror: { bootstrapServers: 'west:9092', sourceAlias: 'east', targetAlias: 'west', ...change } });
 const topic = (change: Change): Change => kafka({ topics: [{ name: 'chat', ...change }] });
 const external = (...zones: string[]): Change =>
   spec({
@@ -652,6 +654,36 @@ const topics: InvalidPlatform[] = [
     change: kafka({ sasl: { mechanism: 'SCRAM-SHA-1', secretRef: { name: 'kafka-user' } } }),
     field: 'spec.kafka.sasl.mechanism',
     message: 'supported values: "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"',
+  },
+  {
+    name: "a password sent in the clear to the mirror's Kafka",
+    change: mirror({ sasl: { mechanism: 'PLAIN', secretRef: { name: 'west-user' } } }),
+    field: 'spec.kafka.mirror.sasl.mechanism',
+    message: 'PLAIN needs mirror.tls: it would send the password in the clear',
+  },
+  {
+    name: "a mirror's address without a port",
+    change: mirror({ bootstrapServers: 'west' }),
+    field: 'spec.kafka.mirror.bootstrapServers',
+    message: 'bootstrapServers must be host:port',
+  },
+  {
+    name: "a mirror's port that there is not",
+    change: mirror({ bootstrapServers: 'west:70000' }),
+    field: 'spec.kafka.mirror.bootstrapServers',
+    message: 'a port in bootstrapServers must be from 1 to 65535',
+  },
+  {
+    name: "a source's alias that no topic's name can have",
+    change: mirror({ sourceAlias: 'the east' }),
+    field: 'spec.kafka.mirror.sourceAlias',
+    message: 'an alias has only letters, digits, dots, dashes and underscores',
+  },
+  {
+    name: "a target's alias that no topic's name can have",
+    change: mirror({ targetAlias: 'the/west' }),
+    field: 'spec.kafka.mirror.targetAlias',
+    message: 'an alias has only letters, digits, dots, dashes and underscores',
   },
   {
     name: 'no topics',

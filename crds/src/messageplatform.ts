@@ -356,6 +356,49 @@ export interface KafkaSpec {
     secretRef: SecretReference;
   };
   /**
+   * Another Kafka cluster, to which MirrorMaker 2 copies the platform's topics. Causeway does not run MirrorMaker: it tells how far the copy is behind, and a failover can ask for a limit (limits.maxMirrorLag).
+   */
+  mirror?: {
+    /**
+     * Brokers of that cluster to start from, host:port, separated by commas.
+     */
+    bootstrapServers: string;
+    /**
+     * MirrorMaker's alias of the platform's own cluster, which is before the names of the copies.
+     */
+    sourceAlias: string;
+    /**
+     * MirrorMaker's alias of that other cluster.
+     */
+    targetAlias: string;
+    /**
+     * How MirrorMaker names the copies. Default, <sourceAlias>.<topic>; Identity, the topic's own name.
+     */
+    replicationPolicy: 'Default' | 'Identity';
+    /**
+     * TLS to the brokers. Empty, the system's authorities are trusted.
+     */
+    tls?: {
+      /**
+       * A Secret in the platform's namespace with the key ca.crt, and for client authentication tls.crt and tls.key.
+       */
+      secretRef?: SecretReference;
+    };
+    /**
+     * SASL authentication to the brokers.
+     */
+    sasl?: {
+      /**
+       * SASL mechanism. PLAIN needs tls.
+       */
+      mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+      /**
+       * A Secret in the platform's namespace with the keys username and password.
+       */
+      secretRef: SecretReference;
+    };
+  };
+  /**
    * Topics, made as <platform>.<name>; topic chat serves the channels chat:*.
    */
   topics: TopicSpec[];

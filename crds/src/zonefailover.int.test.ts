@@ -85,7 +85,7 @@ describe('a failover that is accepted', () => {
     await created({
       spec: {
         toHome: 'zone-b',
-        limits: { timeout: '24h', maxReplicationLag: 0, minReadyPerZone: 200 },
+        limits: { timeout: '24h', maxReplicationLag: 0, maxMirrorLag: 0, minReadyPerZone: 200 },
         drill: { holdFor: '0s' },
         abort: false,
         pause: true,

@@ -32,6 +32,10 @@ export interface ZoneFailoverSpec {
      */
     maxReplicationLag: number;
     /**
+     * Offsets that MirrorMaker's copy of the platform's topics (kafka.mirror) may be behind at the start of a Drill or a Planned move. Left out, the lag is only a figure.
+     */
+    maxMirrorLag?: number;
+    /**
      * Gateway pods that must be ready in each of the other zones.
      */
     minReadyPerZone: number;
@@ -303,6 +307,10 @@ export interface FailoverFigures {
    * Of those, the ones whose leader left the zone before its clients did; Kafka moves the others when their broker goes.
    */
   leadersMoved?: number;
+  /**
+   * Offsets of the platform's topics that were not in their mirror (kafka.mirror) at the start.
+   */
+  mirrorLag?: number;
   /**
    * Time from the start until all was verified, pauses apart, such as 8.4s.
    */

@@ -83,6 +83,10 @@ function figuresLines({ status }: FailoverObject): string {
       'Redis was behind at the fence',
       figures.redisLag === undefined ? undefined : `${figures.redisLag} bytes`,
     ],
+    [
+      "Kafka's mirror was behind by",
+      figures.mirrorLag === undefined ? undefined : `${figures.mirrorLag} offsets`,
+    ],
     ['no zone took writes for', seconds(figures.homelessMs)],
     ['verified after', figures.recovery],
   ];

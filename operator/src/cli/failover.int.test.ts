@@ -63,7 +63,7 @@ describe('start', () => {
   it('makes what it is told, with a name of its own', async () => {
     await cluster.kubectl(['apply', '-f', '-'], platformYaml('127.0.0.1:1'));
     const io = testIo({ now: Date.UTC(2026, 10, 25, 12, 30, 5) });
-    const change = { toHome: 'zone-b', hold: '1m', timeout: '2m', maxLag: 5, minReady: 2 };
+    const change = { toHome: 'zone-b', hold: '1m', timeout: '2m', maxLag: 5, maxMirrorLag: 50, minReady: 2 };
     assert.equal(await start(change, io), 0);
     assert.equal(io.stdout, 'ZoneFailover messaging/orders-drill-20261125-123005 created.\n');
     const { spec } = await failover('orders-drill-20261125-123005');
@@ -72,7 +72,7 @@ describe('start', () => {
       fromZone: 'zone-a',
       mode: 'Drill',
       toHome: 'zone-b',
-      limits: { timeout: '2m', maxReplicationLag: 5, minReadyPerZone: 2 },
+      limits: { timeout: '2m', maxReplicationLag: 5, maxMirrorLag: 50, minReadyPerZone: 2 },
       drill: { holdFor: '1m' },
     });
   });
@@ -143,13 +143,14 @@ describe('watch', () => {
       await report(name, {
         phase,
         message: 'That is all.',
-        figures: { connectionsMoved: 240, homelessMs: 640 },
+        figures: { connectionsMoved: 240, mirrorLag: 12, homelessMs: 640 },
       });
       assert.equal(await watched, code);
       assert.match(io.stdout, new RegExp(`${phase} +That is all\\.`));
       assert.match(io.stdout, /Preflight +1\.0s +Capacity/);
       assert.match(io.stdout, /zone-b +3\/3 +300 +#{30}/);
       assert.match(io.stdout, /clients moved: +240/);
+      assert.match(io.stdout, /Kafka's mirror was behind by: +12 offsets/);
       assert.match(io.stdout, /no zone took writes for: +0\.6s/);
     }
   });

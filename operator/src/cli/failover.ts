@@ -28,6 +28,7 @@ export interface StartOptions extends ClusterOptions {
   hold?: string;
   timeout?: string;
   maxLag?: number;
+  maxMirrorLag?: number;
   minReady?: number;
   watch: boolean;
   output: WatchOutput;
@@ -113,6 +114,11 @@ function registerStart(failover: Command): void {
     .option('--hold <duration>', 'how long a drill is held; default: 30s', durationText)
     .option('--timeout <duration>', 'time until all must be verified; default: 5m', durationText)
     .option('--max-lag <revisions>', 'how far the next home may be behind at the start', parseWhole)
+    .option(
+      '--max-mirror-lag <offsets>',
+      "how far MirrorMaker's copy in another Kafka may be behind",
+      parseWhole,
+    )
     .option('--min-ready <n>', 'gateways that each other zone must have ready', parseWhole)
     .option('--no-watch', 'only make it, and return')
     .addOption(watchOutput());
@@ -182,7 +188,7 @@ function failoverFor(
   options: StartOptions,
   now: number,
 ): KubeObject & { spec: object } {
-  const { from, mode, toHome, hold, timeout, maxLag, minReady } = options;
+  const { from, mode, toHome, hold, timeout, maxLag, maxMirrorLag, minReady } = options;
   if (hold !== undefined && mode !== 'Drill')
     throw new Error('--hold is for a Drill: the other modes do not go back by themselves.');
   const time = new Date(now).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
@@ -190,6 +196,7 @@ function failoverFor(
   const limits = {
     ...(timeout === undefined ? {} : { timeout }),
     ...(maxLag === undefined ? {} : { maxReplicationLag: maxLag }),
+    ...(maxMirrorLag === undefined ? {} : { maxMirrorLag }),
     ...(minReady === undefined ? {} : { minReadyPerZone: minReady }),
   };
   return {

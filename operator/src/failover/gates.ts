@@ -80,6 +80,7 @@ export function preflightGates(wish: FailoverWish, seen: Observed): GateCheck[] 
     () => lagGate(wish, seen),
     () => roomGate(wish, seen),
     () => kafkaGate(wish, seen),
+    () => mirrorGate(wish, seen),
   ];
 }
 
@@ -168,6 +169,24 @@ function kafkaGate({ spec }: FailoverWish, { kafka }: Observed): Gate | undefine
     'KafkaSurvives',
     `Without the brokers of ${spec.fromZone}, partition ${named} would have fewer in-sync replicas than min.insync.replicas.`,
   );
+}
+
+/** Only where a limit is set: elsewhere the lag is a figure. */
+function mirrorGate({ spec }: FailoverWish, { mirror }: Observed): Gate | undefined {
+  const { maxMirrorLag } = spec.limits;
+  if (maxMirrorLag === undefined) return undefined;
+  if (mirror === undefined)
+    return shut('MirrorLag', 'limits.maxMirrorLag is set, and the platform has no kafka.mirror.');
+  const { lag, unknown } = mirror;
+  if (lag === undefined)
+    return shut(
+      'MirrorLag',
+      unknown === undefined
+        ? 'One of the two Kafka clusters cannot be asked how far the mirror is behind.'
+        : `How far the mirror is behind is unknown: ${unknown}.`,
+    );
+  if (lag <= maxMirrorLag) return undefined;
+  return shut('MirrorLag', `The mirror of Kafka is behind by ${lag} offsets; ${maxMirrorLag} are allowed.`);
 }
 
 /** Clients of a zone; undefined: not every ready gateway answers. */

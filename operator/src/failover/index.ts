@@ -15,6 +15,7 @@ export type {
   EtcdSight,
   GatewaySight,
   KafkaSight,
+  MirrorSight,
   Observed,
   PartitionName,
   PartitionOrder,

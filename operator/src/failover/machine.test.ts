@@ -450,6 +450,35 @@ describe('before it begins', () => {
     ));
   it('refuses when Kafka cannot be asked', () =>
     refuses(change(new Run(), { kafka: undefined }), 'KafkaSurvives', /cannot be asked/));
+  const limited = {
+    limits: { timeout: '60s', maxReplicationLag: 100, minReadyPerZone: 1, maxMirrorLag: 50 },
+  };
+  it('refuses when the mirror of Kafka is too far behind, and keeps the figure', () => {
+    const run = change(new Run(limited), { mirror: { lag: 51 } });
+    refuses(run, 'MirrorLag', /behind by 51 offsets; 50 are allowed/);
+    assert.equal(run.state.figures.mirrorLag, 51);
+  });
+  it('refuses when a limit is set, and nobody knows how far the mirror is', () => {
+    const unknown = { lag: undefined, unknown: 'orders.chat/3 has no copy' };
+    refuses(
+      change(new Run(limited), { mirror: unknown }),
+      'MirrorLag',
+      /unknown: orders\.chat\/3 has no copy/,
+    );
+    refuses(change(new Run(limited), { mirror: { lag: undefined } }), 'MirrorLag', /cannot be asked/);
+    refuses(new Run(limited), 'MirrorLag', /has no kafka\.mirror/);
+  });
+  it('goes on with a mirror within its limit, and with any where none is set', () => {
+    const within = change(new Run(limited), { mirror: { lag: 50 } }).to('Prepare');
+    assert.equal(within.state.figures.mirrorLag, 50);
+    const free = change(new Run(), { mirror: { lag: 1_000_000 } }).to('Prepare');
+    assert.equal(free.state.figures.mirrorLag, 1_000_000);
+    const unknown = change(new Run(), { mirror: { lag: undefined } }).to('Prepare');
+    assert.ok(!('mirrorLag' in unknown.state.figures));
+  });
+  it('does not hold up an Emergency for the mirror', () => {
+    change(new Run({ ...limited, mode: 'Emergency' }), { mirror: { lag: 51 } }).to('Promote');
+  });
   it('refuses when the others have no room', () =>
     refuses(
       change(new Run(), { connectionsPerReplica: 90 }),

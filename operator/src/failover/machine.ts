@@ -251,22 +251,30 @@ function queued(wish: FailoverWish, state: FailoverState, seen: Observed): Failo
 
 function preflight(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
   const gate = firstShut(preflightGates(wish, seen));
+  const figures = { ...state.figures, ...preflightFigures(seen) };
   if (gate !== undefined) {
     if (elapsed(state, seen) < PREFLIGHT_PATIENCE) return rest(state, gate, POLL);
-    return go(enter(state, seen.now, { phase: 'Failed', cause: gate.name, message: gate.waitingFor }));
+    const refused = { phase: 'Failed', cause: gate.name, message: gate.waitingFor } as const;
+    return go(enter({ ...state, figures }, seen.now, refused));
   }
   const replicas = takeoverReplicas(wish, seen);
   const [target] = movesHome(wish, seen) ? candidates(wish, seen) : [];
-  const led = seen.kafka?.led;
   return go({
     ...enter(state, seen.now, { phase: 'Prepare' }),
     holds: true,
     // Who is asked later does not tell more.
     ...(target === undefined ? {} : { epoch: nextEpoch(state, seen) - 1 }),
-    figures: { ...state.figures, ...(led === undefined ? {} : { partitionsLed: led }) },
+    figures,
     ...(replicas === undefined ? {} : { replicas }),
     ...(target === undefined ? {} : { home: { from: wish.spec.fromZone, to: target.name } }),
   });
+}
+
+function preflightFigures({ kafka, mirror }: Observed): FailoverState['figures'] {
+  return {
+    ...(kafka?.led === undefined ? {} : { partitionsLed: kafka.led }),
+    ...(mirror?.lag === undefined ? {} : { mirrorLag: mirror.lag }),
+  };
 }
 
 /** Capacity first, and Kafka's leaders meanwhile. An Emergency asks for capacity, and waits for neither. */

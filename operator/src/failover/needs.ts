@@ -11,6 +11,8 @@ export interface Needs {
   /** Redis, etcd and replicators. */
   stores: boolean;
   kafka: boolean;
+  /** How far the mirror of Kafka's topics is behind. */
+  mirror?: boolean;
 }
 
 const need = (clients: boolean, stores: boolean, kafka = false): Needs => ({ clients, stores, kafka });
@@ -28,7 +30,7 @@ export function needsOf(state: FailoverState, mode: Mode): Needs {
     case 'Queued':
       return need(false, false);
     case 'Preflight':
-      return need(!urgent, true, !urgent);
+      return { ...need(!urgent, true, !urgent), mirror: !urgent };
     case 'Prepare':
       return need(!urgent, !urgent, !urgent && mayMoveLeaders(state));
     case 'Drain':

@@ -78,6 +78,14 @@ export interface KafkaSight {
   led: number | undefined;
 }
 
+/** MirrorMaker's copy of the platform's topics in another Kafka. */
+export interface MirrorSight {
+  /** Offsets of the source that are not copied yet, over all partitions; undefined: unknown. */
+  lag: number | undefined;
+  /** What makes it so, as a sentence without its end; undefined: a cluster cannot be asked. */
+  unknown?: string;
+}
+
 export interface Observed {
   now: number;
   /** Gateways were asked for their clients. */
@@ -107,6 +115,8 @@ export interface Observed {
   services: { redis: string | undefined; etcd: string | undefined };
   /** Undefined: it cannot be asked. */
   kafka: KafkaSight | undefined;
+  /** Undefined: nothing mirrors the topics, or it was not asked. */
+  mirror?: MirrorSight | undefined;
 }
 
 /** What a failover does. Each may be done again. */

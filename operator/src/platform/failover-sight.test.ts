@@ -121,7 +121,7 @@ describe('a zone that says nothing', () => {
       await lookForFailover(world, platform, {
         fromZone: 'zone-a',
         mode,
-        needs: { stores: false, clients: true, kafka: false },
+        needs: { stores: false, clients: true, kafka: false, mirror: false },
         memory,
         silence,
       });

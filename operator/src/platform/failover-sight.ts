@@ -16,6 +16,7 @@ import type {
   EtcdSight,
   GatewaySight,
   KafkaSight,
+  MirrorSight,
   Needs,
   Observed,
   RedisSight,
@@ -28,6 +29,7 @@ import { kafkaSight } from './kafka-placement.ts';
 import type { FenceMemory, SilenceMemory } from './failover-memory.ts';
 import type { GatewayProbe } from './gateway-probe.ts';
 import { heldSecrets, redisAddress, userSecrets } from './observe.ts';
+import { lookAtMirror } from './mirror.ts';
 import { managesRedis, planRedisGuard, redisHost, type RedisState } from './redis.ts';
 import { isPaused, epochOf, homeOf, type MessagePlatform } from './types.ts';
 import { kafkaAccess } from './user-secrets.ts';
@@ -65,7 +67,11 @@ export async function lookForFailover(
   const { fromZone, needs, silence } = wish;
   const secrets = needs.stores ? await storeSecrets(world, platform) : NO_SECRETS;
   const look = new Look(world, platform, { ...wish, ...secrets });
-  const [zones, kafka] = await Promise.all([look.zones(), needs.kafka ? look.kafka(fromZone) : undefined]);
+  const [zones, kafka, mirror] = await Promise.all([
+    look.zones(),
+    needs.kafka ? look.kafka(fromZone) : undefined,
+    needs.mirror ? look.mirror() : undefined,
+  ]);
   const left = zones.find(({ name }) => name === fromZone);
   if (left !== undefined && (needs.stores || (needs.clients && left.pods.length > 0)))
     silence.noted(platform, fromZone, isSilent(left));
@@ -89,6 +95,7 @@ export async function lookForFailover(
       etcd: managesEtcd(platform) ? look.serviceZone(objectName.etcd(platform.metadata.name)) : undefined,
     },
     kafka,
+    mirror,
   };
 }
 
@@ -179,6 +186,15 @@ class Look {
       return kafkaSight(await this.#world.kafka.placement(access, topics), zone);
     };
     return answerOf(this.#world.clock, ask(), KAFKA_PATIENCE);
+  }
+
+  /** Undefined: nothing mirrors the platform's topics. */
+  async mirror(): Promise<MirrorSight | undefined> {
+    if (this.#platform.spec.kafka.mirror === undefined) return undefined;
+    const asked = userSecrets(this.#world, this.#platform).then((secrets) =>
+      lookAtMirror(this.#world.kafka, this.#platform, secrets),
+    );
+    return (await answerOf(this.#world.clock, asked, KAFKA_PATIENCE)) ?? { lag: undefined };
   }
 
   #addressOf(component: string, zone: string): string | undefined {

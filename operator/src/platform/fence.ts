@@ -12,6 +12,8 @@ export function fencedKafka(kafka: KafkaAdmin, mayAct: () => boolean): KafkaAdmi
   return {
     look: (access, topics) => kafka.look(access, topics),
     placement: (access, topics) => kafka.placement(access, topics),
+    ends: (access, topics) => kafka.ends(access, topics),
+    offsetSyncs: (access, topic, partitions) => kafka.offsetSyncs(access, topic, partitions),
     reorder: async (access, orders) => {
       check(mayAct);
       return kafka.reorder(access, orders);

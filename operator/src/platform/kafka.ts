@@ -7,6 +7,8 @@ import { electPreferred } from './kafkajs-elect.ts';
 import { mendKafkaTimers } from './kafkajs-timers.ts';
 import { placementOf } from './kafka-placement-look.ts';
 import type { KafkaPlacement } from './kafka-placement.ts';
+import type { OffsetSync, TopicEnds } from './mirror-lag.ts';
+import { endsOf, lastOffsetSyncs } from './mirror-look.ts';
 import type { KafkaSnapshot, KafkaTopic, TopicAction } from './topics.ts';
 
 // A CommonJS package whose names Node cannot all see from outside.
@@ -45,6 +47,14 @@ export interface KafkaAdmin {
   look(access: KafkaAccess, topics: readonly string[]): Promise<KafkaSnapshot>;
   /** Where the partitions of `topics` are. */
   placement(access: KafkaAccess, topics: readonly string[]): Promise<KafkaPlacement>;
+  /** Where the partitions of `topics` begin and end, of those that exist. */
+  ends(access: KafkaAccess, topics: readonly string[]): Promise<TopicEnds>;
+  /** MirrorMaker's last offset sync of each partition, from its `topic` for them; of some there may be none. */
+  offsetSyncs(
+    access: KafkaAccess,
+    topic: string,
+    partitions: readonly PartitionName[],
+  ): Promise<readonly OffsetSync[]>;
   /** Gives replicas another order; no data moves. Refused when a partition has other replicas by now. */
   reorder(access: KafkaAccess, orders: readonly PartitionOrder[]): Promise<void>;
   /** The first replica of each leads it, where it is in sync; throws for those where it is not. */
@@ -81,6 +91,18 @@ export class KafkaJsAdmin implements KafkaAdmin {
 
   async placement(access: KafkaAccess, topics: readonly string[]): Promise<KafkaPlacement> {
     return this.#use(access, (admin) => placementOf(admin, topics));
+  }
+
+  async ends(access: KafkaAccess, topics: readonly string[]): Promise<TopicEnds> {
+    return this.#use(access, (admin) => endsOf(admin, topics));
+  }
+
+  async offsetSyncs(
+    access: KafkaAccess,
+    topic: string,
+    partitions: readonly PartitionName[],
+  ): Promise<readonly OffsetSync[]> {
+    return this.#use(access, (admin, client) => lastOffsetSyncs({ client, admin }, topic, partitions));
   }
 
   async reorder(access: KafkaAccess, orders: readonly PartitionOrder[]): Promise<void> {

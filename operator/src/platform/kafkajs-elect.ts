@@ -1,6 +1,6 @@
 /**
  * ElectLeaders (Kafka's API key 43), which kafkajs 2.2.4 lacks: its own encoder, over a connection of its own cluster
- * object. The one file that knows how to come by that. https://kafka.apache.org/protocol#The_Messages_ElectLeaders
+ * object. https://kafka.apache.org/protocol#The_Messages_ElectLeaders
  */
 import type { Kafka } from 'kafkajs';
 import Decoder from 'kafkajs/src/protocol/decoder.js';
@@ -8,6 +8,7 @@ import Encoder from 'kafkajs/src/protocol/encoder.js';
 import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
 import type { PartitionName } from '../failover/index.ts';
 import { byTopic } from './kafka-reorder.ts';
+import { withCluster } from './kafkajs-cluster.ts';
 
 /** Since Kafka 2.4, as the reassignments are; the last version without tagged fields. */
 const VERSION = 1;
@@ -16,20 +17,6 @@ const API_KEY = 43;
 const PREFERRED = 0;
 /** It leads already. */
 const ELECTION_NOT_NEEDED = 84;
-
-/** What kafkajs keeps to itself of a cluster, as far as we use it. */
-interface Cluster {
-  connect(): Promise<void>;
-  disconnect(): Promise<void>;
-  refreshMetadata(): Promise<void>;
-  findControllerBroker(): Promise<Broker>;
-}
-
-interface Broker {
-  /** By API key, what it serves. */
-  versions: Record<number, { minVersion: number; maxVersion: number } | undefined>;
-  connectionPool: { send(call: { request: object; response: object }): Promise<ElectionResult[]> };
-}
 
 /** What became of one partition's election. */
 export interface ElectionResult extends PartitionName {
@@ -46,32 +33,18 @@ export async function electPreferred(
   partitions: readonly PartitionName[],
   timeout: number,
 ): Promise<void> {
-  const cluster = clusterOf(client);
-  await cluster.connect();
-  try {
+  await withCluster(client, async (cluster) => {
     await cluster.refreshMetadata();
     const broker = await cluster.findControllerBroker();
     const served = broker.versions[API_KEY];
     if (served === undefined || served.minVersion > VERSION || served.maxVersion < VERSION)
       throw new Error(`Kafka does not serve version ${VERSION} of ElectLeaders`);
-    const results = await broker.connectionPool.send({
+    const results = await broker.connectionPool.send<ElectionResult[]>({
       request: electRequest(partitions, timeout),
       response: { decode: decodeElection, parse: (result: Election) => resultsOf(result) },
     });
     failOnRefusal(results);
-  } finally {
-    await cluster.disconnect();
-  }
-}
-
-/** kafkajs makes a cluster for each of its clients, by a method whose name is a symbol that it does not export. */
-function clusterOf(client: Kafka): Cluster {
-  const name = Object.getOwnPropertySymbols(client).find(
-    ({ description }) => description === 'private:Kafka:createCluster',
-  );
-  const create = name && (client as unknown as Record<symbol, unknown>)[name];
-  if (typeof create !== 'function') throw new Error('this version of kafkajs has no cluster that we know');
-  return (create as (options: object) => Cluster)({ allowAutoTopicCreation: false });
+  });
 }
 
 /** ElectLeaders Request (Version: 1) => election_type [topic [partition]] timeout_ms */

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { SECRET_KEY } from '@causeway/crds';
 import { x509Issuer, type SecretData } from '../certificates/index.ts';
 import { ordersPlatform } from './testing/orders.ts';
-import { userSecretProblems } from './user-secrets.ts';
+import { kafkaAccess, mirrorAccess, userSecretProblems } from './user-secrets.ts';
 
 const NOW = Date.parse('2026-11-23T12:00:00Z');
 const DAY = 86_400_000;
@@ -99,5 +99,44 @@ describe('the Secrets of rpc methods', () => {
       'Secret messaging/a-ca does not exist. Create it with ca.crt.',
     ]);
     assert.deepEqual(problems({ 'a-token': { token: 'x' }, 'a-ca': { 'ca.crt': 'x' } }), []);
+  });
+});
+
+describe("what opens the mirror's Kafka", () => {
+  const platform = ordersPlatform(({ spec }) => {
+    spec.kafka.mirror = {
+      bootstrapServers: 'west-1:9093,west-2:9093',
+      sourceAlias: 'east',
+      targetAlias: 'west',
+      replicationPolicy: 'Default',
+      tls: { secretRef: { name: 'west-ca' } },
+      sasl: { mechanism: 'SCRAM-SHA-512', secretRef: { name: 'west-user' } },
+    };
+  });
+  const ca: SecretData = { [SECRET_KEY.ca]: 'PEM' };
+  const user: SecretData = { [SECRET_KEY.username]: 'causeway', [SECRET_KEY.password]: 'secret' };
+
+  it('is read from Secrets of its own', () => {
+    const secrets = new Map([
+      ['west-ca', ca],
+      ['west-user', user],
+    ]);
+    assert.deepEqual(mirrorAccess(platform, secrets), {
+      brokers: ['west-1:9093', 'west-2:9093'],
+      tls: { ca: 'PEM' },
+      sasl: { mechanism: 'SCRAM-SHA-512', username: 'causeway', password: 'secret' },
+    });
+    assert.deepEqual(kafkaAccess(platform, secrets), { brokers: ['kafka.kafka:9092'] });
+  });
+
+  it('is missed where it is not there', () => {
+    assert.equal(mirrorAccess(platform, new Map([['west-ca', ca]])), undefined);
+    assert.equal(mirrorAccess(ordersPlatform(), new Map()), undefined);
+    const jwt: SecretData = { [SECRET_KEY.hmac]: 'x'.repeat(32) };
+    const problems = userSecretProblems(platform, new Map([['orders-jwt', jwt]]), NOW);
+    assert.deepEqual(
+      problems.map(({ part, reason }) => `${part}:${reason}`),
+      ['Topics:SecretNotFound', 'Topics:SecretNotFound'],
+    );
   });
 });

@@ -16,6 +16,9 @@ interface Need {
   check: (data: SecretData, now: number) => { reason: string; message: string } | undefined;
 }
 
+/** How a Kafka cluster is reached, as the spec says. */
+type KafkaConnection = Pick<MessagePlatform['spec']['kafka'], 'bootstrapServers' | 'tls' | 'sasl'>;
+
 /** A Need that is none where no Secret is named. */
 type MaybeNeed = Omit<Need, 'secret'> & { secret: string | undefined };
 
@@ -53,18 +56,8 @@ export function userSecretNeeds(platform: MessagePlatform): Need[] {
         check: requireKeys(SECRET_KEY.ca),
       },
     ]),
-    {
-      part: 'Topics',
-      secret: kafka.sasl?.secretRef.name,
-      contents: 'username and password',
-      check: requireKeys(SECRET_KEY.username, SECRET_KEY.password),
-    },
-    {
-      part: 'Topics',
-      secret: kafka.tls?.secretRef?.name,
-      contents: 'ca.crt',
-      check: requireKeys(SECRET_KEY.ca),
-    },
+    ...kafkaNeeds(kafka),
+    ...kafkaNeeds(kafka.mirror),
     {
       part: 'Redis',
       secret: redis.external?.secretRef?.name,
@@ -81,6 +74,24 @@ export function userSecretNeeds(platform: MessagePlatform): Need[] {
     },
   ];
   return needs.flatMap(({ secret, ...need }) => (secret === undefined ? [] : [{ ...need, secret }]));
+}
+
+/** Of a Kafka cluster. */
+function kafkaNeeds(cluster: KafkaConnection | undefined): MaybeNeed[] {
+  return [
+    {
+      part: 'Topics',
+      secret: cluster?.sasl?.secretRef.name,
+      contents: 'username and password',
+      check: requireKeys(SECRET_KEY.username, SECRET_KEY.password),
+    },
+    {
+      part: 'Topics',
+      secret: cluster?.tls?.secretRef?.name,
+      contents: 'ca.crt',
+      check: requireKeys(SECRET_KEY.ca),
+    },
+  ];
 }
 
 function tracingNeeds(tracing: MessagePlatform['spec']['gateway']['tracing']): MaybeNeed[] {
@@ -163,7 +174,19 @@ export function userSecretProblems(platform: MessagePlatform, secrets: UserSecre
 
 /** How to reach the platform's Kafka; undefined while a Secret that this needs is missing. */
 export function kafkaAccess(platform: MessagePlatform, secrets: UserSecrets): KafkaAccess | undefined {
-  const { bootstrapServers, tls, sasl } = platform.spec.kafka;
+  return accessTo(platform.spec.kafka, secrets);
+}
+
+/** How to reach the Kafka that the platform's topics are mirrored to; undefined: there is none, or a Secret is missing. */
+export function mirrorAccess(platform: MessagePlatform, secrets: UserSecrets): KafkaAccess | undefined {
+  const { mirror } = platform.spec.kafka;
+  return mirror && accessTo(mirror, secrets);
+}
+
+function accessTo(
+  { bootstrapServers, tls, sasl }: KafkaConnection,
+  secrets: UserSecrets,
+): KafkaAccess | undefined {
   const access: KafkaAccess = { brokers: bootstrapServers.split(',') };
   if (tls !== undefined) {
     const data = tls.secretRef === undefined ? {} : secrets.get(tls.secretRef.name);

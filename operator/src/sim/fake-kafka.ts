@@ -2,6 +2,7 @@
 import type { PartitionName, PartitionOrder, PartitionSight } from '../failover/index.ts';
 import { KafkaFailure, type KafkaAdmin } from '../platform/kafka.ts';
 import type { KafkaPlacement } from '../platform/kafka-placement.ts';
+import type { PartitionEnds } from '../platform/mirror-lag.ts';
 import type { KafkaSnapshot, KafkaTopic, TopicAction } from '../platform/topics.ts';
 import { copy } from './json.ts';
 import type { Network } from './network.ts';
@@ -168,6 +169,16 @@ export function kafkaClient(kafka: FakeKafka, network: Network, process: SimProc
         { process, target: 'kafka', verb: 'placement', what: topics.join(' '), mutates: false },
         () => placementOf(kafka, topics),
       ),
+    // It keeps no records, and nothing mirrors it.
+    ends: (_access, topics) =>
+      network.call({ process, target: 'kafka', verb: 'ends', what: topics.join(' '), mutates: false }, () => {
+        const of = (count: number): Map<number, PartitionEnds> =>
+          new Map(Array.from({ length: count }, (_, partition) => [partition, { low: 0n, high: 0n }]));
+        const existing = [...kafka.look(topics).topics.values()];
+        return new Map(existing.map(({ name, partitions }) => [name, of(partitions)]));
+      }),
+    offsetSyncs: (_access, topic) =>
+      network.call({ process, target: 'kafka', verb: 'offsetSyncs', what: topic, mutates: false }, () => []),
     reorder: (_access, orders) => {
       const sent = copy(orders);
       const what = orders.map(({ topic, partition }) => `${topic}/${partition}`).join(' ');

@@ -112,6 +112,18 @@ describe('a report', () => {
 });
 
 describe('the Markdown of a report', () => {
+  it('has the figures and limits that there are, and no others', () => {
+    const { spec, status, ...made } = drill();
+    const { maxMirrorLag: _limit, ...limits } = spec.limits;
+    const { mirrorLag: _lag, ...figures } = status?.figures ?? {};
+    const without = { ...made, spec: { ...spec, limits }, status: { ...status, figures } };
+    const [mirrored, other] = [drill(), without].map((one) => markdownOf(reportOf(one, { now: LATER })));
+    assert.match(mirrored ?? '', /^\| Kafka's mirror behind at the start \| 12 offsets \|$/m);
+    assert.match(mirrored ?? '', /100 revisions behind, Kafka's mirror at most 1,000 offsets behind, ready/);
+    assert.doesNotMatch(other ?? '', /mirror/);
+    assert.match(other ?? '', /100 revisions behind, ready gateways/);
+  });
+
   it('has a section for each thing that there is', () => {
     const sections = (text: string): string[] =>
       [...text.matchAll(/^## (.*)$/gm)].map(([, name = '']) => name);

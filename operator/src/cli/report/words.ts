@@ -131,7 +131,7 @@ function measured({ acknowledged, lost, duplicated, reconnect, blackout }: Failo
 export function figureRows(report: FailoverReport): [name: string, value: string][] {
   const { figures, clients, tookMs, pausedMs } = report;
   const { recovery, homelessMs, drainMs, connectionsAtStart, connectionsMoved } = figures;
-  const { replicationLag, redisLag, partitionsLed, leadersMoved } = figures;
+  const { replicationLag, redisLag, partitionsLed, leadersMoved, mirrorLag } = figures;
   const rows: [string, string | undefined][] = [
     [report.finishedAt === undefined ? 'Running for' : 'Whole time', mapped(tookMs, span)],
     ['Paused for', pausedMs === 0 ? undefined : span(pausedMs)],
@@ -148,6 +148,7 @@ export function figureRows(report: FailoverReport): [name: string, value: string
     ['Redis behind at the fence', mapped(redisLag, (n) => `${count(n)} bytes`)],
     ['Kafka partitions led from the zone', mapped(partitionsLed, count)],
     ['Kafka leaders moved off it', mapped(leadersMoved, count)],
+    ["Kafka's mirror behind at the start", mapped(mirrorLag, (n) => `${count(n)} offsets`)],
     ...(moves(report) ? clientRows(report) : []),
   ];
   return rows.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
@@ -198,12 +199,20 @@ export function factRows(report: FailoverReport): [name: string, value: string][
     ['Verified', mapped(verifiedAt, time)],
     ['Ended', mapped(finishedAt, time)],
     ['Held for', report.holdFor],
-    [
-      'Limits',
-      `time-out ${limits.timeout}, etcd at most ${count(limits.maxReplicationLag)} revisions behind, ready gateways in each other zone at least ${count(limits.minReadyPerZone)}`,
-    ],
+    ['Limits', limitsText(limits)],
   ];
   return rows.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
+}
+
+function limitsText({
+  timeout,
+  maxReplicationLag,
+  maxMirrorLag,
+  minReadyPerZone,
+}: FailoverReport['limits']): string {
+  const mirror =
+    maxMirrorLag === undefined ? '' : ` Kafka's mirror at most ${count(maxMirrorLag)} offsets behind,`;
+  return `time-out ${timeout}, etcd at most ${count(maxReplicationLag)} revisions behind,${mirror} ready gateways in each other zone at least ${count(minReadyPerZone)}`;
 }
 
 function homeText({ from, to }: { from: string; to: string }, { moved, figures }: FailoverReport): string {

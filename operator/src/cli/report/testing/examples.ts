@@ -72,7 +72,7 @@ function failover(
       platform: 'orders',
       fromZone: A,
       mode,
-      limits: { timeout: '5m', maxReplicationLag: 100, minReadyPerZone: 1 },
+      limits: { timeout: '5m', maxReplicationLag: 100, maxMirrorLag: 1_000, minReadyPerZone: 1 },
       ...(mode === 'Drill' ? { drill: { holdFor: '20s' } } : {}),
     },
     status: { startedAt: rfc3339(START), ...status, conditions: [], holds: !isOver(phase) },
@@ -135,6 +135,7 @@ export function drill(): FailoverObject {
       homelessMs: 580,
       partitionsLed: 4,
       leadersMoved: 4,
+      mirrorLag: 12,
       recovery: '25.0s',
     },
     timeline: {

@@ -16,7 +16,7 @@ test('a version is found in what each program prints, and no other is taken for 
   assert.ok(!reportsVersion('etcd Version: 3.6.61', '3.6.6'));
 });
 
-test('the Go modules and the POM pin the versions that the catalog names', () => {
+test('the Go modules and the POMs pin the versions that the catalog names', () => {
   assert.match(pin('kubernetes/go.mod'), new RegExp(`k8s.io/kubernetes v${versions.kubernetes}\n`));
   assert.match(pin('etcd/go.mod'), new RegExp(`go.etcd.io/etcd/server/v3 v${versions.etcd}`));
   assert.match(pin('coredns/go.mod'), new RegExp(`github.com/coredns/coredns v${versions.coredns}\n`));
@@ -30,7 +30,8 @@ test('the Go modules and the POM pin the versions that the catalog names', () =>
     pin('h2spec/go.mod'),
     new RegExp(`github.com/summerwind/h2spec v${versions.h2spec}\\+incompatible`),
   );
-  assert.match(pin('kafka/pom.xml'), new RegExp(`<kafka.version>${versions.kafka}<`));
+  for (const pom of ['kafka', 'mirror-maker'])
+    assert.match(pin(`${pom}/pom.xml`), new RegExp(`<kafka.version>${versions.kafka}<`));
 });
 
 test('every binary has a package, and Kubernetes gets its version at link time', () => {

@@ -3,7 +3,7 @@
  * found or built once into the per-user cache. Imports only e2e/tools.
  */
 export { ensureBinaries, ensureBinary } from './ensure.ts';
-export { ensureKafka } from './kafka.ts';
+export { ensureKafka, ensureMirrorMaker } from './kafka.ts';
 export type { KafkaLibs } from './kafka.ts';
 export { ensureAutobahn } from './autobahn.ts';
 export { ensurePython } from './python.ts';

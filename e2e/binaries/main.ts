@@ -2,9 +2,9 @@ import { Command } from 'commander';
 import { binaryNames, isBinaryName } from './catalog.ts';
 import type { BinaryName } from './catalog.ts';
 import { ensureBinaries } from './ensure.ts';
-import { ensureKafka } from './kafka.ts';
+import { ensureKafka, ensureMirrorMaker } from './kafka.ts';
 
-const everything = [...binaryNames, 'kafka'];
+const everything = [...binaryNames, 'kafka', 'mirror-maker'];
 
 async function ensure(names: readonly string[]): Promise<[string, string][]> {
   const wanted = names.length === 0 || names.includes('all') ? everything : names;
@@ -15,6 +15,7 @@ async function ensure(names: readonly string[]): Promise<[string, string][]> {
   const paths = await ensureBinaries(wanted.filter((name): name is BinaryName => isBinaryName(name)));
   const rows = Object.entries<string>(paths);
   if (wanted.includes('kafka')) rows.push(['kafka', (await ensureKafka()).libs]);
+  if (wanted.includes('mirror-maker')) rows.push(['mirror-maker', (await ensureMirrorMaker()).libs]);
   return rows;
 }
 

@@ -1,5 +1,5 @@
 /** Everything that can be had before a server starts: packages, binaries, Kafka, images. Slow only the first time. */
-import { ensureAutobahn, ensureBinaries, ensureKafka } from '../binaries/index.ts';
+import { ensureAutobahn, ensureBinaries, ensureKafka, ensureMirrorMaker } from '../binaries/index.ts';
 import type { BinaryName } from '../binaries/index.ts';
 import type { Progress } from '../tools/index.ts';
 import type { Binaries } from './control-plane.ts';
@@ -38,6 +38,7 @@ export async function prepareTests(progress: Progress): Promise<void> {
   const names: BinaryName[] = [...labBinaries, 'helm', 'gatewayload'];
   await progress.step('binaries', () => ensureBinaries(names));
   await progress.step('Kafka', ensureKafka);
+  await progress.step('MirrorMaker', ensureMirrorMaker);
   await progress.step('Autobahn suite', ensureAutobahn);
 }
 

@@ -1,0 +1,84 @@
+/** The lag of a mirror, with MirrorMaker 2 between two real Kafkas. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import kafkajs, { type Producer } from 'kafkajs';
+import { startKafka, startMirrorMaker, type Kafka, type Server } from '../../../e2e/harness/index.ts';
+import { waitFor } from '../../../e2e/tools/index.ts';
+import type { MirrorSight } from '../failover/index.ts';
+import { KafkaJsAdmin, type KafkaAccess } from './kafka.ts';
+import { lookAtMirror } from './mirror.ts';
+import { ordersPlatform } from './testing/orders.ts';
+
+const TOPIC = 'orders.chat';
+
+let east: Kafka;
+let west: Kafka;
+let admin: KafkaJsAdmin;
+let mirror: Server | undefined;
+let producer: Producer | undefined;
+
+async function producerOf({ bootstrapServers }: Kafka): Promise<Producer> {
+  const client = new kafkajs.Kafka({
+    brokers: bootstrapServers.split(','),
+    logLevel: kafkajs.logLevel.NOTHING,
+  });
+  producer = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+  await producer.connect();
+  return producer;
+}
+
+const access = ({ bootstrapServers }: Kafka): KafkaAccess => ({ brokers: bootstrapServers.split(',') });
+const records = (partition: number, count: number): { partition: number; value: string }[] =>
+  Array.from({ length: count }, () => ({ partition, value: 'x' }));
+
+async function lag(): Promise<MirrorSight | undefined> {
+  const platform = ordersPlatform(({ spec }) => {
+    const [topic] = spec.kafka.topics;
+    assert.ok(topic);
+    topic.partitions = 2;
+    spec.kafka.bootstrapServers = east.bootstrapServers;
+    spec.kafka.mirror = {
+      bootstrapServers: west.bootstrapServers,
+      sourceAlias: 'east',
+      targetAlias: 'west',
+      replicationPolicy: 'Default',
+    };
+  });
+  return lookAtMirror(admin, platform, new Map());
+}
+
+before(async () => {
+  [east, west] = await Promise.all([startKafka(), startKafka()]);
+  admin = new KafkaJsAdmin();
+  const topic = { act: 'create', partitions: 2, replicationFactor: 1, config: {} } as const;
+  await admin.perform(access(east), { ...topic, topic: TOPIC });
+  // Kafka answers before its partitions have leaders.
+  await waitFor('the topic has leaders', lag);
+});
+
+after(async () => {
+  await mirror?.stop();
+  await producer?.disconnect();
+  await admin?.close();
+  await Promise.all([east?.stop(), west?.stop()]);
+});
+
+test('the lag is none, unknown, none again, and what MirrorMaker has missed while it was gone', async () => {
+  assert.deepEqual(await lag(), { lag: 0 }, 'nothing is written yet');
+
+  const toEast = await producerOf(east);
+  await toEast.send({ topic: TOPIC, messages: [...records(0, 30), ...records(1, 12)] });
+  assert.deepEqual(await lag(), { lag: undefined, unknown: `${TOPIC}/0 has no copy` }, 'nobody copies');
+
+  const [source, target] = [
+    { alias: 'east', kafka: east },
+    { alias: 'west', kafka: west },
+  ];
+  const caughtUp = async (): Promise<boolean> => (await lag())?.lag === 0;
+  mirror = await startMirrorMaker({ source, target, topics: 'orders\\..*' }, caughtUp);
+
+  await mirror.kill();
+  await toEast.send({ topic: TOPIC, messages: [...records(0, 10), ...records(1, 5)] });
+  assert.deepEqual(await lag(), { lag: 15 });
+  await mirror.start();
+});

@@ -251,7 +251,11 @@ describe('a platform that is accepted', () => {
 
 describe('every example', () => {
   const folder = `${root}examples/`;
-  const files = readdirSync(folder).filter((file) => file.endsWith('.yaml'));
+  const files = ['', 'two-clusters/'].flatMap((of) =>
+    readdirSync(`${folder}${of}`)
+      .filter((file) => file.endsWith('.yaml'))
+      .map((file) => `${of}${file}`),
+  );
 
   it('is there', () => assert.ok(files.length >= 4, files.join(', ')));
 

@@ -1,6 +1,6 @@
 /** The CRD of ZoneFailovers on a real kube-apiserver: what it refuses and says, what it fills in, how it reads. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { ensureBinary } from '../../e2e/binaries/index.ts';
@@ -94,11 +94,12 @@ describe('a failover that is accepted', () => {
     });
   });
 
-  it('may be as in examples/failover', async () => {
-    const file = new URL('../../examples/failover/drill.yaml', import.meta.url);
-    const example = parse(readFileSync(file, 'utf8')) as Change;
-    await created(merge(example, { metadata: { namespace: 'default' } }) as Change);
-  });
+  for (const file of readdirSync(new URL('../../examples/failover', import.meta.url)))
+    it(`may be as in examples/failover/${file}`, async () => {
+      const path = new URL(`../../examples/failover/${file}`, import.meta.url);
+      const example = parse(readFileSync(path, 'utf8')) as Change;
+      await created(merge(example, { metadata: { namespace: 'default' } }) as Change);
+    });
 
   it('shows what matters in kubectl get, and why with -o wide', async () => {
     await created();

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname, join, relative } from 'node:path';
-import { ensureBinary, ensureKafka, versions } from '../binaries/index.ts';
+import { ensureBinary, ensureKafka, ensureMirrorMaker, versions } from '../binaries/index.ts';
 import { cacheDir } from '../tools/index.ts';
 import { baseSuite } from './base-image.ts';
 
@@ -48,10 +48,17 @@ async function binaryFiles(...names: ('coredns' | 'etcd' | 'etcdctl')[]): Promis
   return Promise.all(names.map(async (name) => ({ to: name, from: await ensureBinary(name) })));
 }
 
-async function kafkaFiles(): Promise<ContextFile[]> {
-  const { libs } = await ensureKafka();
-  const jars = readdirSync(libs).map((jar) => ({ to: `libs/${jar}`, from: join(libs, jar) }));
-  return [...jars, { to: 'start.sh', from: join(import.meta.dirname, 'images', 'kafka', 'start.sh') }];
+/** Jars in libs/, and the script that starts what they are. */
+function jarsWith(
+  image: string,
+  script: string,
+  ensure: () => Promise<{ libs: string }>,
+): () => Promise<ContextFile[]> {
+  return async () => {
+    const { libs } = await ensure();
+    const jars = readdirSync(libs).map((jar) => ({ to: `libs/${jar}`, from: join(libs, jar) }));
+    return [...jars, { to: script, from: join(import.meta.dirname, 'images', image, script) }];
+  };
 }
 
 function filesBelow(folder: string): string[] {
@@ -111,7 +118,7 @@ export const labImages: readonly ImageSpec[] = [
     reference: `localhost/causeway/kafka:${versions.kafka}`,
     dockerfile: ownDockerfile('kafka'),
     usesBase: true,
-    files: kafkaFiles,
+    files: jarsWith('kafka', 'start.sh', ensureKafka),
   },
   {
     name: 'redis',
@@ -126,6 +133,17 @@ export const labImages: readonly ImageSpec[] = [
     dockerfile: ownDockerfile('etcd'),
     usesBase: true,
     files: () => binaryFiles('etcd', 'etcdctl'),
+  },
+];
+
+/** Images that only some scenarios use, and no lab starts with. */
+const scenarioImages: readonly ImageSpec[] = [
+  {
+    name: 'mirror-maker',
+    reference: `localhost/causeway/mirror-maker:${versions.kafka}`,
+    dockerfile: ownDockerfile('mirror-maker'),
+    usesBase: true,
+    files: jarsWith('mirror-maker', 'connect-mirror-maker.sh', ensureMirrorMaker),
   },
 ];
 
@@ -144,17 +162,19 @@ export const ownImages: readonly ImageSpec[] = [
   gatewayImage('node'),
 ];
 
-/** All images by the names that build-images takes. `gateway` stands for both of its images. */
+/** Every image that there is. */
+export const allImages: readonly ImageSpec[] = [...labImages, ...scenarioImages, ...ownImages];
+
+/** Images by the names that build-images takes. `gateway` stands for both of its images. */
 export function findImages(names: readonly string[]): ImageSpec[] {
-  const all = [...labImages, ...ownImages];
   const wanted = names.flatMap((name) => (name === 'gateway' ? ['gateway-bun', 'gateway-node'] : [name]));
-  const unknown = wanted.filter((name) => !all.some((image) => image.name === name));
+  const unknown = wanted.filter((name) => !allImages.some((image) => image.name === name));
   if (unknown.length > 0) {
     throw new Error(
-      `Unknown image ${unknown.join(', ')}; there are ${all.map((image) => image.name).join(', ')}, gateway`,
+      `Unknown image ${unknown.join(', ')}; there are ${allImages.map((image) => image.name).join(', ')}, gateway`,
     );
   }
-  return all.filter((image) => wanted.includes(image.name));
+  return allImages.filter((image) => wanted.includes(image.name));
 }
 
 /** A key that changes whenever anything that goes into the image changes. */

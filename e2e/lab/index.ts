@@ -2,6 +2,7 @@
 export { network, nodes, zones } from './config.ts';
 export type { LabNode, Zone } from './config.ts';
 export { kafkaBrokers, labKafkaConfig } from './kafka-client.ts';
+export { smallKafka } from './manifests.ts';
 export { installPackages } from './preflight.ts';
 export { getStatus } from './status.ts';
 export type { LabStatus } from './status.ts';

@@ -6,7 +6,7 @@ import { mountsBelow } from './cleanup.ts';
 import { network, nodeOf, nodes } from './config.ts';
 import { findImages, imageKey, keyedReference, ownImages } from './image-catalog.ts';
 import { parseImageList } from './image-load.ts';
-import { labManifests, render } from './manifests.ts';
+import { labManifests, render, smallKafka } from './manifests.ts';
 import { parseVersion } from './preflight.ts';
 import { belongsToLab, isContainerOf } from './processes.ts';
 
@@ -92,6 +92,17 @@ test('the manifests are whole: three brokers in three zones, one default storage
   assert.equal(items.filter(({ kind }) => kind === 'StorageClass').length, 1);
 });
 
+test('a second Kafka stays in its own namespace', () => {
+  const items = parseAllDocuments(smallKafka('kafka-west')).map((document) => {
+    assert.deepEqual(document.errors, []);
+    return document.toJS() as { kind: string; metadata: { name: string; namespace?: string } };
+  });
+  assert.deepEqual(
+    items.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? metadata.name}`),
+    ['Namespace', 'Service', 'ConfigMap', 'Deployment'].map((kind) => `${kind} kafka-west`),
+  );
+});
+
 test('names of interfaces fit into the 15 bytes that the kernel gives them, and socket paths into 108', () => {
   for (const name of [network.bridge, ...nodes.map((node) => node.veth)]) assert.ok(name.length <= 15, name);
   assert.ok('/var/lib/causeway-lab/node-a/containerd.sock.ttrpc'.length < 108);
@@ -131,7 +142,7 @@ test("Go's version is understood", () => {
 });
 
 test('every image starts from BASE or from nothing, and runs as a user by number', () => {
-  for (const image of findImages(['pause', 'coredns', 'kafka', 'redis', 'etcd'])) {
+  for (const image of findImages(['pause', 'coredns', 'kafka', 'redis', 'etcd', 'mirror-maker'])) {
     const text = readFileSync(image.dockerfile, 'utf8');
     assert.match(text, /^USER \d+:\d+$/m, image.name);
     assert.equal(/^ARG BASE=/m.test(text), image.usesBase, image.name);

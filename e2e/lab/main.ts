@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { createProgress, withFileLock } from '../tools/index.ts';
 import { paths } from './config.ts';
 import { down } from './down.ts';
-import { findImages, labImages, ownImages } from './image-catalog.ts';
+import { allImages, findImages } from './image-catalog.ts';
 import { loadImages, loadNamed } from './image-load.ts';
 import { ensureImage } from './images.ts';
 import type { BuiltImage } from './images.ts';
@@ -113,10 +113,10 @@ program
 program
   .command('build-images')
   .description('build images whose inputs have changed; default: all whose Dockerfile exists')
-  .argument('[names...]', [...labImages, ...ownImages].map((image) => image.name).join(', '))
+  .argument('[names...]', allImages.map((image) => image.name).join(', '))
   .option('--load', "put them on the lab's nodes too")
   .action(async (names: string[], options: { load?: boolean }) => {
-    const all = [...labImages, ...ownImages].filter((image) => existsSync(image.dockerfile));
+    const all = allImages.filter((image) => existsSync(image.dockerfile));
     const progress = createProgress();
     const built: BuiltImage[] = [];
     for (const image of names.length > 0 ? findImages(names) : all) {

@@ -32,6 +32,12 @@ export function labManifests(): string {
   return [manifest('storage', {}), dns, manifest('kafka', kafka), ...brokers].join('---\n');
 }
 
+/** A Kafka of one broker in a namespace of its own, at kafka.<namespace>:9092, whose data goes with its pod. One YAML stream. */
+export function smallKafka(namespace: string): string {
+  const image = `localhost/causeway/kafka:${versions.kafka}`;
+  return manifest('small-kafka', { NAMESPACE: namespace, IMAGE: image });
+}
+
 /** Applies {@link labManifests}. */
 export async function applyManifests(): Promise<void> {
   await kubectl(['apply', '--server-side', '--field-manager', 'causeway-lab', '-f', '-'], labManifests());

@@ -4,6 +4,7 @@ export type { GatewayAddress, PlatformAccess } from './client.ts';
 export {
   buildBundles,
   installOperator,
+  loadLabImage,
   loadLabImages,
   OPERATOR_NAMESPACE,
   publishImages,

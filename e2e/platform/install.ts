@@ -1,7 +1,7 @@
 /** Puts the operator into a cluster: its images, and its chart. */
 import { join } from 'node:path';
 import { ensureImages } from '../lab/images.ts';
-import { labImages, ownImages } from '../lab/image-catalog.ts';
+import { findImages, labImages, ownImages } from '../lab/image-catalog.ts';
 import { loadImages } from '../lab/image-load.ts';
 import { run, type Progress } from '../tools/index.ts';
 import type { Kube } from './kube.ts';
@@ -46,6 +46,15 @@ export async function loadLabImages(): Promise<ImageReferences> {
     redis: reference('redis'),
     etcd: reference('etcd'),
   };
+}
+
+/** Builds one image, and puts it on the lab's nodes; its reference. */
+export async function loadLabImage(name: string): Promise<string> {
+  const built = await ensureImages(findImages([name]));
+  await loadImages(built);
+  const [image] = built;
+  if (image === undefined) throw new Error(`there is no image ${name}`);
+  return image.reference;
 }
 
 /** Builds our images with Docker, and pushes them to `registry` or loads them into kind or minikube. */

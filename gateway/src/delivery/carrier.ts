@@ -6,6 +6,7 @@ import type { Log } from '../log/index.ts';
 import { decodeEnvelope, encodeEntry } from './entry.ts';
 import type { Envelope } from './entry.ts';
 import { GroupContact } from './group-contact.ts';
+import { lagOf } from './lag.ts';
 import { IDEMPOTENCY_HEADER, IDEMPOTENCY_WINDOW_MS, onceOf } from './once.ts';
 import { endSpans, traceparentIn } from './record-tracer.ts';
 import type { CarrySpan, RecordTracer } from './record-tracer.ts';
@@ -73,12 +74,19 @@ interface Source {
   last: number;
   /** Last offset that the group was told of. */
   committed: number;
+  /** The next offset to carry: after `last`, or further on where Kafka has no more records for us. See lag.ts. */
+  next: number | undefined;
+  /** Where Kafka's log ended when we last heard of it. */
+  end: number | undefined;
   /** Records below this offset were in Kafka already when the stream was begun to be rebuilt. */
   replayBelow: number;
   /** Records below this offset are older than the history: only their idempotency keys count. */
   appendFrom: number;
   strikes: number;
 }
+
+/** A batch that is behind us. */
+type Passed = Pick<EachBatchPayload['batch'], 'topic' | 'partition' | 'highWatermark'>;
 
 /**
  * Carries records from Kafka into the channels' streams in Redis, as a member of the gateways' consumer group.
@@ -103,6 +111,11 @@ export class Carrier {
 
   constructor(options: CarrierOptions) {
     this.#options = options;
+  }
+
+  /** How many records of each topic are in Kafka and not yet in Redis, of the partitions that this gateway carries. */
+  get lag(): Readonly<Record<string, number>> {
+    return lagOf(this.#sources.values());
   }
 
   /** Begins to consume; does not wait. */
@@ -166,6 +179,10 @@ export class Carrier {
     });
     consumer.on('consumer.heartbeat', () => contact.heard(performance.now()));
     consumer.on('consumer.rebalancing', () => contact.rejoins(performance.now()));
+    consumer.on('consumer.end_batch_process', ({ payload }) => {
+      // Only marks of transactions: kafkajs passes them by without a call.
+      if (payload.batchSize === 0) this.#passed(payload, payload.lastOffset);
+    });
     await within(CALL_MS, 'connect', consumer.connect());
     await within(CALL_MS, 'subscribe', consumer.subscribe({ topics, fromBeginning: true }));
     const running = consumer.run({
@@ -274,6 +291,8 @@ export class Carrier {
           partition,
           last: -1,
           committed: -1,
+          next: undefined,
+          end: undefined,
           replayBelow: 0,
           appendFrom: 0,
           strikes: 0,
@@ -324,6 +343,7 @@ export class Carrier {
       throw new Error(`no offsets of ${nameOf(source)}`);
     if (assignment !== this.#assignment) return;
     source.replayBelow = end;
+    source.end = end;
     // Kafka answers -1 where nothing is as young as that.
     source.appendFrom = start < 0 ? end : start;
     const from = keyStart < 0 ? end : keyStart;
@@ -338,6 +358,7 @@ export class Carrier {
   #seek(source: Source, last: number, next: number, assignment: number): void {
     if (assignment !== this.#assignment) return;
     source.last = last;
+    source.next = next;
     this.#consumer?.seek({ topic: source.topic, partition: source.partition, offset: String(next) });
   }
 
@@ -348,21 +369,38 @@ export class Carrier {
     const sources = [...this.#sources.values()];
     try {
       const before = sources.map((source) => source.last);
-      const positions = await this.#options.streams.positions(sources.map(nameOf));
+      const positions = await this.#positions(sources);
       if (assignment !== this.#assignment) return;
-      const changed = sources.filter((_, index) => (positions[index] ?? -1) < (before[index] ?? -1));
+      const changed = sources.filter(
+        (_, index) => positions && (positions[index] ?? -1) < (before[index] ?? -1),
+      );
       if (changed.length > 0) this.#placed = this.#place(changed, assignment);
-      await this.#findReplacedLogs(sources, positions);
+      await this.#lookAtLogs(sources, positions);
     } catch (error) {
-      this.#options.log.debug('not verified', { reason: reason(error) });
+      this.#notVerified(error);
     }
   }
 
+  /** Undefined while Redis is away: how far Kafka is meanwhile can be looked at all the same. */
+  async #positions(sources: Source[]): Promise<(number | undefined)[] | undefined> {
+    try {
+      return await this.#options.streams.positions(sources.map(nameOf));
+    } catch (error) {
+      this.#notVerified(error);
+      return undefined;
+    }
+  }
+
+  #notVerified(error: unknown): void {
+    this.#options.log.debug('not verified', { reason: reason(error) });
+  }
+
   /**
-   * A topic that was deleted and made again starts over: its records would count as seen. A log that ends early for
-   * a moment after a change of leader is no such case, so it takes several looks.
+   * Sees where Kafka's logs end, and whether one was replaced since `positions` were read. A topic that was deleted and
+   * made again starts over: its records would count as seen. A log that ends early for a moment after a change of leader
+   * is no such case, so it takes several looks.
    */
-  async #findReplacedLogs(sources: Source[], positions: (number | undefined)[]): Promise<void> {
+  async #lookAtLogs(sources: Source[], positions: (number | undefined)[] | undefined): Promise<void> {
     const admin = this.#admin;
     if (!admin) return;
     for (const topic of new Set(sources.map((source) => source.topic))) {
@@ -374,7 +412,10 @@ export class Carrier {
       );
       for (const [index, source] of sources.entries()) {
         if (source.topic !== topic) continue;
-        const replaced = (ends.get(source.partition) ?? 0) < (positions[index] ?? -1) + 1;
+        const end = ends.get(source.partition) ?? 0;
+        source.end = end;
+        if (!positions) continue;
+        const replaced = end < (positions[index] ?? -1) + 1;
         source.strikes = replaced ? source.strikes + 1 : 0;
         if (source.strikes < STRIKES) continue;
         this.#options.log.warn('the topic was made anew, starting over', { source: nameOf(source) });
@@ -392,13 +433,24 @@ export class Carrier {
     await this.#untilPlaced(payload);
     const source = this.#sources.get(sourceName(batch.topic, batch.partition));
     if (!source) return;
+    source.end = Number(batch.highWatermark);
     for (let i = 0; i < batch.messages.length; i += CHUNK) {
       if (!isCurrent(payload)) return;
       const chunk = batch.messages.slice(i, i + CHUNK);
       if (!(await this.#carryChunk(source, chunk, payload))) return;
+      source.next = Number(chunk.at(-1)?.offset) + 1;
       payload.resolveOffset(chunk.at(-1)?.offset ?? '');
       await payload.heartbeat();
     }
+    this.#passed(batch, batch.lastOffset());
+  }
+
+  /** All of a batch is behind us, with what it has beside records. */
+  #passed({ topic, partition, highWatermark }: Passed, lastOffset: string): void {
+    const source = this.#sources.get(sourceName(topic, partition));
+    if (source?.next === undefined) return;
+    source.next = Math.max(source.next, Number(lastOffset) + 1);
+    source.end = Number(highWatermark);
   }
 
   /** Redis may be away for long: stays in the group meanwhile. */

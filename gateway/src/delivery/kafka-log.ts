@@ -55,6 +55,8 @@ export class KafkaLog implements PublicationLog {
   #expireTimer: NodeJS.Timeout | undefined;
   #admin: Admin | undefined;
   #closed = false;
+  /** Kafka did what it was last asked for: to take a batch, or to tell of its topics. */
+  #answers = true;
 
   constructor(options: KafkaLogOptions) {
     this.#options = options;
@@ -64,9 +66,9 @@ export class KafkaLog implements PublicationLog {
     return this.#pending;
   }
 
-  /** Whether every topic can be published to, as far as is known. */
+  /** Whether every topic can be published to, as far as is known: Kafka has them, and answered when it was last asked. */
   get ready(): boolean {
-    return this.#options.topics.every((topic) => this.#partitions.has(topic));
+    return this.#answers && this.#options.topics.every((topic) => this.#partitions.has(topic));
   }
 
   /** Begins to connect; does not wait. */
@@ -140,7 +142,9 @@ export class KafkaLog implements PublicationLog {
       if (!answers.some((answer) => answer.partition === partition && answer.errorCode === 0)) {
         throw new Error(`no answer for ${topic}/${partition}`);
       }
+      this.#answers = true;
     } catch (error) {
+      this.#answers = false;
       this.#options.failed('produce');
       this.#options.log.warn('publications not taken by Kafka', { topic, partition, reason: reason(error) });
       this.#retire(generation);
@@ -207,7 +211,9 @@ export class KafkaLog implements PublicationLog {
       for (const topic of this.#options.topics) {
         if (!(await this.#refreshTopic(admin, topic))) next = METADATA_RETRY_MS;
       }
+      this.#answers = true;
     } catch (error) {
+      this.#answers = false;
       this.#options.failed('metadata');
       this.#options.log.warn('Kafka metadata not read', { reason: reason(error) });
       this.#admin?.disconnect().catch(() => undefined);

@@ -7,6 +7,7 @@ export { createLimitsMetrics } from './limits.ts';
 export { createDrainMetrics } from './drain.ts';
 export type { DrainSent } from './drain.ts';
 export { showKept } from './kept.ts';
+export { showQueues } from './queues.ts';
 export { createZoneMetrics } from './zones.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -38,6 +39,8 @@ export interface Metrics {
   registry: Registry;
   /** outcome: ok, failed, refused (too many connections), busy (too many handshakes) */
   handshakes: Counter<'outcome'>;
+  /** Of those that were ok: such that went on from an earlier session. */
+  resumptions: Counter;
   disconnects: Counter<'code'>;
   messages: Traffic;
   bytes: Traffic;
@@ -96,28 +99,18 @@ export function createMetrics(sources: GaugeSources): Metrics {
   });
   const counter = <L extends string>(name: string, help: string, ...labelNames: L[]): Counter<L> =>
     new Counter({ name, help, labelNames, registers });
-  const traffic = (name: string, help: string): Traffic => {
-    const sums: Traffic = { in: 0, out: 0 };
-    void new Counter({
-      name,
-      help,
-      labelNames: ['direction'],
-      registers,
-      collect() {
-        this.reset();
-        for (const direction of ['in', 'out'] as const) this.inc({ direction }, sums[direction]);
-      },
-    });
-    return sums;
-  };
   const histogram = (name: string, help: string): Histogram =>
     new Histogram({ name, help, buckets: SECONDS, registers });
   return {
     registry,
     handshakes: counter('causeway_gateway_handshakes_total', 'TLS handshakes', 'outcome'),
+    resumptions: counter(
+      'causeway_gateway_handshakes_resumed_total',
+      'TLS handshakes that resumed a session, of those that were ok',
+    ),
     disconnects: counter('causeway_gateway_disconnects_total', 'Clients sent away, by close code', 'code'),
-    messages: traffic('causeway_gateway_messages_total', 'WebSocket messages'),
-    bytes: traffic('causeway_gateway_bytes_total', 'Bytes of WebSocket messages'),
+    messages: countTraffic(registry, 'causeway_gateway_messages_total', 'WebSocket messages'),
+    bytes: countTraffic(registry, 'causeway_gateway_bytes_total', 'Bytes of WebSocket messages'),
     publishAck: histogram(
       'causeway_gateway_publish_ack_seconds',
       'From a publish command to its acknowledgement',
@@ -136,4 +129,21 @@ export function createMetrics(sources: GaugeSources): Metrics {
     drops: counter('causeway_gateway_drops_total', 'What was dropped, and why', 'reason'),
     errors: counter('causeway_gateway_errors_total', 'Errors by kind', 'kind'),
   };
+}
+
+/** Sums that are added to by hand, and read when they are collected. */
+function countTraffic(registry: Registry, name: string, help: string): Traffic {
+  const sums: Traffic = { in: 0, out: 0 };
+  // Registered by its constructor.
+  void new Counter({
+    name,
+    help,
+    labelNames: ['direction'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const direction of ['in', 'out'] as const) this.inc({ direction }, sums[direction]);
+    },
+  });
+  return sums;
 }

@@ -186,8 +186,12 @@ for (const runtime of RUNTIMES) {
       const second = await certificateFiles(pki, 2);
       gateway.tls.write({ ...files(gateway), ...second, current: '2', 'ticket.key': Buffer.alloc(48, 8) });
       await waitFor('version 2', async () => (await gateway.certificate()).version === 2);
+      const counted = (): Promise<number> => gateway.metric('causeway_gateway_handshakes_resumed_total');
       assert.equal(await resumes(gateway, old), false);
-      assert.equal(await resumes(gateway, await sessionOf(gateway)), true, 'new ones resume');
+      const resumed = await handshake(gateway, { session: await sessionOf(gateway) });
+      assert.equal(resumed.isSessionReused(), true, 'new ones resume');
+      await waitFor('it is counted', async () => (await counted()) > 0);
+      resumed.destroy();
     });
 
     it('that clients refuse are counted, and nothing else that fails', EACH, async () => {

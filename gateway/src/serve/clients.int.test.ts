@@ -122,6 +122,47 @@ for (const runtime of RUNTIMES) {
       assert.equal(await gateway.metric('causeway_gateway_connections'), 2);
     });
 
+    it('are counted: what they send, what they get, and why they are sent away', EACH, async () => {
+      const gateway = await start();
+      const raw = await rawClient(platform, gateway);
+      const bytes = { in: 0, out: 0 };
+      // A frame's head has two bytes, and two more for the length of a payload from 126 bytes on.
+      raw.ws.on('message', (data: Buffer) => (bytes.out += data.length + (data.length < 126 ? 2 : 4)));
+      const commands = [
+        { id: 1, connect: { token: await token('ann') } },
+        { id: 2, subscribe: { channel: 'chat:a' } },
+        ...[3, 4, 5].map((id) => ({ id, publish: { channel: 'chat:a', data: 'x'.repeat(id * 40) } })),
+      ];
+      for (const [index, command] of commands.entries()) {
+        raw.send(command);
+        bytes.in += JSON.stringify(command).length;
+        await waitFor('its reply', () => raw.lines.some(({ id }) => id === index + 1), { intervalMs: 5 });
+      }
+      await waitFor('three publications', () => raw.lines.filter(({ push }) => push).length === 3);
+      const forged = await rawClient(platform, gateway);
+      forged.send({ id: 1, connect: { token: await token('eve', {}, randomBytes(32)) } });
+      assert.equal((await forged.closed).code, 3500);
+      const { body } = await gateway.admin('/metrics');
+      const counted = new Set(body.split('\n').map((line) => line.replace('causeway_gateway_', '')));
+      for (const expected of [
+        'messages_total{direction="in"} 6',
+        'messages_total{direction="out"} 3',
+        `bytes_total{direction="out"} ${bytes.out}`,
+        'publish_ack_seconds_count 3',
+        'publish_to_deliver_seconds_count 3',
+        'carried_total 3',
+        'disconnects_total{code="3500"} 1',
+        'errors_total{kind="token_invalid"} 1',
+        'handshakes_total{outcome="ok"} 2',
+        'handshakes_resumed_total 0',
+        ...['redis-commands', 'redis-feed', 'kafka'].map((name) => `backend_up{backend="${name}"} 1`),
+        ...['chat', 'news'].map((name) => `carry_lag_records{topic="${platform.name}.${name}"} 0`),
+      ])
+        assert.ok(counted.has(expected), `${expected} in\n${body}`);
+      const others = (await gateway.metric('causeway_gateway_bytes_total')) - bytes.out - bytes.in;
+      assert.ok(others > 0 && others < 300, 'the forged token came in too, and nothing else');
+    });
+
     it('leave nothing behind', EACH, async () => {
       const gateway = await start();
       for (let round = 0; round < 5; round++) {
@@ -302,11 +343,13 @@ for (const runtime of RUNTIMES) {
       slow.ws.pause();
       const data = 'x'.repeat(30_000);
       let sent = 0;
+      let waiting = 0;
       await waitFor(
         'the slow reader is dropped',
         async () => {
           await Promise.all(Array.from({ length: 20 }, () => publish(ann, 'chat:big', data)));
           sent += 20;
+          waiting = Math.max(waiting, await gateway.metric('causeway_gateway_output_largest_bytes'));
           return (await gateway.metric('causeway_gateway_drops_total')) >= 1;
         },
         { intervalMs: 1, timeoutMs: 60_000 },
@@ -314,6 +357,9 @@ for (const runtime of RUNTIMES) {
       slow.ws.resume();
       assert.deepEqual(await slow.closed, { code: 3008, reason: 'slow' });
       await waitFor('all at the other', () => heard.data.length === sent);
+      assert.ok(waiting >= 100_000 && waiting <= 1_048_576, `${waiting} bytes waited for it`);
+      const left = (): Promise<number> => gateway.metric('causeway_gateway_output_bytes');
+      await waitFor('nothing waits', async () => (await left()) === 0);
     });
 
     it('are sent elsewhere on SIGTERM, and go on there with nothing lost', EACH, async () => {

@@ -6,8 +6,11 @@ import { SubscriptionState } from 'centrifuge';
 import type { Centrifuge } from 'centrifuge';
 import { Kafka, logLevel } from 'kafkajs';
 import { createClient } from 'redis';
+import { ADMIN_PATH } from '@causeway/crds';
 import type { GatewayConfig } from '@causeway/crds';
 import { waitFor } from '../../../e2e/tools/index.ts';
+import { encodeEnvelope } from '../delivery/index.ts';
+import { Payload } from '../protocol/index.ts';
 import {
   buildBundle,
   connected,
@@ -65,6 +68,10 @@ for (const runtime of RUNTIMES) {
 
     const start = async (config?: (config: GatewayConfig) => void): Promise<GatewayProcess> => {
       if (running.length === 0) platform = await backends.platform();
+      return startHere(config);
+    };
+    /** On the platform of now. */
+    const startHere = async (config?: (config: GatewayConfig) => void): Promise<GatewayProcess> => {
       const gateway = await startGateway({
         runtime,
         platform,
@@ -76,6 +83,9 @@ for (const runtime of RUNTIMES) {
       running.push(gateway);
       return gateway;
     };
+    /** Records that a gateway has still to carry. */
+    const lag = (gateway: GatewayProcess): Promise<number> =>
+      gateway.metric('causeway_gateway_carry_lag_records');
     const client = async (gateways: GatewayProcess[], user: string): Promise<Centrifuge> => {
       const made = await sdk(platform, gateways, { user });
       clients.push(made);
@@ -219,12 +229,16 @@ for (const runtime of RUNTIMES) {
         Array.from({ length: 100 }, (_, i) => ann.publish('chat:a', `away ${i}`)),
       );
       assert.ok(attempts.every(({ status }) => status === 'rejected'));
+      const { body } = await one.admin(ADMIN_PATH.metrics);
+      assert.match(body, /causeway_gateway_backend_up\{backend="kafka"\} 0\n/);
+      assert.match(body, /causeway_gateway_errors_total\{kind="kafka_produce"\} [1-9]/);
       assert.equal((await one.admin('/readyz')).status, 200, 'clients keep what else there is');
       assert.ok((await one.metric('causeway_gateway_publish_queue')) === 0, 'nothing waits for ever');
       await broker?.start();
       const back = performance.now();
       await publish(ann, 'chat:a', 'after');
       assert.ok(performance.now() - back < 10_000, 'soon after its return');
+      assert.equal(await one.metric('causeway_gateway_backend_up'), 3);
       await waitFor('delivered', () => heard.data.includes('after'), { timeoutMs: 40_000 });
       const certain = heard.data.filter((data) => !String(data).startsWith('away'));
       assert.deepEqual(certain, ['before', 'after']);
@@ -274,6 +288,12 @@ for (const runtime of RUNTIMES) {
       const heard = await listen(await client([two], 'bob'), 'chat:a');
       for (const n of [1, 2]) await publish(ann, 'chat:a', n);
       await waitFor('two', () => heard.data.length === 2);
+      // A gateway that is given partitions while Redis is away cannot tell how far they are.
+      const metrics = async (gateway: GatewayProcess): Promise<string> =>
+        (await gateway.admin(ADMIN_PATH.metrics)).body;
+      await waitFor('both carry', async () =>
+        (await Promise.all([one, two].map(metrics))).every((body) => body.includes('_carry_lag_records{')),
+      );
       await backends.redis.kill();
       // Kafka takes publications meanwhile.
       for (const n of [3, 4]) await publish(ann, 'chat:a', n);
@@ -284,15 +304,42 @@ for (const runtime of RUNTIMES) {
         subscription.subscribe();
       });
       assert.equal(await refused, 108);
+      await waitFor('two wait in Kafka', async () => (await lag(one)) + (await lag(two)) === 2);
+      assert.match(await metrics(one), /causeway_gateway_backend_up\{backend="redis-feed"\} 0\n/);
+      assert.match(await metrics(one), /causeway_gateway_errors_total\{kind="redis_commands"\} [1-9]/);
       await backends.redis.start();
       await waitFor('four', () => heard.data.length === 4);
       for (const n of [5, 6]) await publish(ann, 'chat:a', n);
       await waitFor('six', () => heard.data.length >= 6);
       assert.deepEqual(heard.data, [1, 2, 3, 4, 5, 6]);
+      await waitFor('none waits', async () => (await lag(one)) + (await lag(two)) === 0);
       await waitFor(
         'the refused one is subscribed',
         () => cleo.getSubscription('chat:a')?.state === SubscriptionState.Subscribed,
       );
+    });
+
+    it('counts no mark of a transaction as lag', EACH, async () => {
+      platform = await backends.platform();
+      const producer = new Kafka({ brokers: platform.brokers, logLevel: logLevel.NOTHING }).producer({
+        idempotent: true,
+        transactionalId: platform.name,
+        maxInFlightRequests: 1,
+      });
+      await producer.connect();
+      const topic = platform.topics[0]?.topic ?? '';
+      const info = { user: 'app', client: '' };
+      for (const [partition, outcome] of ['commit', 'abort'].entries()) {
+        const transaction = await producer.transaction();
+        const value = encodeEnvelope(Payload.ofJson(outcome), info, Date.now());
+        await transaction.send({ topic, messages: [{ key: 'chat:a', partition, value }] });
+        await (outcome === 'commit' ? transaction.commit() : transaction.abort());
+      }
+      await producer.disconnect();
+      const gateway = await startHere();
+      await waitFor('it', async () => (await gateway.metric('causeway_gateway_carried_total')) === 1);
+      await waitFor('nothing is left to carry', async () => (await lag(gateway)) === 0);
+      assert.equal((await streamOf('chat:a')).length, 1);
     });
 
     it('waits for a Redis that takes writes, when the one that it has becomes a replica', EACH, async () => {

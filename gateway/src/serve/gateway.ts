@@ -14,7 +14,7 @@ import {
 } from '../delivery/index.ts';
 import type { Log } from '../log/index.ts';
 import { reason } from '../log/index.ts';
-import { createDrainMetrics, createMetrics, showKept } from '../metrics/index.ts';
+import { createDrainMetrics, createMetrics, showKept, showQueues } from '../metrics/index.ts';
 import type { DrainSent, Metrics } from '../metrics/index.ts';
 import { Presence } from '../presence/index.ts';
 import { HttpMethods } from '../rpc/index.ts';
@@ -172,6 +172,10 @@ export class Gateway {
   /** Connects to Redis and Kafka, without waiting for them. */
   start(): void {
     showKept(this.metrics.registry, () => this.#kept());
+    showQueues(this.metrics.registry, {
+      output: () => this.#server?.output ?? { bytes: 0, largest: 0 },
+      lag: () => this.#carrier.lag,
+    });
     this.#commands.start();
     this.#feedLink.start();
     this.#publications.start();
@@ -431,7 +435,7 @@ export class Gateway {
   }
 
   #serverEvents(): ServerEvents {
-    const { handshakes, messages, bytes, drops } = this.metrics;
+    const { handshakes, resumptions, messages, bytes, drops } = this.metrics;
     const { certificates } = this.#parts;
     return {
       handshake: (outcome, isOurs) => {
@@ -439,6 +443,7 @@ export class Gateway {
         if (outcome === 'ok') certificates.countHandshake('completed');
         else if (isOurs === true) certificates.countHandshake('failed');
       },
+      resumed: () => resumptions.inc(),
       received: (count) => {
         messages.in += 1;
         bytes.in += count;

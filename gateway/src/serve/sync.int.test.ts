@@ -305,6 +305,12 @@ for (const runtime of RUNTIMES) {
       const garbage = open('');
       garbage.on('open', () => garbage.send('{'));
       assert.equal((await outcome(garbage)).code, 4_003);
+      const { body } = await gateways.b.admin('/metrics');
+      for (const reason of ['bad-token', 'bad-request'])
+        assert.match(body, new RegExp(`causeway_gateway_sync_ends_total\\{reason="${reason}"\\} [1-9]`));
+      // The state, and the change.
+      const messages = await gateways.b.metric('causeway_gateway_sync_messages_total');
+      assert.ok(messages >= 2 && messages < 20, `${messages} messages`);
     });
 
     it('HTTP/2: both on one connection, and no place is kept', async () => {

@@ -149,6 +149,7 @@ export class SyncService {
       hello = bearer === undefined ? parseHello(await socket.first) : undefined;
     } catch (error) {
       failure = this.#toFailure(error);
+      this.#parts.events.ended(failure.reason);
     }
     failure ??= await this.#serve({
       output: socket,

@@ -45,6 +45,7 @@ class Echo implements ClientSession {
 const nothing = (): void => undefined;
 const events: ServerEvents = {
   handshake: nothing,
+  resumed: nothing,
   received: nothing,
   sent: nothing,
   slow: nothing,

@@ -51,6 +51,8 @@ export interface ServerEvents extends WireEvents {
    * showed.
    */
   handshake(outcome: 'ok' | 'failed' | 'refused' | 'busy', certificate?: boolean): void;
+  /** A handshake that was ok went on from an earlier session. */
+  resumed(): void;
   /** A request that was not upgraded, and its status. */
   notUpgraded(status: number): void;
   /** A socket that did not become a client in time. */
@@ -211,6 +213,18 @@ export class ClientServer {
     };
   }
 
+  /** Bytes that wait for clients to read them, without what the kernel has taken: all, and most for one client. */
+  get output(): { bytes: number; largest: number } {
+    const output = { bytes: 0, largest: 0 };
+    for (const sockets of [this.#sessions.values(), this.#others.keys()]) {
+      for (const { writableLength } of sockets) {
+        output.bytes += writableLength;
+        output.largest = Math.max(output.largest, writableLength);
+      }
+    }
+    return output;
+  }
+
   /** How many TLS handshakes are under way. */
   async handshakes(): Promise<number> {
     const sockets = await promisify<number>(this.#server.getConnections.bind(this.#server))();
@@ -304,6 +318,7 @@ export class ClientServer {
       return;
     }
     this.#options.events.handshake('ok');
+    if (socket.isSessionReused()) this.#options.events.resumed();
     this.#limitSockets();
     forgetHandshake(socket);
     socket.on('close', this.#onSocketClose);

@@ -289,6 +289,24 @@ for (const runtime of RUNTIMES) {
       assert.deepEqual(left, [], 'one that answers stays');
     });
 
+    it(
+      'need not answer pings while they send something else, and must once they fall silent',
+      EACH,
+      async () => {
+        const gateway = await start((config) => (config.heartbeat = { intervalMs: 700, timeoutMs: 600 }));
+        const busy = await rawClient(platform, gateway);
+        let pings = 0;
+        busy.ws.on('message', (data: Buffer) => {
+          if (data.toString() !== '{}') return;
+          pings += 1;
+          if (pings <= 2) busy.send({ id: 1 + pings, history: { channel: 'chat:a' } });
+        });
+        busy.send({ id: 1, connect: { token: await token('ann') } });
+        assert.deepEqual(await busy.closed, { code: 3012, reason: 'no pong' });
+        assert.equal(pings, 3);
+      },
+    );
+
     it('are sent away for what is no command', EACH, async () => {
       const gateway = await start();
       for (const frame of [

@@ -362,6 +362,7 @@ export class Gateway {
     return new SyncService({
       feed,
       verifier,
+      heartbeat: config.heartbeat,
       allowedOrigins: new Set(config.allowedOrigins.map((origin) => origin.toLowerCase())),
       log,
       textFrame: frameOf,

@@ -83,6 +83,7 @@ for (const runtime of RUNTIMES) {
         config: (config) => {
           config.allowedOrigins = ['https://app.example'];
           config.connectTimeoutMs = 1_500;
+          if (zone === 'zone-b') config.heartbeat = { intervalMs: 1_000, timeoutMs: 900 };
           config.etcd = {
             homeZone: 'zone-a',
             epoch: 1,
@@ -311,6 +312,24 @@ for (const runtime of RUNTIMES) {
       // The state, and the change.
       const messages = await gateways.b.metric('causeway_gateway_sync_messages_total');
       assert.ok(messages >= 2 && messages < 20, `${messages} messages`);
+    });
+
+    it('ws: who answers pings stays, who does not is closed, as the platform says', async () => {
+      const open = async (options: object): Promise<WebSocket> =>
+        new WebSocket(`wss://localhost:${gateways.b.port}/sync?prefix=/config/`, {
+          ca: readFileSync(platform.pki.caFile),
+          headers: await headers(),
+          ...options,
+        });
+      const [good, deaf] = await Promise.all([open({}), open({ autoPong: false })]);
+      const pings = { good: 0, deaf: 0 };
+      good.on('ping', () => (pings.good += 1));
+      deaf.on('ping', () => (pings.deaf += 1));
+      const code = await new Promise<number>((resolve) => deaf.once('close', resolve));
+      assert.deepEqual([code, pings.deaf], [1006, 1], 'closed for its first silence');
+      await waitFor('two pings', () => pings.good >= 2);
+      assert.equal(good.readyState, good.OPEN);
+      good.close();
     });
 
     it('HTTP/2: both on one connection, and no place is kept', async () => {

@@ -48,6 +48,8 @@ export interface SyncEvents {
 export interface SyncParts {
   feed: Feed;
   verifier: TokenVerifier;
+  /** How often WebSockets are pinged, and how long they have to answer. */
+  heartbeat: { intervalMs: number; timeoutMs: number };
   /** Of pages that may use it; empty: any. Lower case. */
   allowedOrigins: ReadonlySet<string>;
   log: Log;
@@ -77,6 +79,10 @@ export class SyncService {
       events: parts.events,
       limits: { ...STREAM_LIMITS, ...parts.limits },
     };
+  }
+
+  get heartbeat(): SyncParts['heartbeat'] {
+    return this.#parts.heartbeat;
   }
 
   /** Streams that run. */

@@ -23,7 +23,7 @@ import { destroyIt, forgetHandshake, listener } from './lean-socket.ts';
 import { MAX_OUTPUT_BYTES, WebSocketWire, wireOf } from './web-socket-wire.ts';
 import type { ClientSession, Transport, WireEvents, WireOptions } from './web-socket-wire.ts';
 import { WsMessageSocket } from './ws-message-socket.ts';
-import type { MessageRequest } from './ws-message-socket.ts';
+import type { Heartbeat, MessageRequest } from './ws-message-socket.ts';
 
 /**
  * What sessions get. Clients of the protocol send a message whole; the ws package would take 16,384 fragments, each of
@@ -106,6 +106,8 @@ export interface ClientServerOptions {
 export interface SyncHandler {
   /** Of requests that are no WebSockets. */
   readonly paths: ReadonlySet<string>;
+  /** Of its WebSockets. */
+  readonly heartbeat: Heartbeat;
   handle(exchange: Exchange): void;
   /** A WebSocket at {@link SYNC_PATH}. */
   accept(socket: MessageSocket): void;
@@ -421,11 +423,16 @@ export class ClientServer {
 
   /** A WebSocket that others serve. */
   #openOther(ws: WebSocket, socket: Duplex, request: MessageRequest): void {
+    const { sync } = this.#options;
+    if (!sync) throw new Error('nobody serves this path');
     // ws closes the socket after an error in the protocol; its close event follows.
     ws.on('error', () => undefined);
     ws.once('close', () => this.#arriving.delete(socket));
-    const other: WsMessageSocket = new WsMessageSocket(ws, socket, request, () => this.#keep(socket, other));
-    this.#options.sync?.accept(other);
+    const { heartbeat } = sync;
+    const other: WsMessageSocket = new WsMessageSocket({ ws, socket, heartbeat }, request, () =>
+      this.#keep(socket, other),
+    );
+    sync.accept(other);
   }
 
   /** Time-outs of newcomers are over. */

@@ -3,9 +3,11 @@ import type { WebSocket } from 'ws';
 import { DuplexOutput } from './duplex-output.ts';
 import type { MessageSocket } from './exchange.ts';
 
-/** How often a client is pinged, and how long it has to answer, milliseconds. */
-const PING_MS = 25_000;
-const PONG_MS = 10_000;
+/** How often a client that says nothing is pinged, and how long it has to answer, milliseconds. */
+export interface Heartbeat {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
 
 /** What is known of the request that made it. */
 export interface MessageRequest {
@@ -19,13 +21,20 @@ export class WsMessageSocket extends DuplexOutput implements MessageSocket {
   readonly headers: MessageRequest['headers'];
   readonly first: Promise<string | undefined>;
   readonly #ws: WebSocket;
+  readonly #heartbeat: Heartbeat;
   readonly #arrived: () => void;
   #heardAt = performance.now();
   #pingedAt: number | undefined;
 
-  constructor(ws: WebSocket, socket: Duplex, { url, headers }: MessageRequest, arrived: () => void) {
+  /** `arrived` is called when the client has shown who it is. */
+  constructor(
+    { ws, socket, heartbeat }: { ws: WebSocket; socket: Duplex; heartbeat: Heartbeat },
+    { url, headers }: MessageRequest,
+    arrived: () => void,
+  ) {
     super(socket);
     this.#ws = ws;
+    this.#heartbeat = heartbeat;
     this.url = url;
     this.headers = headers;
     this.#arrived = arrived;
@@ -59,8 +68,8 @@ export class WsMessageSocket extends DuplexOutput implements MessageSocket {
   tick(now: number): void {
     if (this.closed) return;
     if (this.#pingedAt !== undefined) {
-      if (now - this.#pingedAt > PONG_MS) this.#ws.terminate();
-    } else if (now - this.#heardAt > PING_MS) {
+      if (now - this.#pingedAt > this.#heartbeat.timeoutMs) this.#ws.terminate();
+    } else if (now - this.#heardAt > this.#heartbeat.intervalMs) {
       this.#pingedAt = now;
       this.#ws.ping();
     }

@@ -328,6 +328,24 @@ for (const runtime of RUNTIMES) {
       assert.equal((await gateway.admin('/healthz')).status, 200);
     });
 
+    it('have 128 channels each, and one more when they leave one', EACH, async () => {
+      const raw = await rawClient(platform, await start());
+      const subscribe = (id: number) => ({ id, subscribe: { channel: `chat:${id}` } });
+      const answered = async (id: number): Promise<unknown> => {
+        await waitFor(`an answer to ${id}`, () => raw.lines.some((line) => line['id'] === id));
+        return raw.lines.find((line) => line['id'] === id)?.['error'];
+      };
+      raw.send({ id: 200, connect: { token: await token('ann') } });
+      raw.send(...Array.from({ length: 128 }, (_, id) => subscribe(id + 1)));
+      for (let id = 1; id <= 128; id += 1) assert.equal(await answered(id), undefined);
+      raw.send(subscribe(129));
+      assert.deepEqual(await answered(129), { code: 106, message: 'limit exceeded' });
+      raw.send({ id: 201, unsubscribe: { channel: 'chat:1' } });
+      assert.equal(await answered(201), undefined);
+      raw.send(subscribe(130));
+      assert.equal(await answered(130), undefined);
+    });
+
     it('may send in one message all that was held back while they connected', EACH, async () => {
       const gateway = await start();
       const held = await client([gateway], { user: 'held back' });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createPublicKey, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { connect as connectTcp } from 'node:net';
@@ -88,6 +88,41 @@ for (const runtime of RUNTIMES) {
         late.connect();
         await gone;
         assert.notEqual(late.state, 'connected');
+      },
+    );
+
+    it(
+      'come with tokens by the key set of the Secret, in each algorithm, and not by its public keys',
+      EACH,
+      async () => {
+        const gateway = await start();
+        const [rsa, ...others] = [
+          await keyPair('a', 'RS256'),
+          await keyPair('b', 'ES256'),
+          await keyPair('c', 'EdDSA'),
+        ] as const;
+        const pairs = [rsa, ...others];
+        const answer = async (signed: string): Promise<number | undefined> => {
+          const raw = await rawClient(platform, gateway);
+          ends.push(() => raw.ws.terminate());
+          const reply = new Promise<undefined>((resolve) => raw.ws.once('message', () => resolve(undefined)));
+          raw.send({ id: 1, connect: { token: signed } });
+          return Promise.race([reply, raw.closed.then(({ code }) => code)]);
+        };
+        assert.equal(await answer(await token('ann')), undefined);
+        gateway.jwt.write({ 'jwks.json': JSON.stringify({ keys: pairs.map(({ jwk }) => jwk) }) });
+        await waitFor('the shared secret is gone', async () => (await answer(await token('ann'))) === 3500);
+        for (const pair of pairs)
+          assert.equal(await answer(await signedWith(pair)), undefined, JSON.stringify(pair.jwk));
+        // What everybody may know, taken for a shared secret: RFC 8725, 2.1.
+        const known = createPublicKey({ key: { ...rsa.jwk }, format: 'jwk' });
+        const pem = known.export({ type: 'spki', format: 'pem' });
+        assert.equal(await answer(await token('eve', {}, Buffer.from(pem))), 3500);
+        // One that is signed by another key of the same kind and name.
+        for (const { jwk } of pairs) {
+          const other = await keyPair(jwk.kid ?? '', jwk.alg);
+          assert.equal(await answer(await signedWith(other)), 3500, JSON.stringify(jwk));
+        }
       },
     );
 

@@ -45,12 +45,12 @@ export async function startKeyServer(pki: TestPki): Promise<KeyServer> {
   return keys;
 }
 
-export async function keyPair(kid: string): Promise<KeyPair> {
-  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
-  return { privateKey, jwk: { ...(await exportJWK(publicKey)), alg: 'ES256', kid } };
+export async function keyPair(kid: string, alg = 'ES256'): Promise<KeyPair> {
+  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
+  return { privateKey, jwk: { ...(await exportJWK(publicKey)), alg, kid } };
 }
 
 /** A token for ann. */
-export function signedWith({ privateKey, jwk: { kid = '' } }: KeyPair): Promise<string> {
-  return new SignJWT({ sub: 'ann' }).setProtectedHeader({ alg: 'ES256', kid }).sign(privateKey);
+export function signedWith({ privateKey, jwk: { alg = '', kid = '' } }: KeyPair): Promise<string> {
+  return new SignJWT({ sub: 'ann' }).setProtectedHeader({ alg, kid }).sign(privateKey);
 }

@@ -64,7 +64,7 @@ export async function lookForFailover(
   platform: MessagePlatform,
   wish: LookWish,
 ): Promise<Omit<Observed, 'ahead' | 'emergency'>> {
-  const { fromZone, needs, silence } = wish;
+  const { fromZone, needs } = wish;
   const secrets = needs.stores ? await storeSecrets(world, platform) : NO_SECRETS;
   const look = new Look(world, platform, { ...wish, ...secrets });
   const [zones, kafka, mirror] = await Promise.all([
@@ -72,9 +72,7 @@ export async function lookForFailover(
     needs.kafka ? look.kafka(fromZone) : undefined,
     needs.mirror ? look.mirror() : undefined,
   ]);
-  const left = zones.find(({ name }) => name === fromZone);
-  if (left !== undefined && (needs.stores || (needs.clients && left.pods.length > 0)))
-    silence.noted(platform, fromZone, isSilent(left));
+  noteSilence(platform, wish, zones);
   const { spec, status } = platform;
   return {
     now: world.clock.now(),
@@ -99,8 +97,17 @@ export async function lookForFailover(
   };
 }
 
-function isSilent({ etcd, redis, pods }: ZoneSight): boolean {
-  return etcd === undefined && redis === undefined && pods.every(({ drain }) => drain === undefined);
+/** Notes whether the zone that is left said nothing, if it was asked at all. */
+function noteSilence(
+  platform: MessagePlatform,
+  { fromZone, needs, silence }: LookWish,
+  zones: readonly ZoneSight[],
+): void {
+  const zone = zones.find(({ name }) => name === fromZone);
+  if (zone === undefined || !(needs.stores || (needs.clients && zone.pods.length > 0))) return;
+  const { etcd, redis, pods } = zone;
+  const isSilent = [etcd, redis, ...pods.map(({ drain }) => drain)].every((said) => said === undefined);
+  silence.noted(platform, fromZone, isSilent);
 }
 
 /** Where nothing is replicated an etcd cannot move: what is in it is only there. */

@@ -8,7 +8,7 @@
  */
 import { tmpdir } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
-import { describeEpisodes, episodesOf, shortStory } from './plan.ts';
+import { describeEpisodes, episodesOf, everyBuild } from './plan.ts';
 import { figuresOf, report, run } from './run.ts';
 
 interface Options {
@@ -27,7 +27,7 @@ function parseWhole(text: string): number {
 async function main({ seed, soak, moves }: Options): Promise<void> {
   let failed = 0;
   for (let next = seed; next < seed + soak; next += 1) {
-    const episodes = moves === undefined ? shortStory(next) : episodesOf(next, moves);
+    const episodes = moves === undefined ? everyBuild(next) : episodesOf(next, moves);
     if (soak === 1) process.stdout.write(`${describeEpisodes(episodes)}\n`);
     const outcome = await run(next, episodes);
     process.stdout.write(
@@ -53,7 +53,7 @@ await new Command('partitions')
   .description('moves of the home under partitions, and a check that there were never two')
   .option('--seed <n>', 'the first seed', parseWhole, 1)
   .option('--soak <n>', 'how many seeds', parseWhole, 1)
-  .option('--moves <n>', 'moves of each, of any kind; default: a planned one and a long outage', parseWhole)
+  .option('--moves <n>', 'moves of each, of any kind; default: what every build tries', parseWhole)
   .addHelpText('after', `${EXAMPLES}\n\nExit codes: 0 all went well · 1 one did not`)
   .action(main)
   .parseAsync();

@@ -7,6 +7,7 @@ import { COMPONENT, LABEL, objectName } from '@causeway/crds';
 import type { ReplicationState } from '@causeway/crds';
 import { FAILOVER_KIND, isOver } from '../../operator/src/failover/index.ts';
 import type { FailoverObject } from '../../operator/src/failover/index.ts';
+import type { Phase } from '../../operator/src/failover/state.ts';
 import { etcdAdmin } from '../../operator/src/platform/etcd-admin.ts';
 import type { EtcdAdmins } from '../../operator/src/platform/etcd-admin.ts';
 import { applicationUser } from '../../operator/src/platform/etcd-roles.ts';
@@ -19,6 +20,7 @@ import type { MessagePlatform } from '../../operator/src/platform/types.ts';
 import { fakeGateways } from '../../operator/src/sim/fake-gateways.ts';
 import { isReady } from '../../operator/src/sim/scenarios.ts';
 import type { SimProcess } from '../../operator/src/sim/sim-process.ts';
+import { onceIn } from '../../operator/src/sim/turns.ts';
 import { createPlatform, emptyWorld, NAMESPACE, PLATFORM, World } from '../../operator/src/sim/world.ts';
 import type { WorldOptions, WorldSnapshot } from '../../operator/src/sim/world.ts';
 import { addressIn, ZONES } from './network.ts';
@@ -107,6 +109,16 @@ export class Cluster {
       spec: { platform: PLATFORM.name, ...spec },
     };
     this.#world.kube.create(FAILOVER_KIND, failover, { manager: 'kubectl' });
+  }
+
+  /** Somebody changes what a failover is asked for. */
+  change(name: string, spec: Pick<FailoverObject['spec'], 'pause' | 'abort'>): void {
+    this.#world.kube.patch(FAILOVER_KIND, { namespace: NAMESPACE, name }, { spec }, { manager: 'kubectl' });
+  }
+
+  /** Calls `act` once, when a failover enters that phase. */
+  onceIn(phase: Phase, act: () => void): void {
+    onceIn(this.#world, phase, act);
   }
 
   failover(name: string): FailoverObject['status'] {

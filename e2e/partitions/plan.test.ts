@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { describeEpisodes, episodesOf, shortStory } from './plan.ts';
+import { describeEpisodes, episodesOf, everyBuild, shortStory } from './plan.ts';
 
 describe('the plan of a run', () => {
   it('is the same for the same seed, and another for another', () => {
@@ -37,5 +37,16 @@ describe('the plan of a run', () => {
       assert.match(text, /^1\. (Planned|Drill), asked for after \d+ ms/);
       assert.match(text, /\n {9}0 ms {2}operator and the home: stall, for 13500 ms\n/);
     }
+  });
+
+  it('of every build has two moves besides that do not go through, and nothing else goes wrong in them', () => {
+    const [, , person, lost, ...more] = everyBuild(3);
+    assert.deepEqual([person?.turn, lost?.turn, more], ['person', 'lost', []]);
+    assert.deepEqual([person?.interferences, lost?.interferences], [[], []]);
+    const text = describeEpisodes(everyBuild(3));
+    assert.match(
+      text,
+      /\n3\. Drill, asked for after 200 ms\n +paused in Drain, and aborted in Hold\n4\. Planned/,
+    );
   });
 });

@@ -18,6 +18,12 @@ export interface Interference {
   forMs: number;
 }
 
+/**
+ * Why a move does not go through. `person`: it is paused in Drain, goes on, and is aborted in Hold. `lost`: from Drain on
+ * the next home and the other zones are apart, until it has ended.
+ */
+export type Turn = 'person' | 'lost';
+
 /** One move of the home, and what goes wrong meanwhile. */
 export interface Episode {
   mode: 'Planned' | 'Drill' | 'Emergency';
@@ -32,6 +38,8 @@ export interface Episode {
   lingering: boolean;
   /** The next episode begins when the failover has ended, whatever is still cut and whoever is not back. */
   impatient: boolean;
+  /** Left out: nothing but what the network does. */
+  turn?: Turn;
 }
 
 /** Longer than a primary takes to notice that nobody follows it. */
@@ -92,7 +100,7 @@ export function episodesOf(seed: number, count: number): Episode[] {
   return fc.sample(any, { seed, numRuns: count });
 }
 
-/** A planned move, and then an outage that is longer than an old home may go on alone: what every build tries. */
+/** A planned move, and then an outage that is longer than an old home may go on alone. */
 export function shortStory(seed: number): Episode[] {
   const [move] = fc.sample(planned, { seed, numRuns: 1 });
   const [outage] = fc.sample(emergency(fc.constant(LONG_MS)), { seed, numRuns: 1 });
@@ -109,15 +117,34 @@ export function shortStory(seed: number): Episode[] {
   ];
 }
 
+/** Moves that do not go through, and nothing else goes wrong: one that a person turns back, one that its time-out does. */
+function turnedStory(): Episode[] {
+  const calm = { interferences: [], crashAt: undefined, lingering: false, impatient: false };
+  return [
+    { mode: 'Drill', target: 0, askedAt: 200, turn: 'person', ...calm },
+    { mode: 'Planned', target: 1, askedAt: 200, turn: 'lost', ...calm },
+  ];
+}
+
+/** What every build tries. */
+export function everyBuild(seed: number): Episode[] {
+  return [...shortStory(seed), ...turnedStory()];
+}
+
 /** A line for each thing that happens. */
 export function describeEpisodes(episodes: readonly Episode[]): string {
   return episodes.flatMap(describe).join('\n');
 }
 
+const TURNS = {
+  person: 'paused in Drain, and aborted in Hold',
+  lost: 'from Drain on the next home and the other zones are apart',
+};
+
 const NAMES = ['the home', 'the next home', 'the third zone'];
 
 function describe(episode: Episode, index: number): string[] {
-  const { mode, askedAt, interferences, crashAt, lingering, impatient } = episode;
+  const { mode, askedAt, interferences, crashAt, lingering, impatient, turn } = episode;
   const how = `${lingering ? ', old replicators linger' : ''}${impatient ? ', the next one follows at once' : ''}`;
   return [
     `${index + 1}. ${mode}, asked for after ${askedAt} ms${how}`,
@@ -125,6 +152,7 @@ function describe(episode: Episode, index: number): string[] {
       ({ gap: what, how: way, at, forMs }) =>
         `     ${String(at).padStart(5)} ms  ${describeGap(what)}: ${way}, for ${forMs} ms`,
     ),
+    ...(turn === undefined ? [] : [`     ${TURNS[turn]}`]),
     ...(crashAt === undefined ? [] : [`     ${String(crashAt).padStart(5)} ms  the operator dies`]),
   ];
 }

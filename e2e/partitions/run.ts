@@ -14,6 +14,7 @@ import { describeEpisodes } from './plan.ts';
 import type { Episode, Gap } from './plan.ts';
 import { Replicators } from './replicators.ts';
 import { Stores } from './stores.ts';
+import { takeTurn } from './turns.ts';
 import { PREFIX, Writers } from './writers.ts';
 
 /**
@@ -27,6 +28,8 @@ const SETTLE_MS = 60_000;
 const END_MS = 90_000;
 /** Of a failover that waits for what is cut: then it turns back. */
 const TIMEOUT = '15s';
+/** The same of one that is to run out of it, as short as the API allows. */
+const SHORT = '10s';
 
 export interface Outcome {
   seed: number;
@@ -180,8 +183,14 @@ class Stage {
     });
     this.#suffered.push(...suffered, this.#crash(at, episode.crashAt));
     await at(episode.askedAt);
+    const turned = this.#turn(name, episode, target);
+    // It may fail while the end is waited for, and is told then.
+    turned.catch(() => undefined);
     this.#ask(name, episode, { home, target });
     const end = await waitFor(`${name} ends`, () => this.#endOf(name), { timeoutMs: END_MS });
+    (await turned)();
+    if (end.includes(' RolledBack') && this.#cluster.home !== home)
+      throw new Error(`${end}, and the home is in ${this.#cluster.home}, not in ${home} as before`);
     if (this.#cluster.failover(name)?.cause === 'HomeFenced') await this.#rescue(name);
     if (!episode.impatient) await this.#settle();
     return end;
@@ -212,20 +221,30 @@ class Stage {
     }
   }
 
+  async #turn(name: string, { turn }: Episode, target: Zone): Promise<() => void> {
+    if (turn === undefined) return () => undefined;
+    const parts = { cluster: this.#cluster, network: this.#network, written: () => this.#written() };
+    return takeTurn(turn, { name, target }, parts);
+  }
+
   async #crash(at: (ms: number) => Promise<void>, crashAt: number | undefined): Promise<void> {
     if (crashAt === undefined) return;
     await at(crashAt);
     this.#cluster.kill();
   }
 
-  #ask(name: string, { mode }: Pick<Episode, 'mode'>, { home, target }: { home: Zone; target: Zone }): void {
+  #ask(
+    name: string,
+    { mode, turn }: Pick<Episode, 'mode' | 'turn'>,
+    { home, target }: { home: Zone; target: Zone },
+  ): void {
     if (mode === 'Emergency') this.#history.add({ kind: 'emergency', zone: home });
     this.#cluster.ask(name, {
       fromZone: home,
       mode,
       ...(mode === 'Emergency' ? {} : { toHome: target }),
-      limits: { timeout: TIMEOUT, maxReplicationLag: 100, minReadyPerZone: 1 },
-      ...(mode === 'Drill' ? { drill: { holdFor: '500ms' } } : {}),
+      limits: { timeout: turn === 'lost' ? SHORT : TIMEOUT, maxReplicationLag: 100, minReadyPerZone: 1 },
+      ...(mode === 'Drill' ? { drill: { holdFor: turn === undefined ? '500ms' : TIMEOUT } } : {}),
     });
   }
 

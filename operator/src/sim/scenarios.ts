@@ -4,8 +4,9 @@ import { refOf } from '../controller/keys.ts';
 import { FAILOVER_KIND, isOver, type FailoverObject } from '../failover/index.ts';
 import type { DnsEndpoint } from '../platform/dns.ts';
 import { KIND } from '../platform/kinds.ts';
-import type { MessagePlatform } from '../platform/types.ts';
+import { homeOf, type MessagePlatform } from '../platform/types.ts';
 import { SCHEDULE_KIND, type ScheduleObject } from '../schedules/index.ts';
+import { onceIn } from './turns.ts';
 import { createPlatform, editPlatform, NAMESPACE, PLATFORM, type World } from './world.ts';
 
 type Spec = MessagePlatform['spec'];
@@ -182,7 +183,9 @@ function isGivenBack(world: World): boolean {
 }
 
 /** Somebody asks for a failover of zone-a. */
-function moveAway(spec: Omit<FailoverObject['spec'], 'platform' | 'fromZone' | 'limits'>): Pick<Step, 'act'> {
+function moveAway(
+  spec: Omit<FailoverObject['spec'], 'platform' | 'fromZone' | 'limits'> & { limits?: { timeout: string } },
+): Pick<Step, 'act'> {
   return {
     act: (world) => {
       const failover = {
@@ -243,6 +246,59 @@ function weightOfRecord(world: World): string | undefined {
   return found?.spec?.endpoints?.[0]?.providerSpecific[0]?.value;
 }
 
+/** Somebody changes what the failover is asked for. */
+function amend(world: World, spec: Pick<FailoverObject['spec'], 'pause' | 'abort'>): void {
+  world.kube.patch(FAILOVER_KIND, MOVE, { spec }, { manager: 'kubectl' });
+}
+
+/** True when all is as it was, and the home alone takes writes. */
+function isBackHome(world: World): boolean {
+  const home = world.platform === undefined ? '' : homeOf(world.platform);
+  return isMovedAndReady(world) && world.etcd.writers().join() === home && world.redis.writers().length === 1;
+}
+
+/** A person who changes their mind in the middle of a drill. */
+function abortedIn(phase: 'Drain' | 'Fence' | 'Hold'): Scenario {
+  const act = (world: World): void => {
+    moveAway({ mode: 'Drill' }).act(world);
+    onceIn(world, phase, () => amend(world, { abort: true }));
+  };
+  const name = `abort-in-${phase.toLowerCase()}`;
+  return {
+    name,
+    base: example,
+    mayTurnBack: true,
+    steps: [{ name: `a drill, and ${phase} is too far`, act, isDone: isBackHome }],
+  };
+}
+
+/** A move that its limits do not allow, since a zone goes in the middle of it. */
+function lostIn(phase: 'Drain' | 'Shift', zone: 'zone-b' | 'zone-c'): Scenario {
+  const act = (world: World): void => {
+    moveAway({ mode: 'Planned', toHome: 'zone-c', limits: { timeout: '30s' } }).act(world);
+    onceIn(world, phase, () => world.outage.begin(zone));
+  };
+  const back = { name: `${zone} comes back`, act: (world: World) => world.outage.end(zone) };
+  return {
+    name: `lost-in-${phase.toLowerCase()}`,
+    base: example,
+    mayTurnBack: true,
+    steps: [
+      { name: `a planned move, and ${zone} goes in ${phase}`, act, isDone: isFinished },
+      { ...back, isDone: isBackHome },
+    ],
+  };
+}
+
+/** Longer than the drill may take altogether, milliseconds. */
+const PAUSE_MS = 120_000;
+
+/** True when it stands still, and has for so long. */
+function isPaused(world: World): boolean {
+  const { phase, pausedSince } = failoverOf(world)?.status ?? {};
+  return phase === 'Drain' && world.time.now - Date.parse(pausedSince ?? '') >= PAUSE_MS;
+}
+
 const example = { name: 'running', change: (): void => undefined };
 const fewPartitions = (spec: Spec): void => {
   for (const topic of spec.kafka.topics) topic.partitions = 3;
@@ -250,6 +306,48 @@ const fewPartitions = (spec: Spec): void => {
 const deletesTopics = (spec: Spec): void => {
   spec.kafka.deletionPolicy = 'Delete';
 };
+
+/** Failovers that something comes between: up to there they are as others are. */
+export const turned: readonly Scenario[] = [
+  abortedIn('Drain'),
+  abortedIn('Fence'),
+  abortedIn('Hold'),
+  {
+    name: 'pause-in-drain',
+    base: example,
+    mayTurnBack: true,
+    steps: [
+      {
+        name: 'a drill, paused in Drain',
+        act: (world) => {
+          moveAway({ mode: 'Drill', limits: { timeout: '60s' } }).act(world);
+          onceIn(world, 'Drain', () => amend(world, { pause: true }));
+        },
+        isDone: (world) => isPaused(world) || isFinished(world),
+      },
+      { name: 'go on', act: (world) => amend(world, { pause: false }), isDone: isBackHome },
+    ],
+  },
+  {
+    name: 'time-out',
+    base: {
+      name: 'slow-drain',
+      change: (spec) => {
+        spec.failover.drainPerSecond = 1;
+      },
+    },
+    mayTurnBack: true,
+    steps: [
+      {
+        name: 'a drill that is given less time than its clients',
+        ...moveAway({ mode: 'Drill', limits: { timeout: '15s' } }),
+        isDone: isBackHome,
+      },
+    ],
+  },
+  lostIn('Drain', 'zone-c'),
+  lostIn('Shift', 'zone-b'),
+];
 
 export const scenarios: readonly Scenario[] = [
   {
@@ -416,6 +514,7 @@ export const scenarios: readonly Scenario[] = [
     mayTurnBack: true,
     steps: [{ name: 'a schedule of drills', act: scheduleDrills, isDone: isDrilled }],
   },
+  ...turned,
   { name: 'drift', base: example, steps: [vandalize] },
   { name: 'delete-retain', base: example, steps: [remove] },
   { name: 'delete-topics', base: { name: 'delete-policy', change: deletesTopics }, steps: [remove] },

@@ -52,6 +52,9 @@ export function mendKafkaCoordinators(): void {
     for (;;) {
       try {
         await joinAndSync.call(this);
+        // Only the group's leader asks kafkajs for the leaders of partitions: others would ask the one that is gone. One that is
+        // not told here asks when that fails.
+        await this.cluster.refreshMetadata().catch(() => undefined);
         return;
       } catch (error) {
         if (!isOf(error, OF_SEARCH) || performance.now() > deadline) throw error;

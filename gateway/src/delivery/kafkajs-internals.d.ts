@@ -8,6 +8,7 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
 
 declare module 'kafkajs/src/consumer/consumerGroup.js' {
   export default class ConsumerGroup {
+    readonly cluster: { refreshMetadata(): Promise<void> };
     /** Asks the coordinator that the member joined at, unless it was asked less than `interval` milliseconds ago. */
     heartbeat: (this: ConsumerGroup, options: { interval: number }) => Promise<void>;
     /** Finds the coordinator, and joins there, as the member that this is already if it is one. */

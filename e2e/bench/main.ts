@@ -16,6 +16,7 @@ const BENCHMARKS: Readonly<Record<string, readonly string[]>> = {
   'messages-lab': ['messages/main.ts', 'lab'],
   'apply-to-ready': ['apply-to-ready/main.ts'],
   rotation: ['rotation/main.ts'],
+  failover: ['failover/main.ts'],
   'gateway-handshakes': ['gateway/main.ts', 'handshakes'],
   'gateway-fanout': ['gateway/main.ts', 'fanout'],
   'gateway-storm': ['gateway/main.ts', 'storm'],
@@ -44,16 +45,21 @@ function measure(name: string, more: readonly string[]): Promise<void> {
 interface Options {
   runs?: number;
   sizes?: string;
+  kinds?: string;
+  measurements?: string;
   asIs: boolean;
 }
 
 /** The options that a benchmark knows, as arguments. */
-function argumentsFor(name: string, { runs, sizes, asIs }: Options): string[] {
-  const inLab = ['messages-lab', 'apply-to-ready', 'rotation'].includes(name);
+function argumentsFor(name: string, options: Options): string[] {
+  const { runs, sizes, asIs, kinds, measurements } = options;
+  const inLab = ['messages-lab', 'apply-to-ready', 'rotation', 'failover'].includes(name);
   return [
     ...(runs === undefined || name === 'rotation' ? [] : ['--runs', String(runs)]),
     ...(sizes !== undefined && name === 'operator-scale' ? ['--sizes', sizes] : []),
     ...(asIs && inLab ? ['--as-is'] : []),
+    ...(kinds !== undefined && name === 'failover' ? ['--kinds', kinds] : []),
+    ...(measurements !== undefined && name === 'failover' ? ['--measurements', measurements] : []),
   ];
 }
 
@@ -82,6 +88,8 @@ await new Command('bench')
   )
   .option('--runs <n>', 'runs of each', countOf)
   .option('--sizes <list>', 'operator-scale: numbers of platforms, separated by commas')
+  .option('--kinds <list>', 'failover: which kinds, separated by commas')
+  .option('--measurements <folder>', 'failover: writes there what `causeway failover report` takes')
   .option('--as-is', 'in the lab: with the operator that runs there', false)
   .addHelpText(
     'after',

@@ -6,6 +6,7 @@ import { applySection } from './apply-to-ready/report.ts';
 import type { Machine } from './common/machine.ts';
 import { markdownTable, shown } from './common/markdown.ts';
 import type { Section } from './common/section.ts';
+import { failoverSection } from './failover/report.ts';
 import { churnSection } from './gateway/sections/churn.ts';
 import { fanoutSection } from './gateway/sections/fanout.ts';
 import { floodSection } from './gateway/sections/flood.ts';
@@ -84,6 +85,7 @@ ${markdownTable([['', 'kills', 'transactions', 'skipped', 'repeated', 'seen in p
 
 const SECTIONS: readonly [file: string, make: (result: never) => Section][] = [
   ['apply-to-ready', applySection],
+  ['failover', failoverSection],
   ['gateway-memory', memorySection],
   ['gateway-fanout', fanoutSection],
   ['gateway-handshakes', handshakesSection],

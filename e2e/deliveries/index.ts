@@ -5,6 +5,6 @@
 export { check } from './check.ts';
 export type { CheckOptions } from './check.ts';
 export { History } from './history.ts';
-export type { Answer, HistoryEvent, Place, Recovery } from './history.ts';
+export type { Answer, HistoryEvent, Place, Recovery, Seen } from './history.ts';
 export { describeViolations } from './violation.ts';
 export type { Violation, ViolationKind } from './violation.ts';

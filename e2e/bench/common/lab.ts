@@ -34,9 +34,14 @@ interface Document {
 
 /** As much of a platform's spec as benchmarks change. */
 export interface PlatformSpec {
-  gateway: { runtime: string; replicasPerZone: number };
+  gateway: {
+    runtime: string;
+    replicasPerZone: number;
+    heartbeat?: { interval: string; timeout: string };
+  };
   kafka: { deletionPolicy: string };
   tls?: object;
+  failover?: { automatic: boolean; drainPerSecond: number; unhealthyAfter?: string };
 }
 
 /** examples/orders.yaml under another name, whose topics go with it. `change`: what else differs. */

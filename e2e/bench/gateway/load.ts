@@ -89,6 +89,22 @@ export interface Fed {
   channels: Record<string, number[]>;
 }
 
+/** A crowd as it is now. */
+export interface CrowdLook {
+  clients: number;
+  /** Of those, connected and subscribed. */
+  in: number;
+  deliveries: number;
+  sent: number;
+  acknowledged: number;
+  refused: number;
+  unknown: number;
+  /** Publications that were due while no publisher was connected. */
+  skipped: number;
+  /** Of the generator, since it began. */
+  cpuSeconds: number;
+}
+
 /** A command and what it needs; the Go source says what each means. */
 interface Commands {
   connect: {
@@ -163,6 +179,27 @@ interface Commands {
   'feed-stop': { order: object; result: Fed };
   'await-back': { order: { group: string; seconds: number }; result: Returned };
   books: { order: { group: string; seconds: number; count: number }; result: Book[] };
+  crowd: {
+    order: {
+      address: string;
+      count: number;
+      perChannel: number;
+      channel: string;
+      publishers: number;
+      perSecond: number;
+      bytes: number;
+      /** Seconds. */
+      pingDelays: readonly number[];
+      concurrency: number;
+      /** Until all are there. */
+      seconds: number;
+      /** The journal. */
+      file: string;
+    };
+    result: CrowdLook;
+  };
+  'crowd-look': { order: object; result: CrowdLook };
+  'crowd-stop': { order: { seconds: number }; result: CrowdLook };
 }
 
 interface Waiting {
@@ -199,10 +236,16 @@ export class Load {
     child.once('close', (code, signal) => ended(String(signal ?? code)));
   }
 
-  /** Starts it; `stop` must be called. */
-  static async start(access: { caFile: string; token: string; secret?: string }): Promise<Load> {
+  /** Starts it; `stop` must be called. `serverName`: what the certificate is checked for, if not localhost. */
+  static async start(access: {
+    caFile: string;
+    token: string;
+    secret?: string;
+    serverName?: string;
+  }): Promise<Load> {
     const program = await ensureBinary('gatewayload');
-    const child = spawn(program, ['-ca', access.caFile, '-max', LIFETIME], {
+    const name = access.serverName === undefined ? [] : ['-server-name', access.serverName];
+    const child = spawn(program, ['-ca', access.caFile, '-max', LIFETIME, ...name], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, TOKEN: access.token, TOKEN_SECRET: secretBytes(access.secret) },
     });

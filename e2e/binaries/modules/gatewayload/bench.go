@@ -22,6 +22,7 @@ type bench struct {
 	runs    int
 	number  atomic.Uint64
 	feed    *feed
+	crowd   *crowd
 }
 
 func newBench(config *tls.Config, token string) *bench {

@@ -24,11 +24,32 @@ type reply struct {
 	ID        uint32          `json:"id"`
 	Error     *protocolError  `json:"error"`
 	Subscribe *subscribeReply `json:"subscribe"`
+	Connect   *connectReply   `json:"connect"`
 }
 
+// protocolError is what a server says to a command that it does not carry out.
 type protocolError struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
+	// Temporary: the same command may succeed later.
+	Temporary bool `json:"temporary"`
+}
+
+func (e *protocolError) Error() string { return fmt.Sprintf("error %d %s", e.Code, e.Message) }
+
+// closedError is a server's close frame, or the push that says the same.
+type closedError struct {
+	code   int
+	reason string
+}
+
+func (e *closedError) Error() string {
+	return fmt.Sprintf("closed by the server with %d %s", e.code, e.reason)
+}
+
+type connectReply struct {
+	// Ping is how often the server pings, seconds; 0: never.
+	Ping float64 `json:"ping"`
 }
 
 type subscribeReply struct {
@@ -41,12 +62,22 @@ type subscribeReply struct {
 type publication struct {
 	Data   json.RawMessage `json:"data"`
 	Offset uint64          `json:"offset"`
+	// Epoch is there only when it is another one than the subscription's.
+	Epoch string `json:"epoch"`
 }
 
 type push struct {
 	Push struct {
-		Pub *publication `json:"pub"`
+		Pub         *publication `json:"pub"`
+		Unsubscribe *ended       `json:"unsubscribe"`
+		Disconnect  *ended       `json:"disconnect"`
 	} `json:"push"`
+}
+
+// ended is why a server ends a subscription or a connection.
+type ended struct {
+	Code   int    `json:"code"`
+	Reason string `json:"reason"`
 }
 
 // client is one connection of the Centrifuge protocol in JSON
@@ -55,6 +86,9 @@ type client struct {
 	wire *wire
 	// onPush is given each push, as it came, by the goroutine that reads.
 	onPush func(line []byte)
+	// silence is how long nothing may come before the connection counts as dead; 0: for ever. Only the goroutine that
+	// reads may set it.
+	silence time.Duration
 
 	lock    sync.Mutex
 	lastID  uint32
@@ -66,13 +100,19 @@ type client struct {
 
 // newClient takes over a wire, and proves who it is.
 func newClient(w *wire, token string, onPush func([]byte)) (*client, error) {
-	c := &client{wire: w, onPush: onPush, waiting: map[uint32]func(*reply, error){}, done: make(chan struct{})}
-	go c.read()
-	if _, err := c.call(`"connect":{"token":` + strconv.Quote(token) + `}`); err != nil {
+	c := startClient(w, onPush)
+	if _, err := c.call(connectMembers(token)); err != nil {
 		c.close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// startClient takes over a wire, and says nothing yet.
+func startClient(w *wire, onPush func([]byte)) *client {
+	c := &client{wire: w, onPush: onPush, waiting: map[uint32]func(*reply, error){}, done: make(chan struct{})}
+	go c.read()
+	return c
 }
 
 // call sends a command and waits for its answer.
@@ -114,6 +154,9 @@ func (c *client) start(members string, then func(*reply, error)) {
 
 func (c *client) read() {
 	for {
+		if c.silence > 0 {
+			_ = c.wire.conn.SetReadDeadline(time.Now().Add(c.silence))
+		}
 		opcode, payload, err := c.wire.frame()
 		if err != nil {
 			c.end(err)
@@ -135,7 +178,7 @@ func closeError(payload []byte) error {
 	if len(payload) < 2 {
 		return errors.New("closed by the server")
 	}
-	return fmt.Errorf("closed by the server with %d %s", int(payload[0])<<8|int(payload[1]), payload[2:])
+	return &closedError{code: int(payload[0])<<8 | int(payload[1]), reason: string(payload[2:])}
 }
 
 func (c *client) lines(payload []byte) {
@@ -172,7 +215,7 @@ func (c *client) answered(line []byte) {
 		return
 	}
 	if r.Error != nil {
-		then(nil, fmt.Errorf("error %d %s", r.Error.Code, r.Error.Message))
+		then(nil, r.Error)
 		return
 	}
 	then(&r, nil)
@@ -199,6 +242,10 @@ func (c *client) end(err error) {
 func (c *client) close() {
 	c.wire.close()
 	c.end(errors.New("closed by us"))
+}
+
+func connectMembers(token string) string {
+	return `"connect":{"token":` + strconv.Quote(token) + `}`
 }
 
 func subscribeMembers(channel string) string {

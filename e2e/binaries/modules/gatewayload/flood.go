@@ -99,7 +99,7 @@ func (b *bench) arriveSilent(order command) error {
 
 // arriveWithGarbage says what is no TLS.
 func (b *bench) arriveWithGarbage(order command) error {
-	conn, err := dialTCP(order.Address)
+	conn, err := dialTCP(order.Address, time.Now().Add(dialTimeout))
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (b *bench) arriveWithGarbageInTLS(order command) error {
 }
 
 func (b *bench) handshake(order command) (*tls.Conn, error) {
-	plain, err := dialTCP(order.Address)
+	plain, err := dialTCP(order.Address, time.Now().Add(dialTimeout))
 	if err != nil {
 		return nil, err
 	}

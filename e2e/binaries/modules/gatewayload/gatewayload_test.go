@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"os"
+	"regexp"
 	"testing"
 	"time"
 )
@@ -81,5 +84,47 @@ func TestEachKindOfVisitorHasItsShare(t *testing.T) {
 func TestAHeaderBlockIsNotCompressed(t *testing.T) {
 	if got := headerBlock([]string{":a", "bc"}); !bytes.Equal(got, []byte("\x00\x02:a\x02bc")) {
 		t.Fatalf("%q", got)
+	}
+}
+
+func TestWaitsAreTheSdks(t *testing.T) {
+	for step, most := range map[int]time.Duration{0: time.Second, 1: 1500 * time.Millisecond, 3: 4500 * time.Millisecond, 40: sdkMaxDelay} {
+		for range 200 {
+			if wait := sdkDelay(step); wait < sdkMinDelay || wait > most {
+				t.Fatalf("%s before attempt %d", wait, step)
+			}
+		}
+	}
+}
+
+func TestAfterWhichWordsAClientDoesNotComeBack(t *testing.T) {
+	for code, forGood := range map[int]bool{3000: false, 3012: false, 3500: true, 3999: true, 4000: false, 4500: true} {
+		if isForGood(&closedError{code: code}) != forGood {
+			t.Fatalf("%d is for good: %v", code, !forGood)
+		}
+	}
+	if isForGood(errNoPing) {
+		t.Fatal("silence is for good")
+	}
+}
+
+func TestAJournalHasALineForEachEvent(t *testing.T) {
+	name := t.TempDir() + "/journal"
+	j, err := newJournal(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.note('c', "7", "40000")
+	j.note('l', "7", oneLine(errors.New("read tcp 1.2.3.4:5->6.7.8.9:0: reset\nby peer")))
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+	j.note('c', "8", "40001")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`^b \d+\nc \d+ 7 40000\nl \d+ 7 reset by peer\n$`).Match(text) {
+		t.Fatalf("%q", text)
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-const version = "1.2.1"
+const version = "1.3.0"
 
 // Garbage is collected rarely: the memory of this process is not what is measured, its CPU takes from the server's.
 const gcPercent = 400
@@ -43,6 +43,10 @@ type command struct {
 	Bytes       int     `json:"bytes"`
 	Rounds      int     `json:"rounds"`
 	InFlight    int     `json:"inFlight"`
+	Publishers  int     `json:"publishers"`
+	// PingDelays are seconds.
+	PingDelays []float64 `json:"pingDelays"`
+	File       string    `json:"file"`
 }
 
 func (c command) duration() time.Duration { return time.Duration(c.Seconds * float64(time.Second)) }
@@ -57,6 +61,7 @@ type answer struct {
 func main() {
 	showVersion := flag.Bool("version", false, "print the version")
 	caFile := flag.String("ca", "", "PEM file of the authority to trust")
+	serverName := flag.String("server-name", "localhost", "name that the server's certificate must have")
 	limit := flag.Duration("max", time.Hour, "time after which it ends in any case")
 	flag.Parse()
 	if *showVersion {
@@ -64,7 +69,7 @@ func main() {
 		return
 	}
 	debug.SetGCPercent(gcPercent)
-	config, err := clientConfig(*caFile)
+	config, err := clientConfig(*caFile, *serverName)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -111,6 +116,9 @@ func (b *bench) carryOut(order command) (any, error) {
 		"feed-stop":  b.stopFeed,
 		"await-back": b.awaitBack,
 		"books":      b.books,
+		"crowd":      b.startCrowd,
+		"crowd-look": b.lookAtCrowd,
+		"crowd-stop": b.stopCrowd,
 	}
 	run, known := commands[order.Do]
 	if !known {

@@ -20,7 +20,6 @@ import (
 const (
 	dialTimeout = 30 * time.Second
 	path        = "/connection/websocket"
-	serverName  = "localhost"
 	// A server's frame that is larger than this breaks the connection.
 	maxFrame = 8 << 20
 	// Loopback addresses that connections come from by turns: one has 28,000 ports only, and those of connections that
@@ -38,7 +37,7 @@ const (
 
 var nextSource atomic.Uint32
 
-func clientConfig(caFile string) (*tls.Config, error) {
+func clientConfig(caFile, serverName string) (*tls.Config, error) {
 	pem, err := os.ReadFile(caFile)
 	if err != nil {
 		return nil, err
@@ -70,27 +69,41 @@ type wire struct {
 
 // dial connects, and upgrades to WebSocket: RFC 6455, 4.1, or RFC 8441 if config asks for h2.
 func dial(address string, config *tls.Config) (*wire, error) {
-	plain, err := dialTCP(address)
+	return dialUntil(address, config, time.Now().Add(dialTimeout))
+}
+
+// dialUntil is dial with a time at which all must be done.
+func dialUntil(address string, config *tls.Config, deadline time.Time) (*wire, error) {
+	plain, err := dialTCP(address, deadline)
 	if err != nil {
 		return nil, err
 	}
 	conn := tls.Client(plain, config)
 	w := &wire{tls: conn, conn: conn}
-	if err := w.open(address); err != nil {
+	if err := w.open(address, deadline); err != nil {
 		plain.Close()
 		return nil, err
 	}
 	return w, nil
 }
 
-func dialTCP(address string) (net.Conn, error) {
-	source := net.IPv4(127, 0, 0, byte(2+nextSource.Add(1)%sources))
-	dialer := net.Dialer{Timeout: dialTimeout, LocalAddr: &net.TCPAddr{IP: source}, KeepAlive: -1}
+func dialTCP(address string, deadline time.Time) (net.Conn, error) {
+	dialer := net.Dialer{Deadline: deadline, KeepAlive: -1}
+	if isLoopback(address) {
+		source := net.IPv4(127, 0, 0, byte(2+nextSource.Add(1)%sources))
+		dialer.LocalAddr = &net.TCPAddr{IP: source}
+	}
 	return dialer.Dial("tcp", address)
 }
 
-func (w *wire) open(address string) error {
-	if err := w.tls.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+func (w *wire) open(address string, deadline time.Time) error {
+	if err := w.tls.SetDeadline(deadline); err != nil {
 		return err
 	}
 	if err := w.tls.Handshake(); err != nil {

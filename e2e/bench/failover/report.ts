@@ -1,0 +1,182 @@
+/** Says what the failover benchmark measured. */
+import { markdownTable, shown, spread } from '../common/markdown.ts';
+import type { Machine } from '../common/machine.ts';
+import type { Section } from '../common/section.ts';
+import type { CrowdSetting } from './crowd.ts';
+import type { Met } from './judge.ts';
+import type { FailoverSetting } from './rig.ts';
+import type { FailedRun, FailoverRun } from './run.ts';
+
+/** results/failover.json */
+export interface FailoverResult {
+  machine: Machine;
+  setting: CrowdSetting & FailoverSetting & { typed: boolean };
+  command: string[];
+  runs: (FailoverRun | FailedRun)[];
+}
+
+/** Seconds: of a drill or a planned move, and of a zone that is gone. */
+const MOST_BLACKOUT = 2;
+const MOST_BACK = 15;
+
+interface Group {
+  kind: string;
+  runs: FailoverRun[];
+  failed: FailedRun[];
+}
+
+function groupsOf(runs: FailoverResult['runs']): Group[] {
+  return [...Map.groupBy(runs, ({ kind }) => kind)].map(([kind, all]) => ({
+    kind,
+    runs: all.filter((run) => 'verdict' in run),
+    failed: all.filter((run) => 'failed' in run),
+  }));
+}
+
+const isGone = ({ kind }: Group): boolean => kind.startsWith('cut') || kind.startsWith('killed');
+const seconds = (ms: number): number => ms / 1000;
+
+/** The section of the page. */
+export function failoverSection({ machine, setting, runs }: FailoverResult): Section {
+  const groups = groupsOf(runs);
+  const body = `A platform of three zones on Bun, one gateway in each to begin with, in the lab. ${shown(setting.clients)} clients, ten in each channel, and ${setting.publishers}
+publishers with ${shown(setting.perSecond)} publications a second connect through the front Service, and behave as the JavaScript SDK does: they
+come back after 0.5 to 1 s, then ever later, take a silent server for gone after its ping interval and \`maxServerPingDelay\` (by turns ${setting.pingDelays.join(' and ')} s;
+the SDK's own is 10 s), and recover what they missed. The home zone is left each time. A drained zone sends ${shown(setting.drainPerSecond)} clients a
+second away; ${setting.typed ? 'a zone that is gone is left by command' : `a zone that has been gone for ${setting.unhealthyAfter} is left by itself`}. Whatever was acknowledged must reach every client of its channel, once; a checker judges all that all
+clients saw (e2e/deliveries). _Blackout_: for each client the longest time from when an acknowledged publication was
+sent until it came. All in seconds, over runs.
+
+${whatClientsMet(groups)}
+
+${zoneIsGone(groups, setting.pingDelays)}
+
+Where the time goes:
+
+${parts(groups)}`;
+  return {
+    title: 'Failovers under load',
+    command: 'node e2e/bench/main.ts failover',
+    machine,
+    body,
+    shortfalls: groups.flatMap((group) => shortfalls(group, setting)),
+  };
+}
+
+function whatClientsMet(groups: readonly Group[]): string {
+  const rows = groups.map(({ kind, runs, failed }) => {
+    const of = (pick: (met: Met) => number): string =>
+      spread(runs.map(({ verdict }) => seconds(pick(verdict.all))));
+    const sum = (pick: (run: FailoverRun) => number): string =>
+      shown(runs.reduce((total, run) => total + pick(run), 0));
+    return [
+      kind,
+      failed.length === 0 ? String(runs.length) : `${runs.length} and ${failed.length} not measured`,
+      sum(({ verdict }) => verdict.acknowledged),
+      sum(({ verdict }) => verdict.lost),
+      sum(({ verdict }) => verdict.duplicated),
+      of(({ blackout }) => blackout.p50),
+      of(({ blackout }) => blackout.p99),
+      of(({ blackout }) => blackout.max),
+      of(({ reconnect }) => reconnect.p99),
+    ];
+  });
+  const head = [
+    '',
+    'runs',
+    'acknowledged',
+    'lost',
+    'twice',
+    'blackout P50',
+    'P99',
+    'longest',
+    'reconnect P99',
+  ];
+  return markdownTable([head, ...rows]);
+}
+
+function zoneIsGone(groups: readonly Group[], delays: readonly number[]): string {
+  const gone = groups.filter(isGone);
+  if (gone.length === 0) return '';
+  const rows = gone.flatMap(({ kind, runs }) =>
+    delays.map((delay) => {
+      const of = (pick: (met: Met) => number): string =>
+        spread(runs.flatMap(({ verdict: { zone } }) => (zone[delay] ? [seconds(pick(zone[delay]))] : [])));
+      return [
+        `${kind}, ${delay} s`,
+        of(({ back }) => back.p50),
+        of(({ back }) => back.p99),
+        of(({ back }) => back.max),
+      ];
+    }),
+  );
+  const others = gone.map(({ kind, runs }) => {
+    const of = (pick: (met: Met) => number): string =>
+      spread(runs.map(({ verdict }) => seconds(pick(verdict.others))));
+    return [
+      `${kind}, other zones`,
+      of(({ blackout }) => blackout.p50),
+      of(({ blackout }) => blackout.p99),
+      of(({ blackout }) => blackout.max),
+    ];
+  });
+  const returns = gone.map(({ kind, runs }) => {
+    const of = (pick: (met: Met) => number): string =>
+      spread(runs.flatMap(({ verdict: { onReturn } }) => (onReturn ? [seconds(pick(onReturn))] : [])));
+    return [
+      `${kind}, all, as it comes back`,
+      of(({ blackout }) => blackout.p50),
+      of(({ blackout }) => blackout.p99),
+      of(({ blackout }) => blackout.max),
+    ];
+  });
+  return `From when the zone went until its clients received again, by \`maxServerPingDelay\`; and the blackout of clients in other zones, and of all when it came back:
+
+${markdownTable([['', 'P50', 'P99', 'longest'], ...rows, ...others, ...returns])}`;
+}
+
+const ORDER = ['Queued', 'Preflight', 'Prepare', 'Drain', 'Fence', 'Promote', 'Shift', 'Verify'];
+
+function parts(groups: readonly Group[]): string {
+  const rows = groups.map(({ kind, runs }) => [
+    kind,
+    spread(runs.map((run) => run.parts.detection)),
+    ...ORDER.slice(1).map((name) => spread(runs.flatMap((run) => run.parts.phases[name] ?? []))),
+    spread(runs.map((run) => run.parts.shifted)),
+    spread(runs.map((run) => run.parts.homeless)),
+  ]);
+  return markdownTable([['', 'detection', ...ORDER.slice(1), 'until shifted', 'no home'], ...rows]);
+}
+
+function shortfalls(group: Group, { pingDelays, perSecond }: FailoverResult['setting']): string[] {
+  const { kind, runs, failed } = group;
+  const worst = (pick: (run: FailoverRun) => number): number => Math.max(...runs.map(pick));
+  const bad = runs.filter(({ phase }) => phase !== 'Succeeded').length;
+  const faults = runs.filter(({ verdict }) => Object.keys(verdict.violations).length > 0).length;
+  const strange = runs.filter(({ homes }) => Object.keys(homes.violations).length > 0).length;
+  const slow = worst(({ verdict }) => seconds(verdict.all.blackout.p99));
+  const rate = Math.min(...runs.map((run) => run.perSecond));
+  const backs = pingDelays.map((delay) =>
+    worst(({ verdict }) => seconds(verdict.zone[delay]?.back.p99 ?? 0)),
+  );
+  const checks: [boolean, string][] = [
+    [failed.length > 0, `${failed.length} runs could not be measured`],
+    [bad > 0, `${bad} runs did not succeed`],
+    [faults > 0, `${faults} runs lost, doubled or reordered something`],
+    [
+      runs.some(({ verdict }) => verdict.sentAway + verdict.all.neverBack > 0),
+      `up to ${worst(({ verdict }) => verdict.sentAway + verdict.all.neverBack)} clients did not come back`,
+    ],
+    [strange > 0, `two homes, or a home that took writes for too long, in ${strange} runs`],
+    [rate < perSecond * 0.98, `only ${shown(rate)} publications a second`],
+    [
+      !isGone(group) && slow > MOST_BLACKOUT,
+      `blackout P99 is up to ${shown(slow)} s, the target is ${MOST_BLACKOUT}`,
+    ],
+    ...backs.map((back, index): [boolean, string] => [
+      isGone(group) && !kind.endsWith('defaults') && back > MOST_BACK,
+      `99 % of clients with a ping delay of ${pingDelays[index]} s receive again after up to ${shown(back)} s, the target is ${MOST_BACK}`,
+    ]),
+  ];
+  return checks.flatMap(([falls, text]) => (falls ? [`Failover, ${kind}: ${text}.`] : []));
+}

@@ -14,6 +14,12 @@ const SCHEME = 'causeway';
 /** A channel's option: whom its resolver asks. A function, which is left out where options are printed. */
 const NAMES = 'causeway.names';
 const DEFAULT_PORT = 443;
+/**
+ * Between two answers to a channel, milliseconds. gRPC asks for other addresses in the same turn in which it is told of ones
+ * that it has just failed to reach. An answer from memory came in that turn as well, and so on: a process whose etcd
+ * refused connections did nothing else for as long as answers are fresh, a second at a time.
+ */
+const PAUSE_MS = 100;
 
 /** What gRPC connects to for an endpoint, a URL with a port. Addresses are taken as they are. */
 export function grpcTarget(endpoint: string): string {
@@ -35,8 +41,10 @@ class NamesResolver implements experimental.Resolver {
   readonly #port: number;
   readonly #listener: Listener;
   readonly #names: Names;
-  /** Of the lookup that is under way. */
+  /** Of the lookup that is under way, or about to begin. */
   #asked: object | undefined;
+  #answeredAt = -Infinity;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(target: experimental.GrpcUri, listener: Listener, options: ChannelOptions) {
     const { host, port } = hostPort(target);
@@ -51,14 +59,20 @@ class NamesResolver implements experimental.Resolver {
     return target.path;
   }
 
-  /** gRPC waits between failures itself, and an answer is remembered for a moment: nothing to hold back here. */
   updateResolution(): void {
     if (this.#asked) return;
     const asked = {};
     this.#asked = asked;
+    const wait = this.#answeredAt + PAUSE_MS - performance.now();
+    if (wait <= 0) this.#ask(asked);
+    else this.#timer = setTimeout(() => this.#ask(asked), wait).unref();
+  }
+
+  #ask(asked: object): void {
     const tell = (answer: Parameters<Listener>[0]): void => {
       if (this.#asked !== asked) return;
       this.#asked = undefined;
+      this.#answeredAt = performance.now();
       this.#listener(answer, {}, null, '');
     };
     this.#names.addresses(this.#host).then(
@@ -80,6 +94,7 @@ class NamesResolver implements experimental.Resolver {
   }
 
   destroy(): void {
+    clearTimeout(this.#timer);
     this.#asked = undefined;
   }
 }

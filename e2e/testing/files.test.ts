@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { levelOf, runsAlone, testFiles } from './files.ts';
+import { levelOf, testFiles } from './files.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -17,13 +17,6 @@ describe('the test files', () => {
       [],
     );
     for (const file of [...unit, ...int]) assert.ok(existsSync(join(root, file)), file);
-  });
-
-  it('say whether they want the machine for themselves', () => {
-    const int = testFiles('int', root);
-    assert.ok(runsAlone('e2e/partitions/partitions.int.test.ts'));
-    assert.ok(!runsAlone('operator/src/operator.int.test.ts'));
-    assert.ok(int.filter(runsAlone).length < int.length / 5, 'most run beside another');
   });
 
   it('of the lab say their level', () => {

@@ -10,17 +10,6 @@ const PATTERNS: Readonly<Record<Stage, string>> = {
   lab: 'e2e/scenarios/*.lab.ts',
 };
 
-/**
- * Integration tests that want the machine for themselves: they load all cores, or look at memory or at how long
- * something takes. Others wait for servers more than they compute.
- */
-const ALONE = ['e2e/bench/', 'e2e/chaos/', 'e2e/partitions/'];
-
-/** Whether no other file is to run beside it. */
-export function runsAlone(file: string): boolean {
-  return ALONE.some((folder) => file.startsWith(folder));
-}
-
 function isForeign(path: string): boolean {
   return /(^|\/)(node_modules|dist)(\/|$)/.test(path);
 }

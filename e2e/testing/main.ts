@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { Argument, Command, Option } from 'commander';
-import { levelOf, runsAlone, testFiles, type Stage } from './files.ts';
+import { levelOf, testFiles, type Stage } from './files.ts';
 import { aroundLab, prepareMachine } from './lab-stage.ts';
 import { runFiles, type Count, type FileCoverage } from './run-files.ts';
 
@@ -44,8 +44,6 @@ interface Options {
   keepLab: boolean;
 }
 
-type Counted = Count & { coverage?: FileCoverage[] };
-
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
@@ -65,34 +63,20 @@ function check(): Count {
   return count;
 }
 
-async function runStage(stage: AnyStage, options: Options): Promise<Counted> {
+async function runStage(stage: AnyStage, options: Options): Promise<Count & { coverage?: FileCoverage[] }> {
   if (stage === 'check') return check();
   if (stage !== 'lab') return runTests(stage, options);
   return aroundLab(options.keepLab, () => runTests(stage, options));
 }
 
-async function runTests(stage: Stage, options: Options): Promise<Counted> {
-  const isAlone = (file: string): boolean => stage === 'lab' || (stage === 'int' && runsAlone(file));
-  const [alone, together] = partition(filesOf(stage, options), isAlone);
-  const run = (files: readonly string[], concurrency: number): Promise<Counted> =>
-    runFiles(files, {
-      cwd: root,
-      concurrency,
-      timeoutMs: stage === 'lab' ? 1_200_000 : 480_000,
-      coverage: options.coverage && stage !== 'lab',
-      ...(options.only === undefined ? {} : { namePattern: options.only }),
-    });
-  const [first, second] = [await run(together, 2), await run(alone, 1)];
-  return {
-    passed: first.passed + second.passed,
-    failed: first.failed + second.failed,
-    skipped: first.skipped + second.skipped,
-    coverage: [...(first.coverage ?? []), ...(second.coverage ?? [])],
-  };
-}
-
-function partition<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
-  return [all.filter(isFirst), all.filter((one) => !isFirst(one))];
+function runTests(stage: Stage, options: Options): Promise<Count & { coverage?: FileCoverage[] }> {
+  return runFiles(filesOf(stage, options), {
+    cwd: root,
+    concurrency: stage === 'unit' ? 2 : 1,
+    timeoutMs: stage === 'lab' ? 1_200_000 : 480_000,
+    coverage: options.coverage && stage !== 'lab',
+    ...(options.only === undefined ? {} : { namePattern: options.only }),
+  });
 }
 
 function filesOf(stage: Stage, options: Options): string[] {

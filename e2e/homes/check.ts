@@ -16,6 +16,12 @@ export interface Promises {
 }
 
 /**
+ * What the platform promises. Redis counts ten seconds in whole ones, from the last word of a replica, once a second. An old
+ * home is looked for every two seconds, and a busy machine takes several to ask all stores.
+ */
+export const PROMISES: Promises = { guardMs: 12_500, fenceMs: 10_000 };
+
+/**
  * Says what of a history a platform must not have done. The model:
  *
  * - The home is a register that holds one zone. Each acknowledged write reads it at some moment between its begin and its

@@ -32,6 +32,11 @@ export const nodes: readonly LabNode[] = zones.map((zone, index) => {
   };
 });
 
+/** What `nsenter` is given for a command in a node's network namespace. It replaces itself by the command. */
+export function inNetns({ netns }: Pick<LabNode, 'netns'>, ...command: string[]): string[] {
+  return [`--net=/run/netns/${netns}`, '--', ...command];
+}
+
 /** The lab's addresses: a network for benchmarks (RFC 2544) that no real host uses. */
 export const network = {
   bridge: 'causeway0',

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { identify, isAlive, tailOf } from '../tools/index.ts';
-import { paths } from './config.ts';
+import { inNetns, paths } from './config.ts';
 import type { LabNode } from './config.ts';
 import { writeState } from './state.ts';
 import type { LabState } from './state.ts';
@@ -27,9 +27,9 @@ export function logFile(name: string): string {
 export async function startDaemon(state: LabState, daemon: Daemon): Promise<void> {
   mkdirSync(paths.logs(), { recursive: true });
   const log = openSync(logFile(daemon.name), 'a');
-  // nsenter replaces itself by the command. `ip netns exec` would remount /sys and hide the cgroups.
+  // `ip netns exec` would remount /sys and hide the cgroups.
   const [command, ...args] = daemon.node
-    ? ['nsenter', `--net=/run/netns/${daemon.node.netns}`, '--', daemon.command, ...daemon.args]
+    ? ['nsenter', ...inNetns(daemon.node, daemon.command, ...daemon.args)]
     : [daemon.command, ...daemon.args];
   const child = spawn(command ?? daemon.command, args, {
     cwd: '/',

@@ -1,5 +1,5 @@
 /** e2e/lab for scenarios and benchmarks: the lab's state and its faults as functions. The command is main.ts. */
-export { network, nodes, zones } from './config.ts';
+export { inNetns, network, nodes, zones } from './config.ts';
 export type { LabNode, Zone } from './config.ts';
 export { kafkaBrokers, labKafkaConfig } from './kafka-client.ts';
 export { smallKafka } from './manifests.ts';

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { run, succeeds, waitFor } from '../tools/index.ts';
-import { network, nodes } from './config.ts';
+import { inNetns, network, nodes } from './config.ts';
 import type { LabNode } from './config.ts';
 import type { LabState } from './state.ts';
 
@@ -58,7 +58,7 @@ async function createNode(node: LabNode): Promise<void> {
   await inside('addr', 'add', `${node.ip}/${network.prefixLength}`, 'dev', 'eth0');
   await inside('link', 'set', 'eth0', 'up');
   await addNodeRoutes(node);
-  await run('nsenter', [`--net=/run/netns/${node.netns}`, '--', 'sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+  await run('nsenter', inNetns(node, 'sysctl', '-qw', 'net.ipv4.ip_forward=1'));
 }
 
 /** The routes of a node: the default to the host, and the other nodes' pods. A link that goes down loses them. */
@@ -118,7 +118,7 @@ export async function unmuteNode(node: LabNode): Promise<void> {
 }
 
 async function nftables(node: LabNode, input: string): Promise<void> {
-  await run('nsenter', [`--net=/run/netns/${node.netns}`, '--', 'nft', '-f', '-'], { input });
+  await run('nsenter', inNetns(node, 'nft', '-f', '-'), { input });
 }
 
 /** Removes every link, namespace and route of the lab that exists; those that don't are no error. */

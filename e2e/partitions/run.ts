@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isOver } from '../../operator/src/failover/index.ts';
 import { etcdAdmin } from '../../operator/src/platform/etcd-admin.ts';
 import { redisAdmin } from '../../operator/src/platform/redis-admin.ts';
-import { check, describeViolations, HomesHistory, measure } from '../homes/index.ts';
+import { check, PROMISES, describeViolations, HomesHistory, measure } from '../homes/index.ts';
 import type { Measured, Noted, Store } from '../homes/index.ts';
 import { waitFor } from '../tools/index.ts';
 import { Network, ZONES } from './network.ts';
@@ -17,11 +17,6 @@ import { Stores } from './stores.ts';
 import { takeTurn } from './turns.ts';
 import { PREFIX, Writers } from './writers.ts';
 
-/**
- * What is promised. Redis counts ten seconds in whole ones, from the last word of a replica, once a second. An old home is
- * looked for every two seconds, and a busy machine takes several to ask all stores.
- */
-export const PROMISES = { guardMs: 12_500, fenceMs: 10_000 };
 /** How long all may take to be at rest after an episode, and to be equal at the end; milliseconds. */
 const SETTLE_MS = 60_000;
 /** How long a failover may take to end, whatever is cut; milliseconds. */

@@ -1,8 +1,8 @@
 /** Writers in every zone, which write to their own zone's stores all the time, whoever is home. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from 'redis';
-import { ETCD_KEY } from '@causeway/crds';
-import type { HomesHistory, Store, Write } from '../homes/index.ts';
+import { refusalOf, writeEtcd, writeRedis } from '../homes/index.ts';
+import type { Answer, HomesHistory, Store } from '../homes/index.ts';
 import { ZONES } from './network.ts';
 import type { Zone } from './network.ts';
 import type { Stores } from './stores.ts';
@@ -13,8 +13,6 @@ export const PREFIX = '/config/';
 const PAUSE_MS = 25;
 /** In each zone. */
 const ETCD_WRITERS = 2;
-
-type Answer = Pick<Write, 'result' | 'reign' | 'revision' | 'note'>;
 
 export class Writers {
   /** Writes that were acknowledged so far. */
@@ -41,19 +39,9 @@ export class Writers {
   async #writeEtcd(stores: Stores, zone: Zone, n: number): Promise<void> {
     const client = stores.client(zone, 'orders client');
     try {
-      await this.#write('etcd', zone, { name: `${zone}-${n}`, prefix: PREFIX }, async (key, value) => {
-        // The epoch is read in the same transaction: it says under which home the write was taken.
-        const { header, responses } = await client.transact({
-          compare: [],
-          success: [
-            { request_put: { key: Buffer.from(key), value: Buffer.from(value) } },
-            { request_range: { key: Buffer.from(ETCD_KEY.epoch) } },
-          ],
-          failure: [],
-        });
-        const reign = responses[1]?.response_range?.kvs[0]?.value.toString() ?? '1';
-        return { result: 'acknowledged', reign, revision: BigInt(header.revision) };
-      });
+      await this.#write('etcd', zone, { name: `${zone}-${n}`, prefix: PREFIX }, (key, value) =>
+        writeEtcd(client, key, value),
+      );
     } finally {
       client.close();
     }
@@ -65,12 +53,9 @@ export class Writers {
     client.on('error', () => undefined);
     await client.connect();
     try {
-      await this.#write('redis', zone, { name: zone, prefix: '' }, async (key, value) => {
-        const info = (await client.eval(SET_AND_TELL, { keys: [key], arguments: [value] })) as string;
-        const reign = /^master_replid:(\w+)/m.exec(info)?.[1] ?? '';
-        const revision = BigInt(/^master_repl_offset:(\d+)/m.exec(info)?.[1] ?? '0');
-        return { result: 'acknowledged', reign, revision };
-      });
+      await this.#write('redis', zone, { name: zone, prefix: '' }, (key, value) =>
+        writeRedis(client, key, value),
+      );
     } finally {
       client.destroy();
     }
@@ -94,19 +79,4 @@ export class Writers {
       await delay(PAUSE_MS, undefined, { signal }).catch(() => undefined);
     }
   }
-}
-
-/** Writes, and tells in the same step which data set has it. */
-const SET_AND_TELL = "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('INFO', 'replication')";
-
-/**
- * What etcd and Redis say when a write is not done. The second of etcd: its users changed between check and execution,
- * and it is the check that counts.
- */
-const REFUSALS =
-  /permission denied|revision of auth store is old|user name is empty|READONLY|NOREPLICAS|MASTERDOWN|LOADING/;
-
-function refusalOf(error: unknown): Answer {
-  const note = error instanceof Error ? error.message : String(error);
-  return { result: REFUSALS.test(note) ? 'refused' : 'unknown', note };
 }

@@ -1,5 +1,5 @@
 /** How the clients, who are on the host, enter the lab: and on whose gateway each of them is. */
-import { nodes, type LabNode } from '../../lab/index.ts';
+import { inNetns, nodes, type LabNode } from '../../lab/index.ts';
 import { run } from '../../tools/index.ts';
 
 /**
@@ -30,9 +30,8 @@ export class Entry {
 
   /** The zone of the gateway that each connection leads to, by the port that it comes from. */
   async zonesByPort(): Promise<Map<number, string>> {
-    const netns = `--net=/run/netns/${this.#node.netns}`;
     const list = ['conntrack', '-L', '-p', 'tcp', '--orig-dst', this.#address];
-    const { stdout } = await run('nsenter', [netns, '--', ...list], { timeoutMs: 20_000 });
+    const { stdout } = await run('nsenter', inNetns(this.#node, ...list), { timeoutMs: 20_000 });
     return zonesOf(stdout);
   }
 }

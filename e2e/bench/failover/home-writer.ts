@@ -7,10 +7,11 @@
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from 'redis';
-import { ETCD_KEY, PORT } from '@causeway/crds';
+import { PORT } from '@causeway/crds';
 import { EtcdClient } from '../../../gateway/src/etcd/index.ts';
 import { Names } from '../../../gateway/src/names/index.ts';
-import type { Store, Write } from '../../homes/index.ts';
+import { refusalOf, writeEtcd, writeRedis } from '../../homes/index.ts';
+import type { Answer, Store, Write } from '../../homes/index.ts';
 
 /** PEM texts. */
 export interface Pem {
@@ -29,18 +30,10 @@ export interface WriterOrder {
 /** A write that has ended. Times in milliseconds since the Unix epoch. */
 export type WriterLine = Omit<Write, 'kind' | 'revision'> & { revision?: string };
 
-type Answer = Pick<WriterLine, 'result' | 'reign' | 'revision' | 'note'>;
-
 /** Between two writes to a store, milliseconds: often enough to see two homes, and cheap. */
 const PAUSE_MS = 100;
 /** For one write, milliseconds. */
 const TIMEOUT_MS = 3_000;
-/** What Redis and etcd say when a write is not done; see e2e/partitions. */
-const REFUSALS =
-  /permission denied|revision of auth store is old|user name is empty|READONLY|NOREPLICAS|MASTERDOWN|LOADING/;
-/** Writes, and tells in the same step which data set has it. */
-const SET_AND_TELL = "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('INFO', 'replication')";
-
 const now = (): number => performance.timeOrigin + performance.now();
 
 let order: WriterOrder | undefined;
@@ -70,12 +63,7 @@ async function redisDoor({ name, address, tls }: WriterOrder['redis']): Promise<
   return {
     address,
     close: () => client.destroy(),
-    async write(key, value) {
-      const info = (await client.eval(SET_AND_TELL, { keys: [key], arguments: [value] })) as string;
-      const reign = /^master_replid:(\w+)/m.exec(info)?.[1] ?? '';
-      const revision = /^master_repl_offset:(\d+)/m.exec(info)?.[1] ?? '0';
-      return { result: 'acknowledged', reign, revision };
-    },
+    write: (key, value) => writeRedis(client, key, value),
   };
 }
 
@@ -87,19 +75,7 @@ async function etcdDoor({ name, address, tls }: WriterOrder['etcd']): Promise<Do
   return {
     address,
     close: () => client.close(),
-    async write(key, value) {
-      // The epoch is read in the same transaction: it says under which home the write was taken.
-      const { header, responses } = await client.transact({
-        compare: [],
-        success: [
-          { request_put: { key: Buffer.from(`/config/${key}`), value: Buffer.from(value) } },
-          { request_range: { key: Buffer.from(ETCD_KEY.epoch) } },
-        ],
-        failure: [],
-      });
-      const reign = responses[1]?.response_range?.kvs[0]?.value.toString() ?? '1';
-      return { result: 'acknowledged', reign, revision: header.revision };
-    },
+    write: (key, value) => writeEtcd(client, `/config/${key}`, value),
   };
 }
 
@@ -123,10 +99,7 @@ async function writeOn(store: Store, open: (to: WriterOrder) => Promise<Door>): 
     const [client, key] = [`${store} ${to.zone}`, `home-${to.zone}`];
     const value = `${store}-${to.zone}-${process.pid}-${n}`;
     const invokedAt = now();
-    const answer = await Promise.race([door.write(key, value), late()]).catch((error: unknown): Answer => {
-      const note = error instanceof Error ? error.message : String(error);
-      return { result: REFUSALS.test(note) ? 'refused' : 'unknown', note };
-    });
+    const { revision, ...answer } = await Promise.race([door.write(key, value), late()]).catch(refusalOf);
     const line: WriterLine = {
       value,
       client,
@@ -136,6 +109,8 @@ async function writeOn(store: Store, open: (to: WriterOrder) => Promise<Door>): 
       invokedAt,
       endedAt: now(),
       ...answer,
+      // JSON has no such numbers.
+      ...(revision === undefined ? {} : { revision: String(revision) }),
     };
     process.stdout.write(`${JSON.stringify(line)}\n`);
   }

@@ -3,20 +3,13 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { objectName } from '@causeway/crds';
-import { nodes } from '../../lab/index.ts';
-import { check, measure, type HomesEvent, type Noted, type Violation } from '../../homes/index.ts';
+import { inNetns, nodes } from '../../lab/index.ts';
+import { check, measure, PROMISES, type HomesEvent, type Noted, type Violation } from '../../homes/index.ts';
 import { countBy } from './count-by.ts';
 import { BENCH } from '../common/lab.ts';
 import type { Pem, WriterLine, WriterOrder } from './home-writer.ts';
 import type { Rig } from './rig.ts';
 
-/**
- * As e2e/partitions has it: Redis counts ten seconds in whole ones, and an old home is looked for every two seconds, by an
- * operator that has two cores to share with all else.
- */
-const PROMISES = { guardMs: 12_500, fenceMs: 10_000 };
-/** Debian's util-linux, as the lab itself uses it. */
-const NSENTER = 'nsenter';
 /** Pods get other addresses when their zone comes back, milliseconds. */
 const LOOK_MS = 3_000;
 
@@ -98,9 +91,7 @@ export class HomeWatch {
       '--disable-warning=ExperimentalWarning',
       join(import.meta.dirname, 'home-writer.ts'),
     ];
-    const child = spawn(NSENTER, [`--net=/run/netns/${netns}`, '--', ...program], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+    const child = spawn('nsenter', inNetns({ netns }, ...program), { stdio: ['pipe', 'pipe', 'pipe'] });
     if (child.stdout === null || child.stderr === null) throw new TypeError('a writer has no output');
     createInterface({ input: child.stdout }).on('line', (line) =>
       this.#lines.push(JSON.parse(line) as WriterLine),

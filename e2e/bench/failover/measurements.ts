@@ -7,12 +7,12 @@ import { blackoutsOf, reconnectOf, type Act, type Verdict } from './judge.ts';
 export function measurementsOf(journal: Journal, act: Act, verdict: Verdict): Required<Measurements> {
   const span = { from: act.at - journal.beganAt, to: Infinity };
   const stories = [...journal.clients.values()].filter(({ channel }) => channel !== '');
-  const reconnects = stories.map((story) => reconnectOf(story, span));
   return {
-    // One that did not come back is counted elsewhere: it has no time.
-    reconnectSeconds: reconnects
-      .filter((ms) => ms !== undefined && Number.isFinite(ms))
-      .map((ms) => (ms ?? 0) / 1000),
+    reconnectSeconds: stories.flatMap((story) => {
+      const ms = reconnectOf(story, span) ?? Infinity;
+      // One that did not come back is counted elsewhere: it has no time.
+      return Number.isFinite(ms) ? [ms / 1000] : [];
+    }),
     blackoutSeconds: blackoutsOf(stories, journal, span).map((ms) => ms / 1000),
     acknowledged: verdict.acknowledged,
     lost: verdict.lost,

@@ -3,7 +3,8 @@ import { markdownTable, shown, spread } from '../common/markdown.ts';
 import type { Machine } from '../common/machine.ts';
 import type { Section } from '../common/section.ts';
 import type { CrowdSetting } from './crowd.ts';
-import type { Met } from './judge.ts';
+import type { Met, Times } from './judge.ts';
+import { KINDS, type KindName } from './kinds.ts';
 import type { FailoverSetting } from './rig.ts';
 import type { FailedRun, FailoverRun } from './run.ts';
 
@@ -20,7 +21,7 @@ const MOST_BLACKOUT = 2;
 const MOST_BACK = 15;
 
 interface Group {
-  kind: string;
+  kind: KindName;
   runs: FailoverRun[];
   failed: FailedRun[];
 }
@@ -33,7 +34,7 @@ function groupsOf(runs: FailoverResult['runs']): Group[] {
   }));
 }
 
-const isGone = ({ kind }: Group): boolean => kind.startsWith('cut') || kind.startsWith('killed');
+const isGone = ({ kind }: Group): boolean => 'fault' in KINDS[kind];
 const seconds = (ms: number): number => ms / 1000;
 
 /** The section of the page. */
@@ -98,54 +99,46 @@ function whatClientsMet(groups: readonly Group[]): string {
 function zoneIsGone(groups: readonly Group[], delays: readonly number[]): string {
   const gone = groups.filter(isGone);
   if (gone.length === 0) return '';
+  const row = (what: string, times: readonly Times[]): string[] => [
+    what,
+    ...(['p50', 'p99', 'max'] as const).map((pick) => spread(times.map((one) => seconds(one[pick])))),
+  ];
   const rows = gone.flatMap(({ kind, runs }) =>
-    delays.map((delay) => {
-      const of = (pick: (met: Met) => number): string =>
-        spread(runs.flatMap(({ verdict: { zone } }) => (zone[delay] ? [seconds(pick(zone[delay]))] : [])));
-      return [
+    delays.map((delay) =>
+      row(
         `${kind}, ${delay} s`,
-        of(({ back }) => back.p50),
-        of(({ back }) => back.p99),
-        of(({ back }) => back.max),
-      ];
-    }),
+        runs.flatMap(({ verdict: { zone } }) => zone[delay]?.back ?? []),
+      ),
+    ),
   );
-  const others = gone.map(({ kind, runs }) => {
-    const of = (pick: (met: Met) => number): string =>
-      spread(runs.map(({ verdict }) => seconds(pick(verdict.others))));
-    return [
+  const others = gone.map(({ kind, runs }) =>
+    row(
       `${kind}, other zones`,
-      of(({ blackout }) => blackout.p50),
-      of(({ blackout }) => blackout.p99),
-      of(({ blackout }) => blackout.max),
-    ];
-  });
-  const returns = gone.map(({ kind, runs }) => {
-    const of = (pick: (met: Met) => number): string =>
-      spread(runs.flatMap(({ verdict: { onReturn } }) => (onReturn ? [seconds(pick(onReturn))] : [])));
-    return [
+      runs.map(({ verdict }) => verdict.others.blackout),
+    ),
+  );
+  const returns = gone.map(({ kind, runs }) =>
+    row(
       `${kind}, all, as it comes back`,
-      of(({ blackout }) => blackout.p50),
-      of(({ blackout }) => blackout.p99),
-      of(({ blackout }) => blackout.max),
-    ];
-  });
+      runs.flatMap(({ verdict: { onReturn } }) => onReturn?.blackout ?? []),
+    ),
+  );
   return `From when the zone went until its clients received again, by \`maxServerPingDelay\`; and the blackout of clients in other zones, and of all when it came back:
 
 ${markdownTable([['', 'P50', 'P99', 'longest'], ...rows, ...others, ...returns])}`;
 }
 
-const ORDER = ['Queued', 'Preflight', 'Prepare', 'Drain', 'Fence', 'Promote', 'Shift', 'Verify'];
+const ORDER = ['Preflight', 'Prepare', 'Drain', 'Fence', 'Promote', 'Shift', 'Verify'];
 
 function parts(groups: readonly Group[]): string {
   const rows = groups.map(({ kind, runs }) => [
     kind,
     spread(runs.map((run) => run.parts.detection)),
-    ...ORDER.slice(1).map((name) => spread(runs.flatMap((run) => run.parts.phases[name] ?? []))),
+    ...ORDER.map((name) => spread(runs.flatMap((run) => run.parts.phases[name] ?? []))),
     spread(runs.map((run) => run.parts.shifted)),
     spread(runs.map((run) => run.parts.homeless)),
   ]);
-  return markdownTable([['', 'detection', ...ORDER.slice(1), 'until shifted', 'no home'], ...rows]);
+  return markdownTable([['', 'detection', ...ORDER, 'until shifted', 'no home'], ...rows]);
 }
 
 function shortfalls(group: Group, { pingDelays, perSecond }: FailoverResult['setting']): string[] {

@@ -26,7 +26,13 @@ import type { Heartbeat } from './kinds.ts';
 
 /** For a platform to be Ready, milliseconds: three nodes and all their pods share two cores. */
 const READY_MS = 300_000;
-const VERSION = API_GROUP_VERSION.replace(`${API_GROUP}/`, '');
+/** Where the platform's failovers are. */
+const FAILOVERS = {
+  group: API_GROUP,
+  version: API_GROUP_VERSION.replace(`${API_GROUP}/`, ''),
+  plural: 'zonefailovers',
+  namespace: BENCH.namespace,
+};
 
 /** As much of a platform's spec as a run changes. */
 export interface RigSetting {
@@ -105,23 +111,20 @@ export class Rig {
 
   async status(): Promise<MessagePlatformStatus> {
     const found = (await this.#custom.getNamespacedCustomObject({
-      group: API_GROUP,
-      version: VERSION,
+      ...FAILOVERS,
       plural: 'messageplatforms',
-      ...BENCH,
+      name: BENCH.name,
     })) as { status?: MessagePlatformStatus };
     return found.status ?? {};
   }
 
   async failover(name: string): Promise<ZoneFailover> {
-    const where = { group: API_GROUP, version: VERSION, plural: 'zonefailovers', namespace: BENCH.namespace };
-    return (await this.#custom.getNamespacedCustomObject({ ...where, name })) as ZoneFailover;
+    return (await this.#custom.getNamespacedCustomObject({ ...FAILOVERS, name })) as ZoneFailover;
   }
 
   /** The failover of the zone that was made last since then, milliseconds since the Unix epoch. */
   async newestFailover(zone: string, since: number): Promise<ZoneFailover | undefined> {
-    const where = { group: API_GROUP, version: VERSION, plural: 'zonefailovers', namespace: BENCH.namespace };
-    const { items } = (await this.#custom.listNamespacedCustomObject(where)) as { items: ZoneFailover[] };
+    const { items } = (await this.#custom.listNamespacedCustomObject(FAILOVERS)) as { items: ZoneFailover[] };
     // Kubernetes keeps whole seconds.
     const madeAt = ({ metadata }: ZoneFailover): number => Date.parse(metadata?.creationTimestamp ?? '');
     return items
@@ -136,10 +139,7 @@ export class Rig {
     spec: Omit<Partial<ZoneFailoverSpec>, 'limits'> & { limits?: object },
   ): Promise<void> {
     await this.#custom.createNamespacedCustomObject({
-      group: API_GROUP,
-      version: VERSION,
-      plural: 'zonefailovers',
-      namespace: BENCH.namespace,
+      ...FAILOVERS,
       body: {
         apiVersion: API_GROUP_VERSION,
         kind: 'ZoneFailover',

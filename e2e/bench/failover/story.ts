@@ -1,6 +1,7 @@
 /** What happens in a run: the act, and all until the platform is as it was. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ZoneFailover } from '@causeway/crds';
+import { isOver } from '../../../operator/src/failover/index.ts';
 import { waitFor } from '../../tools/index.ts';
 import type { Crowd } from './crowd.ts';
 import type { Outage } from './homes.ts';
@@ -125,7 +126,7 @@ async function ended(story: Story, name: string): Promise<ZoneFailover> {
     async () => {
       const found = await story.rig.failover(name);
       last = found.status;
-      return ['Succeeded', 'RolledBack', 'Failed'].includes(last?.phase ?? '') && found;
+      return isOver(last?.phase ?? 'Queued') && found;
     },
     { timeoutMs: END_MS, intervalMs: LOOK_MS },
   ).catch(async (error: unknown) => {

@@ -1,4 +1,5 @@
 /** How long a client may hear nothing before it takes its connection for dead. */
+import type { GatewayConfig } from '@causeway/crds';
 
 /**
  * What SDKs wait on top of the ping interval that they are told, unless they are set otherwise: `maxServerPingDelay` of
@@ -11,7 +12,7 @@ const SDK_PATIENCE_MS = 10_000;
  * have as default it waits for as long as the gateway does, an interval and the time for an answer. Never longer than the
  * interval is, and at least a second, since 0 says that no pings come.
  */
-export function toldInterval({ intervalMs, timeoutMs }: { intervalMs: number; timeoutMs: number }): number {
+export function toldInterval({ intervalMs, timeoutMs }: GatewayConfig['heartbeat']): number {
   const interval = Math.ceil(intervalMs / 1000);
   const enough = Math.ceil((intervalMs + timeoutMs - SDK_PATIENCE_MS) / 1000);
   return Math.min(interval, Math.max(1, enough));

@@ -1,3 +1,4 @@
+import type { GatewayConfig } from '@causeway/crds';
 import type { TokenVerifier } from '../auth/index.ts';
 import type { Hub, StreamReader, Topics } from '../channels/index.ts';
 import type { PublicationLog } from '../delivery/index.ts';
@@ -45,7 +46,7 @@ export interface SessionServices<F> {
   topics: Topics;
   /** Methods of the user's applications. */
   methods: Pick<HttpMethods, 'has' | 'call'>;
-  heartbeat: { intervalMs: number; timeoutMs: number };
+  heartbeat: GatewayConfig['heartbeat'];
   pingFrame: PerCodec<F>;
   /** Told to clients. */
   version: string;

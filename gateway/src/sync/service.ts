@@ -1,5 +1,6 @@
 /** `/sync`: streams of etcd's changes, over gRPC-Web and WebSocket. */
 import { SYNC_PATH, SYNC_RPC_PATH } from '@causeway/crds';
+import type { GatewayConfig } from '@causeway/crds';
 import type { TokenVerifier } from '../auth/index.ts';
 import type { Log } from '../log/index.ts';
 import { reason } from '../log/index.ts';
@@ -49,7 +50,7 @@ export interface SyncParts {
   feed: Feed;
   verifier: TokenVerifier;
   /** How often WebSockets are pinged, and how long they have to answer. */
-  heartbeat: { intervalMs: number; timeoutMs: number };
+  heartbeat: GatewayConfig['heartbeat'];
   /** Of pages that may use it; empty: any. Lower case. */
   allowedOrigins: ReadonlySet<string>;
   log: Log;

@@ -1,13 +1,11 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import type { GatewayConfig } from '@causeway/crds';
 import { DuplexOutput } from './duplex-output.ts';
 import type { MessageSocket } from './exchange.ts';
 
-/** How often a client that says nothing is pinged, and how long it has to answer, milliseconds. */
-export interface Heartbeat {
-  readonly intervalMs: number;
-  readonly timeoutMs: number;
-}
+/** How often a client that says nothing is pinged, and how long it has to answer. */
+export type Heartbeat = Readonly<GatewayConfig['heartbeat']>;
 
 /** What is known of the request that made it. */
 export interface MessageRequest {

@@ -14,6 +14,11 @@ export const MAX_ORDERS = 1_000;
 /** Until a request whose answer nobody got can take effect no more, milliseconds: longer than one is waited for. */
 export const LATE_EFFECT = 15_000;
 
+/** The phase has waited for Kafka for as long as it may. */
+function isLate(state: FailoverState, { now }: Observed): boolean {
+  return now - phaseSince(state, now) >= LEADERS_PATIENCE;
+}
+
 /** How far it is. No gate: it is done, or not waited for any more. */
 export interface LeadersPart {
   state: FailoverState;
@@ -45,7 +50,7 @@ export function leadersAway(wish: FailoverWish, state: FailoverState, seen: Obse
   if (wish.spec.mode === 'Emergency' || !mayMoveLeaders(state)) return { state, gate: undefined, acts: [] };
   const { kafka } = seen;
   const gate = awayGate(wish, kafka);
-  const late = seen.now - phaseSince(state, seen.now) >= LEADERS_PATIENCE;
+  const late = isLate(state, seen);
   if (gate === undefined || late) return { state: withMoved(state, kafka), gate: undefined, acts: [] };
   if (kafka === undefined) return { state, gate, acts: [] };
   const plan = planAway(kafka, wish.spec.fromZone, state.orders);
@@ -155,7 +160,7 @@ export function waitsForLeaders(
 ): boolean {
   if (gate === undefined || gate.name === SETTLED) return false;
   const isThere = zoneOf(seen, spec.fromZone)?.nodes !== 0;
-  const late = seen.now - phaseSince(state, seen.now) >= LEADERS_PATIENCE;
+  const late = isLate(state, seen);
   return isThere && !late && seen.emergency === undefined && mayReturnLeaders(state);
 }
 
@@ -166,7 +171,7 @@ export function leadersBack(wish: FailoverWish, state: FailoverState, seen: Obse
   if (gate !== undefined || seen.kafka === undefined) return { state, gate, acts: [] };
   const plan = planBack(seen.kafka, state.orders);
   // In the way back itself nothing is given up: it ends without Kafka, which may have said nothing until then.
-  const late = isOver(state.phase) && seen.now - phaseSince(state, seen.now) >= LEADERS_PATIENCE;
+  const late = isOver(state.phase) && isLate(state, seen);
   if (plan.orders.length === 0 && (plan.elections.length === 0 || late)) {
     const left = state.phases.findLast((entry) => entry.name === 'Prepare')?.endedAt ?? 0;
     // It is not forgotten while one of our own requests to leave may still be under way.

@@ -195,9 +195,13 @@ function abortReason(
 
 /** Before the home has moved there is always a way back; after it, one to a zone whose etcd answers. */
 function mayGoBack({ spec }: FailoverWish, state: FailoverState, seen: Observed): boolean {
-  if (!isMoved(state, seen)) return true;
-  const from = zoneOf(seen, spec.fromZone);
-  return (!seen.moves.etcd || from?.etcd !== undefined) && (!seen.moves.redis || from?.redis !== undefined);
+  return !isMoved(state, seen) || answers(spec.fromZone, seen);
+}
+
+/** All of a zone's stores that a home has. */
+function answers(name: string, seen: Observed): boolean {
+  const zone = zoneOf(seen, name);
+  return (!seen.moves.etcd || zone?.etcd !== undefined) && (!seen.moves.redis || zone?.redis !== undefined);
 }
 
 /**
@@ -206,10 +210,10 @@ function mayGoBack({ spec }: FailoverWish, state: FailoverState, seen: Observed)
  */
 function leadsNowhere(wish: FailoverWish, state: FailoverState, seen: Observed): boolean {
   if (wish.spec.mode !== 'Emergency' || state.phase !== 'Promote' || isMoved(state, seen)) return false;
-  const from = zoneOf(seen, state.home?.from ?? '');
-  const answers =
-    (!seen.moves.etcd || from?.etcd !== undefined) && (!seen.moves.redis || from?.redis !== undefined);
-  return !answers && elapsed(state, seen) < 2 * parseDuration(wish.spec.limits.timeout);
+  return (
+    !answers(state.home?.from ?? '', seen) &&
+    elapsed(state, seen) < 2 * parseDuration(wish.spec.limits.timeout)
+  );
 }
 
 /** The home has left, whether or not that was noted. */

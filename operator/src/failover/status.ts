@@ -96,8 +96,20 @@ export function isOnlyProgress(before: ZoneFailoverStatus | undefined, after: Zo
 
 /** What decisions are made on. */
 function essence(status: ZoneFailoverStatus): unknown {
-  const { phase, step, cause, home, epoch, replicas, moved, holds, pausedSince, pausedMs, orders } = status;
-  const { backSince } = status;
+  const {
+    phase,
+    step,
+    cause,
+    home,
+    epoch,
+    replicas,
+    moved,
+    holds,
+    pausedSince,
+    pausedMs,
+    orders,
+    backSince,
+  } = status;
   const phases = (status.phases ?? []).map(({ name, step: of, startedAt, endedAt }) => [
     name,
     of,

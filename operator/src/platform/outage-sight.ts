@@ -2,7 +2,14 @@
 import { COMPONENT, type ZoneView } from '@causeway/crds';
 import type { AutomaticLook, AutomaticPorts, ZoneKnown } from '../failover/index.ts';
 import { managesEtcd } from './etcd.ts';
-import { answerOf, storeSecrets, type FailoverPlatformWorld, type StoreSecrets } from './failover-sight.ts';
+import {
+  answerOf,
+  PATIENCE,
+  podAddress,
+  storeSecrets,
+  type FailoverPlatformWorld,
+  type StoreSecrets,
+} from './failover-sight.ts';
 import { KIND } from './kinds.ts';
 import { redisAddress } from './observe.ts';
 import { managesRedis } from './redis.ts';
@@ -11,8 +18,6 @@ import { isOf, isServing, nodesIn, type Node, type Pod } from './workloads.ts';
 
 /** Gateways of each zone that are asked. */
 const ASKED = 3;
-/** Time for each answer, milliseconds. */
-const PATIENCE = 1_000;
 
 /** Implements what the controller of automatic Emergencies needs. */
 export function automaticPorts(world: FailoverPlatformWorld): AutomaticPorts {
@@ -100,18 +105,14 @@ class Look {
   }
 
   async #redis(zone: string, { inner }: StoreSecrets): Promise<unknown> {
-    const at = this.#of(COMPONENT.redis, zone)[0]?.status?.podIP;
+    const at = podAddress(this.#pods, COMPONENT.redis, zone);
     if (!managesRedis(this.#platform) || at === undefined) return undefined;
     return this.#answer(this.#world.redis.look(redisAddress(this.#platform, zone, inner, at)));
   }
 
   async #etcd(zone: string, { etcd }: StoreSecrets): Promise<unknown> {
     if (!managesEtcd(this.#platform)) return undefined;
-    const admin = this.#world.etcd(
-      this.#platform,
-      etcd,
-      (of) => this.#of(COMPONENT.etcd, of)[0]?.status?.podIP,
-    );
+    const admin = this.#world.etcd(this.#platform, etcd, (of) => podAddress(this.#pods, COMPONENT.etcd, of));
     const state = await this.#answer(admin.state(zone));
     return state?.reachable === true ? state : undefined;
   }

@@ -70,6 +70,8 @@ export interface OperatorOptions {
   redis: RedisAdmin;
   /** Default: real etcds. */
   etcd?: EtcdAdmins;
+  /** For failovers, whose looks and acts follow each other at once. Default: the two above. */
+  moving?: { redis: RedisAdmin; etcd: EtcdAdmins };
   images: Images;
   /** Empty: all. */
   namespaces: readonly string[];
@@ -157,7 +159,8 @@ export function createOperator(options: OperatorOptions): Operator {
   });
   watchPlatforms(platforms, informers);
   registerPlatformMetrics(metrics.registry, () => informers.find(KIND.platform)?.list() ?? []);
-  const beside = controllersBeside(world, { engine, informers, ledger, failovers, schedules });
+  const moving = { ...world, ...storesOfMoves(options, mayAct) };
+  const beside = controllersBeside({ world, moving }, { engine, informers, ledger, failovers, schedules });
 
   const runAll = async (end: AbortSignal, lost?: AbortSignal): Promise<boolean> => {
     const ended = await Promise.all([platforms, ...beside].map((controller) => controller.run(end, lost)));
@@ -183,6 +186,18 @@ export function createOperator(options: OperatorOptions): Operator {
   };
 }
 
+function storesOfMoves(
+  { moving, redis, etcd = etcdAdmins }: OperatorOptions,
+  mayAct: () => boolean,
+): Pick<FailoverPlatformWorld, 'redis' | 'etcd'> {
+  return {
+    redis: fencedRedis(moving?.redis ?? redis, mayAct),
+    etcd: fencedEtcd(moving?.etcd ?? etcd, mayAct),
+  };
+}
+
+type FailoverPlatformWorld = Parameters<typeof failoverPorts>[0];
+
 /** What the controllers beside that of the platforms are made of. */
 interface FailoverParts {
   engine: Pick<ControllerOptions, 'clock' | 'concurrency'> & { log: Logger; metrics: EngineMetrics };
@@ -192,11 +207,11 @@ interface FailoverParts {
 }
 
 function controllersBeside(
-  world: Parameters<typeof failoverPorts>[0],
+  { world, moving }: Record<'world' | 'moving', FailoverPlatformWorld>,
   parts: FailoverParts & { schedules: Informer<ScheduleObject> },
 ): Controller[] {
   return [
-    failoverController(world, parts),
+    failoverController(moving, parts),
     automaticController(world, parts),
     scheduleController(world, parts),
   ];
@@ -204,7 +219,7 @@ function controllersBeside(
 
 /** The controller of ZoneFailovers, over the same world. */
 function failoverController(
-  world: Parameters<typeof failoverPorts>[0],
+  world: FailoverPlatformWorld,
   { engine, informers, ledger, failovers }: FailoverParts,
 ): Controller {
   const { clock, kube, events } = world;
@@ -230,7 +245,7 @@ function failoverController(
 
 /** The controller of Emergencies that platforms make by themselves, over the same world. */
 function automaticController(
-  world: Parameters<typeof failoverPorts>[0],
+  world: FailoverPlatformWorld,
   { engine, informers, ledger, failovers }: FailoverParts,
 ): Controller {
   const { clock, kube, events } = world;

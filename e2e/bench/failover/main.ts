@@ -17,7 +17,7 @@ import { measurementsOf } from './measurements.ts';
 import { failoverSection, type FailoverResult } from './report.ts';
 import { Rig } from './rig.ts';
 import { firstMove } from './story.ts';
-import { runOnce, type FailedRun, type FailoverRun, type Outcome } from './run.ts';
+import { runOnce, warmUp, type FailedRun, type FailoverRun, type Outcome } from './run.ts';
 
 interface Options {
   kinds: KindName[];
@@ -40,7 +40,7 @@ const options = new Command('failover')
   .option('--runs <n>', 'runs of each kind', countOf, 5)
   .option('--clients <n>', 'connected clients, ten in each channel', countOf, 2_000)
   .option('--rate <n>', 'publications a second', countOf, 200)
-  .option('--drain-per-second <n>', 'clients that a drained zone sends away each second', countOf, 200)
+  .option('--drain-per-second <n>', 'clients that a drained zone sends away each second', countOf, 50)
   .option(
     '--unhealthy-after <duration>',
     'how long a zone must be gone before an Emergency is made of it',
@@ -50,7 +50,7 @@ const options = new Command('failover')
     '--ping-delays <list>',
     "seconds of an SDK's maxServerPingDelay; clients have them by turns",
     secondsList,
-    [10, 3],
+    [10],
   )
   .option('--typed', 'Emergencies are asked for when the zone is gone, instead of waited for', false)
   .option('--as-is', 'with the operator that runs in the lab', false)
@@ -160,6 +160,7 @@ try {
   const setting = { heartbeat: KINDS[first].heartbeat, failover: failoverSetting };
   await progress.step('platform is Ready', () => rig.make(setting));
   await progress.step('its home has moved once', () => firstMove(rig));
+  await progress.step('clients have come and published for a minute', () => warmUp(rig, crowd));
   for (const kind of options.kinds) {
     const { runs = options.runs } = KINDS[kind] as { runs?: number };
     for (let number = 1; number <= runs; number += 1) {

@@ -13,7 +13,7 @@ import {
   type LogLevel,
 } from '../controller/index.ts';
 import { createOperator } from '../operator.ts';
-import { KafkaJsAdmin, redisAdmin } from '../platform/index.ts';
+import { KafkaJsAdmin, keptEtcdAdmins, keptRedisAdmin, redisAdmin } from '../platform/index.ts';
 import { exitSoon } from './exit.ts';
 import { addImageOptions, imagesOf, parseList, type ImageOptions } from './image-options.ts';
 
@@ -100,6 +100,7 @@ async function runOperator(options: RunOptions): Promise<number> {
     api,
     kafka,
     redis: redisAdmin,
+    moving: { redis: keptRedisAdmin(), etcd: keptEtcdAdmins() },
     images: imagesOf(options),
     namespaces: options.watchNamespaces,
     concurrency: options.concurrency,

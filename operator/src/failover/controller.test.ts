@@ -56,3 +56,76 @@ it('an operator whose copy of a failover is old saves nothing over it, and does 
   assert.deepEqual([saved, performed], [['7'], []]);
   assert.deepEqual(result, { requeueAfterMs: 200 }, 'it looks again');
 });
+
+it('decides phases that need no other look on the same one, and does what is alike at once', async () => {
+  const model = new Model();
+  const ref = { namespace: 'messaging', name: 'drill' };
+  let stored = {
+    apiVersion: FAILOVER_KIND.apiVersion,
+    kind: FAILOVER_KIND.kind,
+    metadata: {
+      ...ref,
+      uid: 'uid-1',
+      resourceVersion: '1',
+      finalizers: [FAILOVER_FINALIZER],
+      creationTimestamp: new Date(0).toISOString(),
+    },
+    spec: wishFor({ mode: 'Planned' }).spec,
+  } as FailoverObject;
+  const story: string[] = [];
+  let acting = 0;
+  const clock = new TestClock();
+  const world: FailoverWorld = {
+    clock,
+    kube: {
+      apply: (_kind: unknown, { status }: FailoverObject) => {
+        stored = { ...stored, status } as FailoverObject;
+        story.push(`saved ${status?.phase}`);
+        return Promise.resolve(stored);
+      },
+    } as unknown as KubeApi,
+    cache: { get: () => stored, all: () => [stored], hasSeenOurWrites: () => true },
+    events: { event: () => undefined },
+    ports: {
+      observe: () => {
+        model.tick(200);
+        story.push('looked');
+        return Promise.resolve(model.observe());
+      },
+      perform: async (_failover, act) => {
+        acting += 1;
+        story.push(`${act.act}${acting > 1 ? ' meanwhile' : ''}`);
+        await Promise.resolve();
+        model.performAll([act]);
+        acting -= 1;
+      },
+      release: () => Promise.resolve(),
+    },
+    metrics: failoverMetrics(new Registry(), () => 0),
+  };
+  const reconcile = failoverReconciler(world);
+  const context = { signal: new AbortController().signal, log: silentLogger, clock, failures: 0 };
+  for (let pass = 0; pass < 200 && stored.status?.phase !== 'Succeeded'; pass += 1)
+    await reconcile(ref, context);
+  assert.equal(stored.status?.phase, 'Succeeded');
+  assert.equal(model.home, 'zone-b');
+  const move = story.slice(story.indexOf('saved Fence'));
+  assert.deepEqual(move.slice(0, move.indexOf('saved Verify') + 1), [
+    'saved Fence',
+    'looked',
+    'fenceEtcd',
+    'fenceRedis',
+    'looked',
+    'saved Promote',
+    'promoteEtcd',
+    'moveHome',
+    'promoteRedis',
+    'followRedis',
+    'followRedis meanwhile',
+    'looked',
+    'saved Shift',
+    'shift',
+    'looked',
+    'saved Verify',
+  ]);
+});

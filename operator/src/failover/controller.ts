@@ -1,5 +1,6 @@
 /** The controller of ZoneFailovers: looks, decides, saves, acts. Level-triggered, one step for each pass. */
-import { LABEL } from '@causeway/crds';
+import { isDeepStrictEqual } from 'node:util';
+import { LABEL, type ZoneFailoverSpec } from '@causeway/crds';
 import { applyStatus, isStored } from '../controller/apply-status.ts';
 import type { Clock } from '../controller/clock.ts';
 import type { ReconcileContext, Reconciler, ReconcileResult } from '../controller/controller.ts';
@@ -38,6 +39,8 @@ const CATCH_UP_MS = 50;
 const CHANGED_MS = 200;
 /** What only people read is written this often, milliseconds. */
 const PROGRESS_MS = 1_000;
+/** Phases that one look is used for at most: more than follow each other. */
+const MOST_PHASES = 5;
 /** How soon a platform that is not there is looked for again, milliseconds. */
 const MISSING_MS = 5_000;
 
@@ -54,6 +57,8 @@ export function failoverReconciler(world: FailoverWorld): Reconciler {
     }
   };
 }
+
+type Mode = ZoneFailoverSpec['mode'];
 
 class Passes {
   readonly #world: FailoverWorld;
@@ -82,8 +87,26 @@ class Passes {
     if (seen === 'behind') return { requeueAfterMs: CATCH_UP_MS };
     if (seen === undefined) return this.#withoutPlatform(failover, state);
     const queue = queueOf(failover, cache.all(namespace));
-    const step = nextStep(wishOf(failover), state, { ...seen, ...queue });
-    return this.#take(failover, step, { seen, context });
+    return this.#advance(failover, { ...seen, ...queue }, context);
+  }
+
+  /** Takes the next step; what that look decides further is done at once, since between two phases nobody may have a home. */
+  async #advance(
+    failover: FailoverObject,
+    seen: Observed,
+    context: ReconcileContext,
+  ): Promise<ReconcileResult> {
+    const { mode } = failover.spec;
+    const wish = wishOf(failover);
+    const states = [stateOf(failover)];
+    for (;;) {
+      const before = states.at(-1) ?? stateOf(failover);
+      const step = nextStep(wish, before, seen);
+      states.push(step.state);
+      if (states.length <= MOST_PHASES && needsNoLook(step, before, mode)) continue;
+      await this.#save(failover, states);
+      return this.#take(failover, step, { seen, context });
+    }
   }
 
   /** What it holds is given back before it goes: not by the API server, but by us. */
@@ -93,18 +116,18 @@ class Passes {
     return addFinalizer(this.#world.kube, FAILOVER_KIND, failover, FAILOVER_FINALIZER);
   }
 
-  /** Saves, then acts. What could not be done is tried at the next look, and said. */
+  /** Acts, once that is saved. What could not be done is tried at the next look, and said. */
   async #take(
     failover: FailoverObject,
     { state, acts, lookAfter }: FailoverStep,
     { seen, context }: { seen: Pick<Observed, 'claim'>; context: ReconcileContext },
   ): Promise<ReconcileResult> {
-    await this.#save(failover, state);
     if (acts.length === 0) this.#memoryOf(failover).trouble = undefined;
     let done = acts.length > 0;
-    for (const act of acts) {
+    for (const alike of runsOf(acts)) {
       context.signal.throwIfAborted();
-      done = await this.#perform(failover, act, context);
+      const outcomes = await Promise.all(alike.map((act) => this.#perform(failover, act, context)));
+      done = outcomes.every(Boolean);
       // Each may rest on the one before.
       if (!done) break;
     }
@@ -138,18 +161,22 @@ class Passes {
     return memory;
   }
 
-  async #save(failover: FailoverObject, state: FailoverState): Promise<void> {
+  /** Saves the last of the states that followed each other; the first is the one that is stored. */
+  async #save(failover: FailoverObject, states: readonly FailoverState[]): Promise<void> {
     const { clock, kube, metrics } = this.#world;
     const memory = this.#memoryOf(failover);
-    const before = stateOf(failover);
     const now = clock.now();
-    const status = failoverStatus(failover, withTrouble(state, memory.trouble), now);
+    const last = states.at(-1) ?? stateOf(failover);
+    const status = failoverStatus(failover, withTrouble(last, memory.trouble), now);
     if (isStored(status, failover.status)) return;
     if (isOnlyProgress(failover.status, status) && now - memory.writtenAt < PROGRESS_MS) return;
     memory.writtenAt = now;
     await applyStatus(kube, FAILOVER_KIND, failover, status);
-    metrics.stepped(failover.spec.mode, before, state, now);
-    this.#tell(failover, before, state);
+    for (const [index, after] of states.slice(1).entries()) {
+      const before = states[index] ?? after;
+      metrics.stepped(failover.spec.mode, before, after, now);
+      this.#tell(failover, before, after);
+    }
   }
 
   /** An event for each phase, as a person would follow it. */
@@ -195,14 +222,32 @@ class Passes {
     // A platform that is applied together with it may come a moment later.
     const age = now - Date.parse(failover.metadata.creationTimestamp);
     if (state.phase === 'Queued' && age < MISSING_MS && failover.metadata.deletionTimestamp === undefined) {
-      await this.#save(failover, { ...state, message });
+      await this.#save(failover, [state, { ...state, message }]);
       return { requeueAfterMs: MISSING_MS };
     }
     const lost = { phase: 'Failed', cause: 'UnknownPlatform', message } as const;
     const ended = isOver(state.phase) ? { ...state, message } : failedNow(state, lost, now);
-    await this.#save(failover, { ...ended, holds: false });
+    await this.#save(failover, [state, { ...ended, holds: false }]);
     return { requeueAfterMs: CATCH_UP_MS };
   }
+}
+
+/** It went on to a phase that is decided on the same look. */
+function needsNoLook({ state, acts, lookAfter }: FailoverStep, before: FailoverState, mode: Mode): boolean {
+  const wentOn = state.phase !== before.phase || state.step !== before.step;
+  const isSame = isDeepStrictEqual(needsOf(state, mode), needsOf(before, mode));
+  return wentOn && isSame && acts.length === 0 && lookAfter === 0 && !isOver(state.phase);
+}
+
+/** Acts of one kind that follow each other are for different zones or pods, and need not wait for each other. */
+function runsOf(acts: readonly Act[]): Act[][] {
+  const runs: Act[][] = [];
+  for (const act of acts) {
+    const last = runs.at(-1);
+    if (last?.[0]?.act === act.act) last.push(act);
+    else runs.push([act]);
+  }
+  return runs;
 }
 
 /** From any phase: there is nothing that a way back could lead to. */

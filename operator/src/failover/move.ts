@@ -109,7 +109,9 @@ export function promote(move: Move, seen: Observed): Part {
   const open = [...promoteEtcd(move, seen), ...namesHome(move, seen), ...promoteRedis(move, seen)];
   const [first] = open;
   if (first === undefined) return DONE;
-  return { gate: shut(first.gate, first.waitingFor), acts: open.map(({ act }) => act) };
+  // Then at once, not after the next look: a Redis that was home is where gateways stay until it is a replica.
+  const acts = [...open.map(({ act }) => act), ...followActs(move, seen)];
+  return { gate: shut(first.gate, first.waitingFor), acts };
 }
 
 /** What is still to be done of a promotion. */
@@ -200,17 +202,13 @@ export function hasMoved({ to, epoch }: Pick<Move, 'to' | 'epoch'>, seen: Observ
 export function shift(move: Move, seen: Observed): Part {
   const { services } = seen;
   const stale = [services.redis, services.etcd].some((zone) => zone !== undefined && zone !== move.to);
-  const astray = seen.moves.redis ? followers(move, seen).filter((zone) => !isFollowing(zone, move.to)) : [];
-  const acts: Act[] = [
-    ...(stale ? [{ act: 'shift' } as const] : []),
-    ...astray.map(({ name }) => ({ act: 'followRedis', zone: name, home: move.to }) as const),
-  ];
+  const acts: Act[] = [...(stale ? [{ act: 'shift' } as const] : []), ...followActs(move, seen)];
   if (stale)
     return {
       gate: shut('ServicesMoved', `The Services of Redis and etcd do not point at ${move.to} yet.`),
       acts,
     };
-  const [first] = astray;
+  const [first] = astray(move, seen);
   if (first === undefined) return DONE;
   return {
     gate: shut('RedisFollows', `The Redis of ${first.name} does not follow that of ${move.to} yet.`),
@@ -218,9 +216,19 @@ export function shift(move: Move, seen: Observed): Part {
   };
 }
 
-/** Zones whose stores are to follow the home; one that is gone is not waited for. */
-function followers({ to, from, urgent }: Move, { zones }: Observed): ZoneSight[] {
-  return zones.filter(({ name, redis }) => name !== to && redis !== undefined && !(urgent && name === from));
+function followActs(move: Move, seen: Observed): Act[] {
+  return astray(move, seen).map(({ name }) => ({ act: 'followRedis', zone: name, home: move.to }));
+}
+
+/** Zones whose Redis is to follow the home and does not, the old home first; one that is gone is not waited for. */
+function astray({ to, from, urgent }: Move, { zones, moves }: Observed): ZoneSight[] {
+  if (!moves.redis) return [];
+  const others = zones.filter(
+    ({ name, redis }) => name !== to && redis !== undefined && !(urgent && name === from),
+  );
+  return others
+    .filter((zone) => !isFollowing(zone, to))
+    .sort((a, b) => Number(b.name === from) - Number(a.name === from));
 }
 
 /**

@@ -115,7 +115,7 @@ describe('fence and promote', () => {
     );
     assert.ok(a && b);
     zones = { 'zone-a': a, 'zone-b': b };
-    admin = etcdAdmin({ access: (zone) => access(zone), applications: 'orders client' }, () => NOW);
+    admin = etcdAdmin({ access: (zone) => access(zone), applications: 'orders client' }, { now: () => NOW });
   });
   afterEach(() => Promise.all(Object.values(zones).map((etcd) => etcd.stop())));
   after(() => pki.remove());
@@ -321,7 +321,10 @@ describe('fence and promote', () => {
   });
 
   it('an etcd that somebody else runs gets the fence, but no users', async () => {
-    const external = etcdAdmin({ access: (zone) => access(zone), applications: undefined }, () => NOW);
+    const external = etcdAdmin(
+      { access: (zone) => access(zone), applications: undefined },
+      { now: () => NOW },
+    );
     const { applications } = await external.fence('zone-a', 2);
     assert.equal(applications, 'Unmanaged');
     assert.equal((await external.state('zone-a')).fenced, true);
@@ -363,7 +366,7 @@ async function crashing(requests: number, act: (admin: EtcdAdmin) => Promise<unk
       access: (zone) => ({ ...access(zone), onRequest: count }),
       applications: 'orders client',
     },
-    () => NOW,
+    { now: () => NOW },
   );
   await act(counted);
 }

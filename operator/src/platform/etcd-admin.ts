@@ -11,7 +11,7 @@ import {
 } from '@causeway/crds';
 import type { Etcd3, IRequestOp } from 'etcd3';
 import type { SecretData } from '../certificates/index.ts';
-import { withEtcd, type EtcdAccess } from './etcd-connect.ts';
+import { keptEtcd, withEtcd, type ConnectEtcd, type EtcdAccess } from './etcd-connect.ts';
 import {
   homeRecord,
   parseRecords,
@@ -91,11 +91,20 @@ export interface EtcdZones {
   applications: string | undefined;
 }
 
-/** Real etcds. `secret`: `<platform>-internal`, or the user's for an external etcd. */
-export const etcdAdmins: EtcdAdmins = (platform, secret, addressOf = () => undefined) => {
+/** Real etcds. */
+export const etcdAdmins: EtcdAdmins = (...of) => etcdAdmin(etcdZones(...of));
+
+/** Real etcds, for looks and acts that follow each other at once. */
+export function keptEtcdAdmins(): EtcdAdmins {
+  const connect = keptEtcd();
+  return (...of) => etcdAdmin(etcdZones(...of), { connect });
+}
+
+/** `secret`: `<platform>-internal`, or the user's for an external etcd. */
+function etcdZones(...[platform, secret, addressOf = () => undefined]: Parameters<EtcdAdmins>): EtcdZones {
   const pem = (key: string, as: keyof EtcdAccess): Partial<EtcdAccess> =>
     secret?.[key] === undefined ? {} : { [as]: secret[key] };
-  return etcdAdmin({
+  return {
     access: (zone) => ({
       ...etcdPlace(platform, zone, addressOf(zone)),
       ...pem(SECRET_KEY.ca, 'ca'),
@@ -105,8 +114,8 @@ export const etcdAdmins: EtcdAdmins = (platform, secret, addressOf = () => undef
       ...pem(SECRET_KEY.password, 'password'),
     }),
     applications: managesEtcd(platform) ? applicationUser(platform.metadata.name) : undefined,
-  });
-};
+  };
+}
 
 /** Where to connect to, and whose certificate is expected there. */
 function etcdPlace(
@@ -123,15 +132,18 @@ function etcdPlace(
 }
 
 /** Real etcds, wherever they are. `now`: milliseconds since the epoch. */
-export function etcdAdmin(zones: EtcdZones, now: () => number = Date.now): EtcdAdmin {
+export function etcdAdmin(
+  zones: EtcdZones,
+  { now = Date.now, connect = withEtcd }: { now?: () => number; connect?: ConnectEtcd } = {},
+): EtcdAdmin {
   return {
-    state: (zone) => look(zones, zone),
+    state: (zone) => look(zones, zone, connect),
     fence: (zone, epoch) =>
-      oneAtATime(zones.access(zone), (client, access) =>
+      oneAtATime(zones.access(zone), connect, (client, access) =>
         fence(client, { zone, epoch, at: rfc3339(now()), refuse: refusal(zones, access) }),
       ),
     promote: (zone, epoch, from, atLeast) =>
-      oneAtATime(zones.access(zone), (client, access) =>
+      oneAtATime(zones.access(zone), connect, (client, access) =>
         promote(client, { zone, epoch, from, atLeast, at: rfc3339(now()), refuse: refusal(zones, access) }),
       ),
   };
@@ -154,13 +166,14 @@ const busy = new Map<string, Promise<unknown>>();
 /** A fence and a promotion of the same etcd must not change what applications may do in turns. */
 async function oneAtATime<T>(
   access: EtcdAccess,
+  connect: ConnectEtcd,
   work: (client: Etcd3, access: EtcdAccess) => Promise<T>,
 ): Promise<T> {
   const id = access.endpoints.join();
   const before = busy.get(id);
   const mine = (async () => {
     await before?.catch(() => undefined);
-    return withEtcd(access, (client) => work(client, access));
+    return connect(access, (client) => work(client, access));
   })();
   busy.set(id, mine);
   try {
@@ -230,9 +243,9 @@ const put = (name: keyof typeof KEYS, value: unknown): IRequestOp => ({
 /** Time for each request of a look, milliseconds: others wait for it, and a zone that is cut off never answers. */
 const LOOK_TIMEOUT_MS = 2_000;
 
-async function look(zones: EtcdZones, zone: string): Promise<EtcdState> {
+async function look(zones: EtcdZones, zone: string, connect: ConnectEtcd): Promise<EtcdState> {
   try {
-    return await withEtcd(
+    return await connect(
       zones.access(zone),
       async (client) => {
         const { epoch, checkpoint, fence: held, homes, revision, mod } = await read(client);

@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import type { ChannelCredentials, ChannelOptions } from '@grpc/grpc-js';
 import type { Etcd3, IOptions } from 'etcd3';
+import { Kept, type Link } from './kept.ts';
 
 /** How to reach the etcd of one zone; PEM texts. */
 export interface EtcdAccess {
@@ -79,6 +80,62 @@ export async function withEtcd<T>(
     }
   }
   throw failure;
+}
+
+/** Calls `work` with a client: {@link withEtcd}, or one that keeps connections. `timeoutMs`: for each call. */
+export type ConnectEtcd = <T>(
+  access: EtcdAccess,
+  work: (client: Etcd3) => Promise<T>,
+  timeoutMs?: number,
+) => Promise<T>;
+
+/** A client, from when its connection is begun. */
+interface EtcdLink extends Link {
+  client: Promise<Etcd3>;
+}
+
+/**
+ * For looks and acts that follow each other at once: see {@link Kept}. An etcd of several endpoints is connected to anew each
+ * time, as by {@link withEtcd}.
+ */
+export function keptEtcd(): ConnectEtcd {
+  const kept = new Kept<EtcdLink>();
+  return async (access, work, timeoutMs = CALL_TIMEOUT_MS) => {
+    const [endpoint, ...more] = access.endpoints;
+    if (endpoint === undefined || more.length > 0) return withEtcd(access, work, timeoutMs);
+    const key = [endpoint, access.serverName, access.username, timeoutMs].join(' ');
+    return kept.use(
+      key,
+      () => link(endpoint, access, timeoutMs),
+      async ({ client }) => {
+        const ready = await client;
+        return untilUsersSettle(() => work(ready));
+      },
+    );
+  };
+}
+
+function link(endpoint: string, access: EtcdAccess, timeoutMs: number): EtcdLink {
+  const made = (async () => {
+    const packages = await load();
+    await reach(endpoint, access, timeoutMs);
+    return connect(packages, endpoint, { ...access, timeoutMs });
+  })();
+  let isOpen = true;
+  return {
+    client: made,
+    get isOpen() {
+      return isOpen;
+    },
+    close() {
+      isOpen = false;
+      made.then(
+        (client) => client.close(),
+        // Whoever waits for the client is told.
+        () => undefined,
+      );
+    },
+  };
 }
 
 /**

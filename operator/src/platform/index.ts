@@ -7,7 +7,7 @@ export { automaticPorts } from './outage-sight.ts';
 export { gatewayProbe, type GatewayProbe } from './gateway-probe.ts';
 export { foreignObject, isHeldBack, isOurs } from './children.ts';
 export { desiredObjects, desiredSecrets } from './desired.ts';
-export { etcdAdmins, type EtcdAdmins } from './etcd-admin.ts';
+export { etcdAdmins, keptEtcdAdmins, type EtcdAdmins } from './etcd-admin.ts';
 export { fencedEtcd, fencedKafka, fencedRedis } from './fence.ts';
 export { platformCache, platformInformers, watchPlatforms } from './informers.ts';
 export { KafkaFailure, KafkaJsAdmin, type KafkaAccess, type KafkaAdmin } from './kafka.ts';
@@ -18,7 +18,7 @@ export { schedulePorts } from './drill-sight.ts';
 export { WAITING_FOR_FAILOVER } from './rotation-status.ts';
 export { claimedTopics, lookAtKafka, userSecrets } from './observe.ts';
 export { certificatesOf, platformReconciler, type Certificates } from './reconcile.ts';
-export { redisAdmin, type RedisAdmin } from './redis-admin.ts';
+export { keptRedisAdmin, redisAdmin, type RedisAdmin } from './redis-admin.ts';
 export { replicationProbe, type ReplicationProbe } from './replication-look.ts';
 export { replicatedZones } from './replication.ts';
 export {

@@ -3,6 +3,7 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { createClient } from 'redis';
 import { PORT } from '@causeway/crds';
 import { plainFingerprint } from '../certificates/index.ts';
+import { Kept, type Link } from './kept.ts';
 import { FENCE_REPLICAS, GUARD, reloadCommand, type RedisAction, type RedisState } from './redis.ts';
 
 /** How to reach one Redis, with mutual TLS; PEM texts. */
@@ -24,15 +25,38 @@ export interface RedisAdmin {
 /** Time for a look or an act, its connection included; milliseconds. */
 const TIMEOUT = 2_000;
 
-/** Real Redis. A connection for each look: looks are seconds apart, and an idle one may hang after a partition. */
-export const redisAdmin: RedisAdmin = {
-  // Asked twice: one connection that a busy machine let go must not turn a platform's Ready to False.
-  look: (address) => lookOnce(address).catch(() => lookOnce(address)),
-  act: (address, action) =>
-    withClient(address, async (send) => {
-      for (const command of commandsOf(action)) await send(command);
-    }),
-};
+/** Calls `work` with a connection, within {@link TIMEOUT} in all. */
+type Connect = <T>(address: RedisAddress, work: (link: RedisConnection) => Promise<T>) => Promise<T>;
+
+/** Real Redis. A connection for each look and act: looks are seconds apart, and what its certificate is must be new. */
+export const redisAdmin: RedisAdmin = adminOver(connectOnce);
+
+/** Real Redis for looks that follow each other at once: see {@link Kept}. The certificate is that of when it connected. */
+export function keptRedisAdmin(): RedisAdmin {
+  const kept = new Kept<RedisConnection>();
+  return adminOver((address, work) =>
+    kept.use(
+      keyOf(address),
+      () => open(address),
+      (link) => inTime(link, work),
+    ),
+  );
+}
+
+function adminOver(connect: Connect): RedisAdmin {
+  return {
+    // Asked twice: one connection that a busy machine let go must not turn a platform's Ready to False.
+    look: (address) => connect(address, lookOnce).catch(() => connect(address, lookOnce)),
+    act: (address, action) =>
+      connect(address, async ({ send }) => {
+        for (const command of commandsOf(action)) await send(command);
+      }),
+  };
+}
+
+function keyOf({ host, address = host, port = PORT.redis }: RedisAddress): string {
+  return `${host} ${address} ${port}`;
+}
 
 /** A fence is lifted after the role has changed: a replica takes no writes anyway. */
 function commandsOf(action: RedisAction): string[][] {
@@ -45,14 +69,15 @@ function commandsOf(action: RedisAction): string[][] {
   return [['REPLICAOF', ...role], askFor(0)];
 }
 
-function lookOnce(address: RedisAddress): Promise<RedisState> {
-  return withClient(address, async (send, shown) => {
-    const info = parseReplicationInfo(await send(['INFO', 'replication']));
-    const asked = numberIn(await send(['CONFIG', 'GET', 'min-replicas-to-write']));
-    const state = { ...info, ...(info.role === 'primary' ? writesOf(asked) : {}) };
-    const certificate = shown();
-    return { ...state, ...(certificate === undefined ? {} : { certificate }) };
-  });
+async function lookOnce({ send, shown }: RedisConnection): Promise<RedisState> {
+  const [replication, setting] = await Promise.all([
+    send(['INFO', 'replication']),
+    send(['CONFIG', 'GET', 'min-replicas-to-write']),
+  ]);
+  const info = parseReplicationInfo(replication);
+  const state = { ...info, ...(info.role === 'primary' ? writesOf(numberIn(setting)) : {}) };
+  const certificate = shown();
+  return { ...state, ...(certificate === undefined ? {} : { certificate }) };
 }
 
 /**
@@ -61,11 +86,17 @@ function lookOnce(address: RedisAddress): Promise<RedisState> {
  */
 const template = createClient();
 
-async function withClient<T>(
-  address: RedisAddress,
-  /** `shown`: SHA-256 of the server's certificate. */
-  work: (send: (command: string[]) => Promise<string>, shown: () => string | undefined) => Promise<T>,
-): Promise<T> {
+/** A connection, from when it is begun. */
+interface RedisConnection extends Link {
+  /** Rejects when it cannot be made. */
+  ready: Promise<unknown>;
+  send: (command: string[]) => Promise<string>;
+  /** SHA-256 of the server's certificate. */
+  shown: () => string | undefined;
+}
+
+/** Begins to connect. */
+function open(address: RedisAddress): RedisConnection {
   const base = {
     host: address.address ?? address.host,
     port: address.port ?? PORT.redis,
@@ -86,21 +117,45 @@ async function withClient<T>(
   const client = template.duplicate({ socket });
   // Each failure is also thrown to whoever waits; without a listener the event alone would end the process.
   client.on('error', () => undefined);
-  const use = async (): Promise<T> => {
-    await client.connect();
-    return work(
-      (command) => client.sendCommand<string>(command),
-      () => fingerprint,
-    );
+  const ready = client.connect();
+  ready.catch(() => undefined);
+  return {
+    ready,
+    send: (command) => client.sendCommand<string>(command),
+    shown: () => fingerprint,
+    get isOpen() {
+      return client.isOpen;
+    },
+    close() {
+      if (client.isOpen) client.destroy();
+    },
   };
-  // The library's own time-outs end where a command is sent: a Redis that is stopped would be waited for forever.
+}
+
+async function connectOnce<T>(
+  address: RedisAddress,
+  work: (link: RedisConnection) => Promise<T>,
+): Promise<T> {
+  const link = open(address);
+  try {
+    return await inTime(link, work);
+  } finally {
+    link.close();
+  }
+}
+
+/** The library's own time-outs end where a command is sent: a Redis that is stopped would be waited for forever. */
+async function inTime<T>(link: RedisConnection, work: (link: RedisConnection) => Promise<T>): Promise<T> {
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(new Error(`no answer within ${TIMEOUT / 1000} s`)), TIMEOUT);
+  const used = async (): Promise<T> => {
+    await link.ready;
+    return work(link);
+  };
   try {
-    return await Promise.race([use(), rejectOnAbort(late.signal)]);
+    return await Promise.race([used(), rejectOnAbort(late.signal)]);
   } finally {
     clearTimeout(timer);
-    if (client.isOpen) client.destroy();
   }
 }
 

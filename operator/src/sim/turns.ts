@@ -6,12 +6,13 @@ import type { World } from './world.ts';
 /** Time from the phase to what it makes somebody do: less than one look takes. Milliseconds. */
 const REACTION_MS = 1;
 
-/** Calls `act` once, when a failover has entered that phase. */
+/** Calls `act` once, when a failover has entered that phase; one that it went through at once counts as well. */
 export function onceIn(world: World, phase: Phase, act: () => void): void {
   let isDue = true;
   world.kube.onChange(({ kind, after }) => {
     if (!isDue || kind.kind !== FAILOVER_KIND.kind) return;
-    if ((after as FailoverObject | undefined)?.status?.phase !== phase) return;
+    const { phases = [] } = (after as FailoverObject | undefined)?.status ?? {};
+    if (!phases.some(({ name }) => name === phase)) return;
     isDue = false;
     world.time.after(REACTION_MS, act);
   });

@@ -14,7 +14,7 @@ import {
   type KubeObject,
 } from '../../controller/index.ts';
 import { createOperator } from '../../operator.ts';
-import { KafkaJsAdmin, KIND, redisAdmin } from '../../platform/index.ts';
+import { KafkaJsAdmin, keptEtcdAdmins, keptRedisAdmin, KIND, redisAdmin } from '../../platform/index.ts';
 import { IMAGES } from '../../platform/testing/orders.ts';
 
 export const NAMESPACE = 'messaging';
@@ -119,6 +119,7 @@ async function operate(api: HttpKubeApi, until: () => Promise<boolean>): Promise
     api,
     kafka,
     redis: redisAdmin,
+    moving: { redis: keptRedisAdmin(), etcd: keptEtcdAdmins() },
     images: IMAGES,
     namespaces: [],
     concurrency: 2,

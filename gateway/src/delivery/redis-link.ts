@@ -8,6 +8,7 @@ import { reason } from '../log/index.ts';
 import { names as ownNames } from '../names/index.ts';
 import type { Names } from '../names/index.ts';
 import { BackendAwayError } from './away.ts';
+import { whenSilent } from './redis-silence.ts';
 import { within } from './within.ts';
 
 export type RedisClient = ReturnType<typeof newClient>;
@@ -17,7 +18,7 @@ export type RedisClient = ReturnType<typeof newClient>;
  * began just before the home moved waits in vain for the old one.
  */
 const CONNECT_TIMEOUT_MS = 1_500;
-/** A connection on which nothing comes back for this long is dead. Pings are sent much more often. */
+/** A connection whose pings are not answered for this long is dead; so is one that is not ready by then. */
 const SILENCE_MS = 5_000;
 const PING_MS = 1_500;
 const RETRY_MAX_MS = 500;
@@ -52,6 +53,8 @@ export class RedisLink {
   #awaited: PromiseWithResolvers<void> | undefined;
   #attempt = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** Ends the listening to the connection of now. */
+  #unheed: () => void = () => undefined;
   #closed = false;
 
   constructor(options: RedisLinkOptions) {
@@ -95,6 +98,7 @@ export class RedisLink {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#unheed();
     this.#ready = false;
     this.#client?.destroy();
     this.#client = undefined;
@@ -104,10 +108,14 @@ export class RedisLink {
     let client: RedisClient | undefined;
     try {
       const made = newClient(await connectionOptions(this.#options.redis), this.#options.names);
+      if (this.#closed) return;
       client = made;
       this.#client = made;
       made.on('error', (error: unknown) => this.#lost(made, error));
+      this.#unheed = whenSilent(made, SILENCE_MS, (why) => this.#lost(made, why));
       await made.connect();
+      // Given up while it was made: its socket was not there yet to be closed.
+      if (this.#client !== made) return made.destroy();
       await this.#options.prepare(made);
       if (this.#client !== made) return;
       this.#ready = true;
@@ -124,6 +132,7 @@ export class RedisLink {
 
   #lost(client: RedisClient, error: unknown): void {
     if (this.#client !== client) return;
+    this.#unheed();
     this.#client = undefined;
     this.#ready = false;
     // An open client is destroyed; one that closed itself has nothing left to destroy.
@@ -156,7 +165,6 @@ function newClient({ url, username, password, tls }: ConnectionOptions, { lookup
   const socket = {
     lookup,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: SILENCE_MS,
     reconnectStrategy: false,
   } as const;
   return createClient({

@@ -1,27 +1,21 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { createClient } from 'redis';
-import { SECRET_KEY } from '@causeway/crds';
+import { ErrorReply } from 'redis';
 import type { GatewayConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import { reason } from '../log/index.ts';
-import { names as ownNames } from '../names/index.ts';
 import type { Names } from '../names/index.ts';
 import { BackendAwayError } from './away.ts';
+import { connectionOptions, newClient } from './redis-client.ts';
+import type { RedisClient } from './redis-client.ts';
+import { parseRole, parseRunId } from './redis-role.ts';
+import type { RedisServer } from './redis-role.ts';
 import { whenSilent } from './redis-silence.ts';
 import { within } from './within.ts';
 
-export type RedisClient = ReturnType<typeof newClient>;
-
-/**
- * A Redis that says nothing for this long is not there, while a connection is made: TCP, then TLS. Short, since an attempt that
- * began just before the home moved waits in vain for the old one.
- */
-const CONNECT_TIMEOUT_MS = 1_500;
 /** A connection whose pings are not answered for this long is dead; so is one that is not ready by then. */
 const SILENCE_MS = 5_000;
-const PING_MS = 1_500;
 const RETRY_MAX_MS = 500;
+/** Where a connection to a server that turned out to be a replica was good for so long, the next one is made at once. */
+const SETTLED_MS = 500;
 /** How long clients wait for a connection: under the 5 s after which SDKs give up. */
 const PATIENCE_MS = 3_000;
 
@@ -41,14 +35,33 @@ export interface RedisLinkOptions {
   failed(): void;
 }
 
+/** A Redis that takes no writes. */
+class ReplicaError extends Error {
+  readonly primary: RedisServer | undefined;
+
+  constructor(role: string, primary: RedisServer | undefined) {
+    super(`this Redis is a ${role}, which takes no writes`);
+    this.name = 'ReplicaError';
+    this.primary = primary;
+  }
+}
+
 /**
- * One connection to Redis that comes back by itself. Each connection is made anew, with the credentials that the
- * mounted files have then, so that rotated ones are taken up. While it is away, commands fail at once.
+ * One connection to a Redis that takes writes, which comes back by itself. Each connection is made anew, with the credentials
+ * that the mounted files have then, so that rotated ones are taken up. While it is away, commands fail at once. A replica is asked
+ * whom it follows, and that one is connected to at once: names lead to the old home for a while after the home has moved
+ * (docs/adr/0073).
  */
 export class RedisLink {
   readonly #options: RedisLinkOptions;
   #client: RedisClient | undefined;
   #ready = false;
+  /** Monotonic milliseconds. */
+  #readySince = 0;
+  /** Where the connection of now leads to; undefined: where the URL does. */
+  #at: RedisServer | undefined;
+  /** The server of the last connection, if it told its ID. */
+  #runId: string | undefined;
   /** Of those who wait for a connection. */
   #awaited: PromiseWithResolvers<void> | undefined;
   #attempt = 0;
@@ -90,9 +103,24 @@ export class RedisLink {
     void this.#connect();
   }
 
-  /** Drops the connection and makes a new one, such as when the server turned out to be a replica. */
+  /** Drops the connection and makes a new one, such as when the server turned out to be a replica. Does nothing while it is away. */
   reconnect(why: unknown): void {
-    if (this.#client) this.#lost(this.#client, why);
+    if (!this.#client || !this.#ready) return;
+    const isSettled = performance.now() - this.#readySince >= SETTLED_MS;
+    this.#drop(this.#client);
+    if (!isSettled) return this.#retry(why);
+    this.#options.failed();
+    this.#options.log.warn('Redis left', { connection: this.#options.name, reason: reason(why) });
+    void this.#connect();
+  }
+
+  /** Goes at once where another link is, if that is another server; one that does not tell which it is counts as the same. */
+  follow(other: RedisLink): void {
+    if (!this.#client || !this.#ready || !other.#ready) return;
+    if (!this.#runId || !other.#runId || this.#runId === other.#runId) return;
+    this.#options.log.info('Redis has moved', { connection: this.#options.name, after: other.#options.name });
+    this.#drop(this.#client);
+    void this.#connect(other.#at);
   }
 
   close(): void {
@@ -104,10 +132,11 @@ export class RedisLink {
     this.#client = undefined;
   }
 
-  async #connect(): Promise<void> {
+  /** `at`: there, and not where the URL leads. What is there must be a primary: nobody is followed any further. */
+  async #connect(at?: RedisServer): Promise<void> {
     let client: RedisClient | undefined;
     try {
-      const made = newClient(await connectionOptions(this.#options.redis), this.#options.names);
+      const made = newClient(await connectionOptions(this.#options.redis, at), this.#options.names);
       if (this.#closed) return;
       client = made;
       this.#client = made;
@@ -116,28 +145,51 @@ export class RedisLink {
       await made.connect();
       // Given up while it was made: its socket was not there yet to be closed.
       if (this.#client !== made) return made.destroy();
+      const runId = await primaryId(made);
       await this.#options.prepare(made);
       if (this.#client !== made) return;
-      this.#ready = true;
-      this.#awaited?.resolve();
-      this.#awaited = undefined;
-      this.#attempt = 0;
-      this.#options.log.info('Redis connected', { connection: this.#options.name });
-      this.#options.connected();
+      this.#runId = runId;
+      this.#at = at;
+      this.#becomeReady();
     } catch (error) {
-      if (client) this.#lost(client, error);
-      else this.#retry(error);
+      this.#failed(client, error, at);
     }
+  }
+
+  #becomeReady(): void {
+    this.#ready = true;
+    this.#readySince = performance.now();
+    this.#awaited?.resolve();
+    this.#awaited = undefined;
+    this.#attempt = 0;
+    const { name, log } = this.#options;
+    log.info('Redis connected', { connection: name, ...(this.#at && { primary: this.#at }) });
+    this.#options.connected();
+  }
+
+  /** An attempt was in vain. */
+  #failed(client: RedisClient | undefined, error: unknown, at: RedisServer | undefined): void {
+    if (client) {
+      if (this.#client !== client) return;
+      this.#drop(client);
+    }
+    const next = at === undefined && error instanceof ReplicaError ? error.primary : undefined;
+    if (!next || this.#closed) return this.#retry(error);
+    void this.#connect(next);
   }
 
   #lost(client: RedisClient, error: unknown): void {
     if (this.#client !== client) return;
+    this.#drop(client);
+    this.#retry(error);
+  }
+
+  #drop(client: RedisClient): void {
     this.#unheed();
     this.#client = undefined;
     this.#ready = false;
     // An open client is destroyed; one that closed itself has nothing left to destroy.
     if (client.isOpen) client.destroy();
-    this.#retry(error);
   }
 
   #retry(error: unknown): void {
@@ -154,58 +206,15 @@ export class RedisLink {
   }
 }
 
-interface ConnectionOptions {
-  url: string;
-  username?: string;
-  password?: string;
-  tls?: { ca?: Buffer; cert?: Buffer; key?: Buffer };
-}
-
-function newClient({ url, username, password, tls }: ConnectionOptions, { lookup }: Names = ownNames) {
-  const socket = {
-    lookup,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    reconnectStrategy: false,
-  } as const;
-  return createClient({
-    url,
-    ...(username && { username }),
-    ...(password && { password }),
-    socket: tls ? { ...socket, tls: true, ...tls } : socket,
-    pingInterval: PING_MS,
-    disableOfflineQueue: true,
-    RESP: 2,
-  });
-}
-
-async function connectionOptions({ url, tlsDir, dir }: GatewayConfig['redis']): Promise<ConnectionOptions> {
-  const options: ConnectionOptions = { url };
-  if (new URL(url).protocol === 'rediss:') {
-    const from = tlsDir ?? dir;
-    options.tls = {
-      ...(await member('ca', from, SECRET_KEY.ca)),
-      ...(await member('cert', from, SECRET_KEY.cert)),
-      ...(await member('key', from, SECRET_KEY.key)),
-    };
-  }
-  const { username } = await member('username', dir, SECRET_KEY.username);
-  const { password } = await member('password', dir, SECRET_KEY.password);
-  if (username) options.username = username.toString().trim();
-  if (password) options.password = password.toString().trim();
-  return options;
-}
-
-/** `{ name: contents }` of a file of a mounted Secret; empty if the Secret has no such key. */
-async function member<N extends string>(
-  name: N,
-  dir: string | undefined,
-  key: string,
-): Promise<{ [K in N]?: Buffer }> {
-  if (!dir) return {};
-  try {
-    return { [name]: await readFile(join(dir, key)) } as { [K in N]?: Buffer };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+/** The ID of a server that takes writes; undefined: it does not tell it. Rejects with {@link ReplicaError} if it takes none. */
+async function primaryId(client: RedisClient): Promise<string | undefined> {
+  const info = client.sendCommand(['INFO', 'server']).catch((error: unknown) => {
+    // Users may be kept from it. A connection that broke is another thing.
+    if (error instanceof ErrorReply) return undefined;
     throw error;
-  }
+  });
+  const [answer, told] = await Promise.all([client.sendCommand(['ROLE']), info]);
+  const { role, primary } = parseRole(answer);
+  if (role !== 'master') throw new ReplicaError(role, primary);
+  return parseRunId(told);
 }

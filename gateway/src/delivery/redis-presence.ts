@@ -2,7 +2,8 @@ import type { Announcement } from '../channels/index.ts';
 import type { PresencePart, PresenceStats, PresenceStore, PresenceUpdate } from '../presence/index.ts';
 import type { RedisKeys } from './keys.ts';
 import { KEEP_PRESENCE, READ_PRESENCE, UPDATE_PRESENCE } from './presence-scripts.ts';
-import type { RedisClient, RedisLink } from './redis-link.ts';
+import type { RedisClient } from './redis-client.ts';
+import type { RedisLink } from './redis-link.ts';
 import { RedisScripts } from './redis-scripts.ts';
 
 const SCRIPTS = { update: UPDATE_PRESENCE, keep: KEEP_PRESENCE, read: READ_PRESENCE };

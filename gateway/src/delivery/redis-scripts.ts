@@ -1,4 +1,5 @@
-import type { RedisClient, RedisLink } from './redis-link.ts';
+import type { RedisClient } from './redis-client.ts';
+import type { RedisLink } from './redis-link.ts';
 
 /** What a script is called with. */
 export interface ScriptCall {

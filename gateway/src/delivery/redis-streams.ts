@@ -12,7 +12,8 @@ import { decodeEntry, decodeMessage } from './entry.ts';
 import { positionSeconds } from './history.ts';
 import type { History } from './history.ts';
 import type { RedisKeys } from './keys.ts';
-import type { RedisClient, RedisLink } from './redis-link.ts';
+import type { RedisClient } from './redis-client.ts';
+import type { RedisLink } from './redis-link.ts';
 import { decodeAnnouncement } from './redis-presence.ts';
 import type { CarrySpan } from './record-tracer.ts';
 import { RedisScripts } from './redis-scripts.ts';
@@ -63,11 +64,9 @@ export class RedisStreams implements StreamReader {
     this.#scripts = new RedisScripts(link, SCRIPTS);
   }
 
-  /** To be called on each new connection: Redis may have lost its scripts. Rejects if it is a replica. */
-  async prepare(client: RedisClient): Promise<void> {
-    const [role] = await client.sendCommand<[string]>(['ROLE']);
-    if (role !== 'master') throw new Error(`this Redis is a ${role}, which takes no writes`);
-    await this.#scripts.load(client);
+  /** To be called on each new connection: Redis may have lost its scripts. */
+  prepare(client: RedisClient): Promise<void> {
+    return this.#scripts.load(client);
   }
 
   async read(channel: string, range: StreamRange): Promise<StreamSnapshot> {

@@ -111,6 +111,7 @@ export class Gateway {
       },
       connected: () => {
         this.#redisSeen.commands = true;
+        this.#feedLink.follow(this.#commands);
         this.#carrier.verify();
         void this.#presence.keep();
       },

@@ -39,6 +39,6 @@ export { startOtlpReceiver } from './otlp-receiver.ts';
 export type { OtlpReceiver, ReceivedSpan } from './otlp-receiver.ts';
 export { startPythonClient } from './python-sdk.ts';
 export type { PythonClient } from './python-sdk.ts';
-export type { LinksCommand, LinksOutcome } from './redis-links.ts';
+export type { LinksCommand, LinksOptions, LinksOutcome } from './redis-links.ts';
 export { startTcpProxy } from './tcp-proxy.ts';
 export type { TcpProxy } from './tcp-proxy.ts';

@@ -18,8 +18,12 @@ import { OverdueError, within } from './within.ts';
 const CHUNK = 500;
 const RETRY_MS = 200;
 const RESTART_MS = 1_000;
-/** How often heartbeats are sent at most. */
-const BEAT_MS = 1_000;
+/**
+ * How often heartbeats are sent at most, and how long a fetch without records may take. When the group changes nobody carries
+ * anything until its slowest member has joined again: after its next heartbeat, and the end of its fetches of then (kafkajs). With
+ * 1 s for each that was 2 s whenever a gateway came or went.
+ */
+const BEAT_MS = 300;
 /** How often offsets are committed. */
 const COMMIT_MS = 1_000;
 /**
@@ -161,7 +165,7 @@ export class Carrier {
       sessionTimeout: 6_000,
       rebalanceTimeout: 10_000,
       heartbeatInterval: BEAT_MS,
-      maxWaitTimeInMs: 1_000,
+      maxWaitTimeInMs: BEAT_MS,
       metadataMaxAge: 10_000,
       allowAutoTopicCreation: false,
       retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5, restartOnFailure: async () => false },

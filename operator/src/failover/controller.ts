@@ -142,9 +142,17 @@ class Passes {
   /** True when it was done. */
   async #perform(failover: FailoverObject, act: Act, { log }: ReconcileContext): Promise<boolean> {
     const memory = this.#memoryOf(failover);
+    const { clock } = this.#world;
+    const began = clock.now();
     try {
       await this.#world.ports.perform(failover, act);
       memory.trouble = undefined;
+      // Who reads this at night wants to know when each store was told.
+      log.info('an act of a failover is done', {
+        act: act.act,
+        ...('zone' in act ? { actZone: act.zone } : {}),
+        tookMs: clock.now() - began,
+      });
       return true;
     } catch (error) {
       memory.trouble = error instanceof Error ? error.message : String(error);

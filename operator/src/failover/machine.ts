@@ -54,8 +54,10 @@ export interface FailoverStep {
   lookAfter: number | undefined;
 }
 
-/** How often it is looked while something is waited for, milliseconds. */
+/** How often it is looked while something is waited for and nobody has a home, milliseconds. */
 const POLL = 200;
+/** The same while there is one: each look takes time of all who serve meanwhile. */
+const PATIENT_POLL = 500;
 /** The same while it only waits for its turn or for a person. */
 const IDLE = 2_000;
 /** How long Preflight waits for what may come right by itself, milliseconds. */
@@ -126,7 +128,7 @@ function rest(
 }
 
 function wait(state: FailoverState, { gate, acts }: Part): FailoverStep {
-  return rest(state, gate, POLL, acts);
+  return rest(state, gate, HOMELESS.has(state.phase) ? POLL : PATIENT_POLL, acts);
 }
 
 function withPause({ spec }: FailoverWish, state: FailoverState, { now }: Observed): FailoverState {
@@ -292,7 +294,7 @@ function prepare(wish: FailoverWish, before: FailoverState, seen: Observed): Fai
   const { state, ...leaders } = leadersAway(wish, before, seen);
   const gate = wish.spec.mode === 'Emergency' ? undefined : capacityGate(wish, state, seen);
   if (gate !== undefined || leaders.gate !== undefined)
-    return rest(state, gate ?? leaders.gate, POLL, leaders.acts);
+    return rest(state, gate ?? leaders.gate, PATIENT_POLL, leaders.acts);
   const clients = connectionsOf(zoneOf(seen, wish.spec.fromZone) ?? NOWHERE);
   return go({
     ...enter(state, seen.now, { phase: 'Drain', message: leadersLeft(wish, state) }),
@@ -470,7 +472,11 @@ function verify(wish: FailoverWish, state: FailoverState, seen: Observed): Failo
   ]);
   const keep = keepOut(wish, zoneOf(seen, wish.spec.fromZone) ?? NOWHERE, seen);
   if (gate !== undefined)
-    return rest(state, gate, POLL, [...withOldHome(moved.acts, state, seen), ...guarded.acts, ...keep.acts]);
+    return rest(state, gate, urgent ? POLL : PATIENT_POLL, [
+      ...withOldHome(moved.acts, state, seen),
+      ...guarded.acts,
+      ...keep.acts,
+    ]);
   const recovery = `${(elapsed(state, seen) / 1000).toFixed(1)}s`;
   const verified = { ...state, verifiedAt: seen.now, figures: { ...state.figures, recovery } };
   if (urgent) {

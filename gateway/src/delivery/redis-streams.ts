@@ -69,6 +69,15 @@ export class RedisStreams implements StreamReader {
     return this.#scripts.load(client);
   }
 
+  get connected(): boolean {
+    return this.#link.ready;
+  }
+
+  /** See {@link RedisLink.connection}. */
+  connection(): Promise<void> {
+    return this.#link.connection();
+  }
+
   async read(channel: string, range: StreamRange): Promise<StreamSnapshot> {
     await this.#link.connection();
     const reply = await this.#scripts.run('read', {

@@ -18,6 +18,9 @@ if [ ! -f /data/log/meta.properties ]; then
   java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 $log -cp '/kafka/libs/*' \
     kafka.tools.StorageTool format --cluster-id "$KAFKA_CLUSTER_ID" --config "$config"
 fi
+# Java keeps for ten seconds that a name was not found. Half of the questions go to a name server of a zone that is lost, and a
+# broker that finds no other one elects no controller.
+echo 'networkaddress.cache.negative.ttl=1' > /tmp/java.security
 # shellcheck disable=SC2086
 exec java ${KAFKA_HEAP:--Xms192m -Xmx448m} -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError $log -cp '/kafka/libs/*' \
-  kafka.Kafka "$config"
+  -Djava.security.properties=/tmp/java.security kafka.Kafka "$config"

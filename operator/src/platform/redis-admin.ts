@@ -66,17 +66,8 @@ function commandsOf(action: RedisAction): string[][] {
   if (action.act === 'guard')
     return [[...askFor(GUARD.replicas), 'min-replicas-max-lag', String(GUARD.maxLagSeconds)]];
   if (action.act === 'promote') return [['REPLICAOF', 'NO', 'ONE'], askFor(0)];
-  return [['REPLICAOF', action.host, String(action.port)], askFor(0), ...SEND_AWAY];
+  return [['REPLICAOF', action.host, String(action.port)], askFor(0)];
 }
-
-/**
- * Clients of a primary that is none any more: who writes nothing would not notice, and hears nothing while it synchronizes.
- * They come back, are told whom it follows, and go there.
- */
-const SEND_AWAY = [
-  ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'],
-  ['CLIENT', 'KILL', 'TYPE', 'pubsub'],
-];
 
 async function lookOnce({ send, shown }: RedisConnection): Promise<RedisState> {
   const [replication, setting] = await Promise.all([

@@ -44,7 +44,7 @@ const options = new Command('failover')
   .option(
     '--unhealthy-after <duration>',
     'how long a zone must be gone before an Emergency is made of it',
-    '10s',
+    '5s',
   )
   .option(
     '--ping-delays <list>',

@@ -201,8 +201,7 @@ export class Carrier {
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: 8,
-      // One that was given up may still have a batch: it is the next one's affair.
-      eachBatch: async (payload) => (this.#consumer === consumer ? this.#carry(payload) : undefined),
+      eachBatch: async (payload) => (this.#consumer === consumer ? this.#carry(payload) : leave(consumer)),
     });
     // Joining the group may take long; the carrier may be stopped meanwhile.
     running.catch(this.#crash);
@@ -569,6 +568,14 @@ export class Carrier {
     const isOurs = envelope && namespaceOf(channel) === this.#options.namespaces.get(topic);
     return isOurs ? { channel, envelope } : undefined;
   }
+}
+
+/**
+ * One that was given up while it joined: kafkajs does not stop who does not run yet. It would keep its partitions, which nobody
+ * carried then; what it was given is the next one's affair.
+ */
+function leave(consumer: Consumer): void {
+  consumer.disconnect().catch(() => undefined);
 }
 
 function isCurrent(payload: EachBatchPayload): boolean {

@@ -43,6 +43,20 @@ describe('a kept connection', () => {
     assert.notEqual(await kept.use('a', open, async (link) => link), second);
   });
 
+  it('is closed once', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    try {
+      let closed = 0;
+      const counted = (): Link => ({ isOpen: true, close: () => void (closed += 1) });
+      const failed = new Kept<Link>().use('a', counted, () => Promise.reject(new Error('no answer')));
+      await assert.rejects(failed, /no answer/);
+      mock.timers.tick(60_000);
+      assert.equal(closed, 1);
+    } finally {
+      mock.timers.reset();
+    }
+  });
+
   it('does not take the one that came after it along when it fails late', async () => {
     const kept = new Kept<TestLink>();
     const late = Promise.withResolvers<never>();

@@ -36,7 +36,9 @@ export class Kept<T extends Link> {
       throw error;
     } finally {
       held.users -= 1;
-      if (held.users === 0) held.timer = setTimeout(() => this.#drop(key, held), IDLE_MS).unref();
+      // One that was dropped is closed.
+      if (held.users === 0 && this.#held.get(key) === held)
+        held.timer = setTimeout(() => this.#drop(key, held), IDLE_MS).unref();
     }
   }
 

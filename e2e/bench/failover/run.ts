@@ -104,7 +104,7 @@ export async function runOnce(kind: KindName, number: number, setting: RunSettin
     // Before the clients: three processes that start take a core for a while.
     const watch = await HomeWatch.begin(rig);
     end.defer(() => watch.end());
-    const crowd = await Crowd.gather(await rig.access(), `${front.host}:${front.port}`, setting.clients);
+    const crowd = await gather(rig, front, setting.clients);
     end.defer(() => crowd.leave());
     const outcome = await measured({ kind: KINDS[kind], from, by, entry, watch, crowd }, setting, {
       kind,
@@ -117,13 +117,21 @@ export async function runOnce(kind: KindName, number: number, setting: RunSettin
   }
 }
 
+/** Lets clients come through the front Service, which is at that address. */
+async function gather(
+  rig: Rig,
+  { host, port }: Awaited<ReturnType<Rig['front']>>,
+  setting: CrowdSetting,
+): Promise<Crowd> {
+  return Crowd.gather(await rig.access(), `${host}:${port}`, setting);
+}
+
 /**
  * Clients come, publish and go. Brokers and gateways that have just begun compile what they run: on a fresh lab publications took
  * 0.57 s in the middle, and a minute later 0.06 s.
  */
 export async function warmUp(rig: Rig, setting: CrowdSetting): Promise<void> {
-  const front = await rig.front();
-  const crowd = await Crowd.gather(await rig.access(), `${front.host}:${front.port}`, setting);
+  const crowd = await gather(rig, await rig.front(), setting);
   try {
     await delay(WARM_UP_MS);
   } finally {

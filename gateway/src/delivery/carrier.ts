@@ -201,7 +201,8 @@ export class Carrier {
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: 8,
-      eachBatch: async (payload) => (this.#consumer === consumer ? this.#carry(payload) : leave(consumer)),
+      eachBatch: async (payload) =>
+        this.#consumer === consumer ? this.#carry(payload) : this.#leave(consumer),
     });
     // Joining the group may take long; the carrier may be stopped meanwhile.
     running.catch(this.#crash);
@@ -273,6 +274,18 @@ export class Carrier {
     }
   }
 
+  /**
+   * One that was given up while it joined: kafkajs does not stop who does not run yet. It would keep its partitions, which nobody
+   * carried then; what it was given is the next one's affair.
+   */
+  #leave(consumer: Consumer): void {
+    consumer.disconnect().catch((error: unknown) => this.#notDisconnected(error));
+  }
+
+  #notDisconnected(error: unknown): void {
+    this.#options.log.debug('disconnecting', { reason: reason(error) });
+  }
+
   async #disconnect(): Promise<void> {
     const [consumer, admin] = [this.#consumer, this.#admin];
     this.#consumer = undefined;
@@ -285,7 +298,7 @@ export class Carrier {
         .map((client) => within(LEAVE_MS, 'disconnect', client.disconnect())),
     );
     for (const end of ends) {
-      if (end.status === 'rejected') this.#options.log.debug('disconnecting', { reason: reason(end.reason) });
+      if (end.status === 'rejected') this.#notDisconnected(end.reason);
     }
   }
 
@@ -568,14 +581,6 @@ export class Carrier {
     const isOurs = envelope && namespaceOf(channel) === this.#options.namespaces.get(topic);
     return isOurs ? { channel, envelope } : undefined;
   }
-}
-
-/**
- * One that was given up while it joined: kafkajs does not stop who does not run yet. It would keep its partitions, which nobody
- * carried then; what it was given is the next one's affair.
- */
-function leave(consumer: Consumer): void {
-  consumer.disconnect().catch(() => undefined);
 }
 
 function isCurrent(payload: EachBatchPayload): boolean {

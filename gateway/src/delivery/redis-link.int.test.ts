@@ -1,17 +1,14 @@
 /** What becomes of the gateway's links when Redis goes; on both runtimes. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { createClient } from 'redis';
 import { createTestPki, startRedis } from '../../../e2e/harness/index.ts';
 import type { Redis, RedisOptions, TestPki } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
-import { bundle, PROGRAM, RUNTIMES, startTcpProxy } from '../testing/index.ts';
+import { bundle, LineProgram, RUNTIMES, startTcpProxy } from '../testing/index.ts';
 import type { LinksCommand, LinksOptions, LinksOutcome, Runtime } from '../testing/index.ts';
 import { redisKeys } from './index.ts';
 import { within } from './within.ts';
@@ -44,25 +41,10 @@ afterEach(async () => {
 });
 
 /** The program in redis-links.ts. */
-class Links {
-  readonly #child: ChildProcess;
-  readonly #outcomes: AsyncIterator<string>;
-
-  constructor(runtime: Runtime, options: LinksOptions) {
-    const child = spawn(PROGRAM[runtime], [join(folder, 'main.js'), JSON.stringify(options)], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    ends.push(() => void child.kill('SIGKILL'));
-    this.#child = child;
-    this.#outcomes = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  }
-
-  async do(command: LinksCommand): Promise<LinksOutcome> {
-    this.#child.stdin?.write(`${command}\n`);
-    const { value, done } = await this.#outcomes.next();
-    if (done) throw new Error('the program ended');
-    return JSON.parse(value) as LinksOutcome;
-  }
+function startLinks(runtime: Runtime, options: LinksOptions): LineProgram<LinksCommand, LinksOutcome> {
+  const links = new LineProgram<LinksCommand, LinksOutcome>(runtime, join(folder, 'main.js'), options);
+  ends.push(() => links.stop());
+  return links;
 }
 
 async function start(options?: RedisOptions): Promise<Redis> {
@@ -96,7 +78,7 @@ for (const runtime of RUNTIMES) {
       const redis = await start();
       const proxy = await startTcpProxy(redis.port);
       ends.push(() => proxy.close());
-      const links = new Links(runtime, { url: `redis://127.0.0.1:${proxy.port}` });
+      const links = startLinks(runtime, { url: `redis://127.0.0.1:${proxy.port}` });
       assert.equal((await links.do('write')).error, undefined);
       await links.do('chatter');
       proxy.lose();
@@ -111,7 +93,7 @@ for (const runtime of RUNTIMES) {
       const options = { tls: { ...issued, caFile: pki.caFile }, args: ['--tls-replication', 'yes'] };
       const old = await start(options);
       const next = await start({ ...options, replicaOf: { host: old.host, port: old.port } });
-      const links = new Links(runtime, { url: `rediss://redis.test:${old.port}`, tlsDir: folder });
+      const links = startLinks(runtime, { url: `rediss://redis.test:${old.port}`, tlsDir: folder });
       assert.equal((await links.do('listen')).error, undefined);
       assert.equal((await links.do('write')).error, undefined);
       await waitFor('the other has it', async () => (await tell(next, LAST)) === '0');
@@ -135,7 +117,7 @@ for (const runtime of RUNTIMES) {
       await tell(one, `REPLICAOF ${two.host} ${two.port}`);
       await tell(two, `REPLICAOF ${one.host} ${one.port}`);
       const atFirst = await Promise.all([visits(one), visits(two)]);
-      const links = new Links(runtime, { url: one.url });
+      const links = startLinks(runtime, { url: one.url });
       const failures = async (): Promise<number> => (await links.do('look')).failures;
       await waitFor('they have tried again', async () => (await failures()) >= TRIES);
       const atLast = await Promise.all([visits(one), visits(two)]);

@@ -1,11 +1,8 @@
 /** Real Redis, Kafka and etcd that are known by names, and name servers that fall silent; on both runtimes. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { Kafka as KafkaClient, logLevel } from 'kafkajs';
 import { createTestPki, startEtcd, startKafka, startRedis } from '../../../e2e/harness/index.ts';
@@ -13,7 +10,7 @@ import type { Etcd, Kafka, Redis, TestPki } from '../../../e2e/harness/index.ts'
 import { freePort } from '../../../e2e/tools/index.ts';
 import { startTlsProxy } from '../replicate/testing/index.ts';
 import type { TlsProxy } from '../replicate/testing/index.ts';
-import { bundle, PROGRAM, RUNTIMES } from '../testing/index.ts';
+import { bundle, LineProgram, RUNTIMES } from '../testing/index.ts';
 import type { NamedCommand, NamedOutcome, NamedServers, Runtime } from '../testing/index.ts';
 
 const TOPIC = 'named';
@@ -66,23 +63,9 @@ after(async () => {
 });
 
 /** The program in named-clients.ts. */
-class Clients {
-  readonly #child: ChildProcess;
-  readonly #outcomes: AsyncIterator<string>;
-
+class Clients extends LineProgram<NamedCommand, NamedOutcome> {
   constructor(runtime: Runtime) {
-    const child = spawn(PROGRAM[runtime], [join(folder, 'main.js'), JSON.stringify(servers)], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    this.#child = child;
-    this.#outcomes = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  }
-
-  async do(command: NamedCommand): Promise<NamedOutcome> {
-    this.#child.stdin?.write(`${command}\n`);
-    const { value, done } = await this.#outcomes.next();
-    if (done) throw new Error('the clients ended');
-    return JSON.parse(value) as NamedOutcome;
+    super(runtime, join(folder, 'main.js'), servers);
   }
 
   async succeeds(...all: NamedCommand[]): Promise<void> {
@@ -91,10 +74,6 @@ class Clients {
       assert.equal(error, undefined, command);
       assert.ok(tookMs < BACK_MS, `${command} took ${tookMs} ms`);
     }
-  }
-
-  stop(): void {
-    this.#child.kill('SIGKILL');
   }
 }
 

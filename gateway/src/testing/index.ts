@@ -35,6 +35,7 @@ export type { KeyServer } from './key-server.ts';
 export { mountSecret } from './mounted-secret.ts';
 export type { MountedSecret } from './mounted-secret.ts';
 export type { NamedCommand, NamedOutcome, NamedServers } from './named-clients.ts';
+export { LineProgram } from './line-program.ts';
 export { startOtlpReceiver } from './otlp-receiver.ts';
 export type { OtlpReceiver, ReceivedSpan } from './otlp-receiver.ts';
 export { startPythonClient } from './python-sdk.ts';

@@ -10,9 +10,11 @@ import { failoverMetrics } from './metrics.ts';
 import type { FailoverObject } from './ports.ts';
 import { Model, wishFor } from './testing/model.ts';
 
-it('an operator whose copy of a failover is old saves nothing over it, and does nothing', async () => {
-  const ref = { namespace: 'messaging', name: 'drill' };
-  const old = {
+const ref = { namespace: 'messaging', name: 'drill' };
+
+/** A failover as it is stored, changed by `spec`. */
+function storedFailover(spec: Parameters<typeof wishFor>[0] = {}): FailoverObject {
+  return {
     apiVersion: FAILOVER_KIND.apiVersion,
     kind: FAILOVER_KIND.kind,
     metadata: {
@@ -22,8 +24,12 @@ it('an operator whose copy of a failover is old saves nothing over it, and does 
       finalizers: [FAILOVER_FINALIZER],
       creationTimestamp: new Date(0).toISOString(),
     },
-    spec: wishFor().spec,
+    spec: wishFor(spec).spec,
   } as FailoverObject;
+}
+
+it('an operator whose copy of a failover is old saves nothing over it, and does nothing', async () => {
+  const old = storedFailover();
   const saved: unknown[] = [];
   const performed: string[] = [];
   const clock = new TestClock();
@@ -59,19 +65,7 @@ it('an operator whose copy of a failover is old saves nothing over it, and does 
 
 it('decides phases that need no other look on the same one, and does what is alike at once', async () => {
   const model = new Model();
-  const ref = { namespace: 'messaging', name: 'drill' };
-  let stored = {
-    apiVersion: FAILOVER_KIND.apiVersion,
-    kind: FAILOVER_KIND.kind,
-    metadata: {
-      ...ref,
-      uid: 'uid-1',
-      resourceVersion: '1',
-      finalizers: [FAILOVER_FINALIZER],
-      creationTimestamp: new Date(0).toISOString(),
-    },
-    spec: wishFor({ mode: 'Planned' }).spec,
-  } as FailoverObject;
+  let stored = storedFailover({ mode: 'Planned' });
   const story: string[] = [];
   let acting = 0;
   const clock = new TestClock();

@@ -63,13 +63,13 @@ export async function withEtcd<T>(
   let failure: unknown = new Error('no endpoint of it is known');
   const packages = await load();
   for (const endpoint of access.endpoints) {
+    let client: Etcd3;
     try {
-      await reach(endpoint, access, timeoutMs);
+      client = await clientAt(endpoint, access, timeoutMs);
     } catch (error) {
       failure = error;
       continue;
     }
-    const client = connect(packages, endpoint, { ...access, timeoutMs });
     try {
       return await untilUsersSettle(() => work(client));
     } catch (error) {
@@ -115,12 +115,15 @@ export function keptEtcd(): ConnectEtcd {
   };
 }
 
+/** A client of an endpoint that answers; it must be closed. */
+async function clientAt(endpoint: string, access: EtcdAccess, timeoutMs: number): Promise<Etcd3> {
+  const packages = await load();
+  await reach(endpoint, access, timeoutMs);
+  return connect(packages, endpoint, { ...access, timeoutMs });
+}
+
 function link(endpoint: string, access: EtcdAccess, timeoutMs: number): EtcdLink {
-  const made = (async () => {
-    const packages = await load();
-    await reach(endpoint, access, timeoutMs);
-    return connect(packages, endpoint, { ...access, timeoutMs });
-  })();
+  const made = clientAt(endpoint, access, timeoutMs);
   let isOpen = true;
   return {
     client: made,

@@ -65,8 +65,8 @@ function commandsOf(action: RedisAction): string[][] {
   if (action.act === 'fence') return [askFor(FENCE_REPLICAS)];
   if (action.act === 'guard')
     return [[...askFor(GUARD.replicas), 'min-replicas-max-lag', String(GUARD.maxLagSeconds)]];
-  if (action.act === 'promote') return [['REPLICAOF', 'NO', 'ONE'], askFor(0)];
-  return [['REPLICAOF', action.host, String(action.port)], askFor(0)];
+  const role = action.act === 'promote' ? ['NO', 'ONE'] : [action.host, String(action.port)];
+  return [['REPLICAOF', ...role], askFor(0)];
 }
 
 async function lookOnce({ send, shown }: RedisConnection): Promise<RedisState> {

@@ -28,6 +28,7 @@ import {
   FAILOVER_KIND,
   failoverMetrics,
   failoverReconciler,
+  isMovingHome,
   isOver,
   stateOf,
   type FailoverObject,
@@ -149,6 +150,7 @@ export function createOperator(options: OperatorOptions): Operator {
     redis: fencedRedis(options.redis, mayAct),
     etcd: fencedEtcd(options.etcd ?? etcdAdmins, mayAct),
     homes: new KeyedLock(),
+    isMoving: movedBy(failovers, clock),
     issuer: options.issuer ?? x509Issuer,
     probe: rotations.counted(options.probe ?? podProbe),
     replication: options.replication ?? replicationProbe,
@@ -273,6 +275,15 @@ function automaticController(
     }),
   });
   return controller.watches(platforms, (platform) => [refOf(platform)]);
+}
+
+/** Whether one of `failovers` moves a platform's home just now, as far as their informer has seen. */
+function movedBy(failovers: Informer<FailoverObject>, clock: Clock): (platform: ObjectRef) => boolean {
+  const ofNamespace = inNamespace(failovers);
+  return ({ namespace = '', name }) =>
+    ofNamespace(namespace).some(
+      (one) => one.spec.platform === name && isMovingHome(stateOf(one), clock.now()),
+    );
 }
 
 /** Objects of one namespace, as the informer has them. */

@@ -127,6 +127,18 @@ export function phaseSince({ phases }: FailoverState, now: number): number {
   return phases.at(-1)?.startedAt ?? now;
 }
 
+/** How long a move of the home may take before it counts as one that waits for something; milliseconds. */
+const MOVE_MS = 5_000;
+
+/** The home is on its way from one zone to another, there or back: for a moment nobody takes writes. */
+export function isMovingHome({ phase, step, phases }: FailoverState, now: number): boolean {
+  if (!MOVING.has(step ?? phase)) return false;
+  const began = phases.findLast(({ name, step: of }) => (of ?? name) === 'Fence')?.startedAt ?? 0;
+  return now - began < MOVE_MS;
+}
+
+const MOVING = new Set<Phase | BackStep>(['Fence', 'Promote', 'Shift']);
+
 /**
  * A zone was to be promoted, and it is not known that it arrived: it may take writes, or begin to when the request arrives
  * late. Arrived is what was followed by a Shift.

@@ -35,6 +35,8 @@ export interface PlatformWorld {
   etcd: EtcdAdmins;
   /** Held, by platform, for as long as it is said who is home, or a Redis is told its role. */
   homes: KeyedLock;
+  /** A failover moves the platform's home just now. */
+  isMoving(ref: ObjectRef): boolean;
   issuer: CertificateIssuer;
   /** Looks at what pods serve and say, by address. */
   probe: PodProbe;

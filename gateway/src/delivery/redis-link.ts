@@ -16,6 +16,8 @@ const SILENCE_MS = 5_000;
 const RETRY_MAX_MS = 500;
 /** Where a connection to a server that turned out to be a replica was good for so long, the next one is made at once. */
 const SETTLED_MS = 500;
+/** A server that was demoted, and has just said so, tells whom it follows within this time. */
+const ROLE_MS = 500;
 /** How long clients wait for a connection: under the 5 s after which SDKs give up. */
 const PATIENCE_MS = 3_000;
 
@@ -31,6 +33,8 @@ export interface RedisLinkOptions {
   prepare(client: RedisClient): Promise<void>;
   /** A new connection can be used. */
   connected(): void;
+  /** The server has become a replica of another one, where this link goes now. */
+  leaving?(to: RedisServer): void;
   /** A connection was lost, or could not be made. */
   failed(): void;
 }
@@ -106,12 +110,28 @@ export class RedisLink {
   /** Drops the connection and makes a new one, such as when the server turned out to be a replica. Does nothing while it is away. */
   reconnect(why: unknown): void {
     if (!this.#client || !this.#ready) return;
-    const isSettled = performance.now() - this.#readySince >= SETTLED_MS;
-    this.#drop(this.#client);
-    if (!isSettled) return this.#retry(why);
+    if (performance.now() - this.#readySince < SETTLED_MS) return this.#lost(this.#client, why);
+    this.#ready = false;
     this.#options.failed();
     this.#options.log.warn('Redis left', { connection: this.#options.name, reason: reason(why) });
-    void this.#connect();
+    void this.#leave(this.#client);
+  }
+
+  /** The connection of now is the quickest to ask: the name may lead to the same server once more, or to one that is not there yet. */
+  async #leave(client: RedisClient): Promise<void> {
+    const told = client.sendCommand(['ROLE']).then(parseRole);
+    const next = await within(ROLE_MS, 'ROLE', told).catch(() => undefined);
+    if (this.#client !== client) return;
+    this.#drop(client);
+    if (next?.primary) this.#options.leaving?.(next.primary);
+    void this.#connect(next?.primary);
+  }
+
+  /** Goes to a server by another link's word, from wherever it is. */
+  go(to: RedisServer): void {
+    if (!this.#client || !this.#ready) return;
+    this.#drop(this.#client);
+    void this.#connect(to);
   }
 
   /** Goes at once where another link is, if that is another server; one that does not tell which it is counts as the same. */

@@ -115,6 +115,7 @@ export class Gateway {
         this.#carrier.verify();
         void this.#presence.keep();
       },
+      leaving: (to) => this.#feedLink.go(to),
       failed: () => this.#error('redis_commands'),
     });
     this.#feedLink = new RedisLink({

@@ -55,6 +55,7 @@ const commands: RedisLink = new RedisLink({
   name: 'commands',
   prepare: (client) => streams.prepare(client),
   connected: () => feedLink.follow(commands),
+  leaving: (to) => feedLink.go(to),
 });
 const feedLink: RedisLink = new RedisLink({
   ...common,

@@ -1,18 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Admin, Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
+import type { EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import { namespaceOf } from '../channels/index.ts';
 import { reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
 import { decodeEnvelope, encodeEntry } from './entry.ts';
 import type { Envelope } from './entry.ts';
-import { GroupContact } from './group-contact.ts';
+import type { ContactLimits } from './group-contact.ts';
+import { BEAT_MS, CALL_MS, GroupMember, LEAVE_MS } from './group-member.ts';
+import type { Passed } from './group-member.ts';
 import { lagOf } from './lag.ts';
 import { IDEMPOTENCY_HEADER, IDEMPOTENCY_WINDOW_MS, onceOf } from './once.ts';
 import { endSpans, traceparentIn } from './record-tracer.ts';
 import type { CarrySpan, RecordTracer } from './record-tracer.ts';
 import type { Append, AppendOutcome, Note } from './redis-streams.ts';
 import { BeatFailedError, whileBeating } from './while-beating.ts';
-import { OverdueError, within } from './within.ts';
 
 /** Records in one pipeline to Redis. */
 const CHUNK = 500;
@@ -22,12 +23,6 @@ const CHUNK = 500;
  */
 const RETRY_MS = 200;
 const RESTART_MS = 1_000;
-/**
- * How often heartbeats are sent at most, and how long a fetch without records may take. When the group changes nobody carries
- * anything until its slowest member has joined again: after its next heartbeat, and the end of its fetches of then (kafkajs). With
- * 1 s for each that was 2 s whenever a gateway came or went.
- */
-const BEAT_MS = 300;
 /** How often offsets are committed. */
 const COMMIT_MS = 1_000;
 /**
@@ -37,12 +32,6 @@ const COMMIT_MS = 1_000;
 const COMMIT_PAUSE_MS = 10_000;
 /** At each so many commits it is asked whether Redis still has what was put there, and whether missing topics have come. */
 const VERIFY_EVERY = 3;
-/** After this time a call of kafkajs counts as failed: longer than its own time-out. */
-const CALL_MS = 10_000;
-/** Leaving the group may take this long; after that others learn of it by the session's time-out. */
-const LEAVE_MS = 3_000;
-/** How often it is asked whether there is still contact with the group. */
-const CONTACT_MS = 1_000;
 /** After so many looks in a row at which Kafka's log ended before what Redis has, it is another log. */
 const STRIKES = 3;
 /** How much further back than its history a topic is read for idempotency keys. Clocks of writers may differ by a minute. */
@@ -75,6 +64,8 @@ export interface CarrierOptions {
   /** Records were delivered; others were not, since their idempotency key was delivered before. */
   carried(records: number, doubled: number): void;
   failed(what: 'consume' | 'append' | 'record'): void;
+  /** Default: {@link CONTACT}. */
+  contact?: ContactLimits;
 }
 
 /** A partition that this gateway has been given. */
@@ -96,9 +87,6 @@ interface Source {
   strikes: number;
 }
 
-/** A batch that is behind us. */
-type Passed = Pick<EachBatchPayload['batch'], 'topic' | 'partition' | 'highWatermark'>;
-
 /**
  * Carries records from Kafka into the channels' streams in Redis, as a member of the gateways' consumer group.
  *
@@ -114,10 +102,8 @@ export class Carrier {
   #placed: Promise<void> = Promise.resolve();
   /** When offsets may be committed again, monotonic milliseconds. */
   #commitAfter = 0;
-  /** Ends the consumer of now. */
-  #crash: (why: unknown) => void = () => undefined;
-  #consumer: Consumer | undefined;
-  #admin: Admin | undefined;
+  /** The one of now. Others may still be leaving. */
+  #member: GroupMember | undefined;
   #main: Promise<void> = Promise.resolve();
 
   constructor(options: CarrierOptions) {
@@ -142,7 +128,7 @@ export class Carrier {
 
   /** Redis may have lost or forgotten something: looks now, not at the next interval. */
   verify(): void {
-    if (this.#consumer) void this.#verify();
+    if (this.#member) void this.#verify();
   }
 
   async #run(): Promise<void> {
@@ -154,95 +140,56 @@ export class Carrier {
         this.#options.log.warn('consumer ended, starting again', { reason: reason(error) });
       }
       // Not waited for on top of that: when the coordinator is gone, leaving takes as long as it may.
-      const left = this.#disconnect();
+      const left = this.#giveUp();
       await delay(RESTART_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       if (this.#stop.signal.aborted) await left;
     }
   }
 
   async #consumeUntilItEnds(): Promise<void> {
-    const kafka = this.#options.kafka();
-    const admin = kafka.admin({ retry: { retries: 2, initialRetryTime: 100 } });
-    this.#admin = admin;
-    await within(CALL_MS, 'connect', admin.connect());
-    const topics = await this.#existingTopics(admin);
+    const member = new GroupMember({
+      kafka: this.#options.kafka(),
+      group: this.#options.group,
+      contact: this.#options.contact,
+      log: this.#options.log,
+      assigned: (partitions) => this.#assigned(partitions),
+      carry: (batch) => this.#carry(batch),
+      passed: (batch, lastOffset) => this.#passed(batch, lastOffset),
+    });
+    this.#member = member;
+    await member.connect();
+    const topics = await this.#existingTopics(member);
     if (topics.length === 0) throw new Error('none of the topics is there yet');
-    const consumer = kafka.consumer({
-      groupId: this.#options.group,
-      sessionTimeout: 6_000,
-      rebalanceTimeout: 10_000,
-      heartbeatInterval: BEAT_MS,
-      maxWaitTimeInMs: BEAT_MS,
-      metadataMaxAge: 10_000,
-      allowAutoTopicCreation: false,
-      retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5, restartOnFailure: async () => false },
-    });
-    this.#consumer = consumer;
-    const crashed = new Promise<never>((_, reject) => {
-      consumer.on('consumer.crash', ({ payload }) => reject(payload.error));
-      this.#crash = reject;
-    });
-    crashed.catch(() => undefined);
-    const contact = new GroupContact(performance.now());
-    consumer.on('consumer.group_join', ({ payload }) => {
-      contact.heard(performance.now());
-      this.#assigned(payload.memberAssignment);
-    });
-    consumer.on('consumer.heartbeat', () => contact.heard(performance.now()));
-    consumer.on('consumer.rebalancing', () => contact.rejoins(performance.now()));
-    consumer.on('consumer.end_batch_process', ({ payload }) => {
-      // Only marks of transactions: kafkajs passes them by without a call.
-      if (payload.batchSize === 0) this.#passed(payload, payload.lastOffset);
-    });
-    await within(CALL_MS, 'connect', consumer.connect());
-    await within(CALL_MS, 'subscribe', consumer.subscribe({ topics, fromBeginning: true }));
-    const running = consumer.run({
-      // Or it would commit after each batch, and fetch nothing meanwhile: a replicated write for each few records.
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: 8,
-      eachBatch: async (payload) =>
-        this.#consumer === consumer ? this.#carry(payload) : this.#leave(consumer),
-    });
-    // Joining the group may take long; the carrier may be stopped meanwhile.
-    running.catch(this.#crash);
+    await member.join(topics);
     const over = new AbortController();
-    const listening = setInterval(() => {
-      if (contact.isLost(performance.now())) this.#crash(new Error('no contact with the group'));
-    }, CONTACT_MS);
     try {
-      await Promise.race([crashed, this.#watch({ consumer, admin }, topics.length, over.signal)]);
+      await Promise.race([member.crashed, this.#watch(member, topics.length, over.signal)]);
     } finally {
-      clearInterval(listening);
       over.abort();
     }
   }
 
   /** Ends when the carrier is stopped, when the consumer is over, or when a topic that was missing has come. */
-  async #watch(
-    { consumer, admin }: { consumer: Consumer; admin: Admin },
-    subscribed: number,
-    over: AbortSignal,
-  ): Promise<void> {
+  async #watch(member: GroupMember, subscribed: number, over: AbortSignal): Promise<void> {
     const ended = AbortSignal.any([this.#stop.signal, over]);
     for (let look = 1; ; look += 1) {
       await delay(COMMIT_MS, undefined, { signal: ended }).catch(() => undefined);
       // The last one too: who looks at lag then sees none.
       const isDue = ended.aborted || performance.now() >= this.#commitAfter;
-      if (!over.aborted && isDue) await this.#commit(consumer, ended.aborted ? LEAVE_MS : CALL_MS);
+      if (!over.aborted && isDue) await this.#commit(member, ended.aborted ? LEAVE_MS : CALL_MS);
       if (ended.aborted) return;
       if (look % VERIFY_EVERY !== 0) continue;
       await this.#verify();
       if (
         subscribed < this.#options.namespaces.size &&
-        (await this.#existingTopics(admin)).length > subscribed
+        (await this.#existingTopics(member)).length > subscribed
       )
         return;
     }
   }
 
   /** Tells the group how far it is. One that fails is made up for by the next: nothing goes on from what is committed. */
-  async #commit(consumer: Consumer, timeoutMs: number): Promise<void> {
+  async #commit(member: GroupMember, timeoutMs: number): Promise<void> {
     const ahead = [...this.#sources.values()].filter(({ last, committed }) => last > committed);
     if (ahead.length === 0) return;
     const offsets = ahead.map(({ topic, partition, last }) => ({
@@ -251,7 +198,7 @@ export class Carrier {
       offset: String(last + 1),
     }));
     try {
-      await within(timeoutMs, 'commit', consumer.commitOffsets(offsets));
+      await member.commit(offsets, timeoutMs);
       for (const [index, source] of ahead.entries()) source.committed = Number(offsets[index]?.offset) - 1;
     } catch (error) {
       this.#commitAfter = performance.now() + COMMIT_PAUSE_MS;
@@ -259,47 +206,17 @@ export class Carrier {
     }
   }
 
-  async #existingTopics(admin: Admin): Promise<string[]> {
-    const existing = new Set(await within(CALL_MS, 'topics', admin.listTopics()));
+  async #existingTopics(member: GroupMember): Promise<string[]> {
+    const existing = new Set(await member.ask('topics', (admin) => admin.listTopics()));
     return [...this.#options.namespaces.keys()].filter((topic) => existing.has(topic));
   }
 
-  /** A client that does not answer in time may never do so again: then all of them are made anew. */
-  async #ask<T>(what: string, call: Promise<T>): Promise<T> {
-    try {
-      return await within(CALL_MS, what, call);
-    } catch (error) {
-      if (error instanceof OverdueError) this.#crash(error);
-      throw error;
-    }
-  }
-
-  /**
-   * One that was given up while it joined: kafkajs does not stop who does not run yet. It would keep its partitions, which nobody
-   * carried then; what it was given is the next one's affair.
-   */
-  #leave(consumer: Consumer): void {
-    consumer.disconnect().catch((error: unknown) => this.#notDisconnected(error));
-  }
-
-  #notDisconnected(error: unknown): void {
-    this.#options.log.debug('disconnecting', { reason: reason(error) });
-  }
-
-  async #disconnect(): Promise<void> {
-    const [consumer, admin] = [this.#consumer, this.#admin];
-    this.#consumer = undefined;
-    this.#admin = undefined;
+  async #giveUp(): Promise<void> {
+    const member = this.#member;
+    this.#member = undefined;
     this.#assignment += 1;
     this.#sources.clear();
-    const ends = await Promise.allSettled(
-      [consumer, admin]
-        .filter((client) => client !== undefined)
-        .map((client) => within(LEAVE_MS, 'disconnect', client.disconnect())),
-    );
-    for (const end of ends) {
-      if (end.status === 'rejected') this.#notDisconnected(end.reason);
-    }
+    await member?.leave();
   }
 
   // Where to go on
@@ -352,13 +269,14 @@ export class Carrier {
    */
   async #rebuild(source: Source, assignment: number): Promise<void> {
     const { topic, partition } = source;
-    const admin = this.#admin;
-    if (!admin) throw new Error('not connected to Kafka');
+    const member = this.#member;
+    if (!member || assignment !== this.#assignment) return;
     const since = Date.now() - this.#options.historySeconds(topic) * 1_000;
-    const starts = await this.#ask('offsets', admin.fetchTopicOffsetsByTimestamp(topic, since));
-    const before = admin.fetchTopicOffsetsByTimestamp(topic, since - KEYS_BEFORE_MS);
-    const keyStarts = await this.#ask('offsets', before);
-    const ends = await this.#ask('offsets', admin.fetchTopicOffsets(topic));
+    const offsetsSince = (time: number) =>
+      member.ask('offsets', (admin) => admin.fetchTopicOffsetsByTimestamp(topic, time));
+    const starts = await offsetsSince(since);
+    const keyStarts = await offsetsSince(since - KEYS_BEFORE_MS);
+    const ends = await member.ask('offsets', (admin) => admin.fetchTopicOffsets(topic));
     const start = Number(starts.find((entry) => entry.partition === partition)?.offset);
     const keyStart = Number(keyStarts.find((entry) => entry.partition === partition)?.offset);
     const end = Number(ends.find((entry) => entry.partition === partition)?.high);
@@ -382,7 +300,7 @@ export class Carrier {
     if (assignment !== this.#assignment) return;
     source.last = last;
     source.next = next;
-    this.#consumer?.seek({ topic: source.topic, partition: source.partition, offset: String(next) });
+    this.#member?.seek(source.topic, source.partition, next);
   }
 
   /** Finds what no record has told yet: Redis was emptied or went back while nothing was published. */
@@ -424,15 +342,16 @@ export class Carrier {
    * is no such case, so it takes several looks.
    */
   async #lookAtLogs(sources: Source[], positions: (number | undefined)[] | undefined): Promise<void> {
-    const admin = this.#admin;
-    if (!admin) return;
+    const [member, assignment] = [this.#member, this.#assignment];
+    if (!member) return;
     for (const topic of new Set(sources.map((source) => source.topic))) {
       const ends = new Map(
-        (await this.#ask('offsets', admin.fetchTopicOffsets(topic))).map((entry) => [
+        (await member.ask('offsets', (admin) => admin.fetchTopicOffsets(topic))).map((entry) => [
           entry.partition,
           Number(entry.high),
         ]),
       );
+      if (assignment !== this.#assignment) return;
       for (const [index, source] of sources.entries()) {
         if (source.topic !== topic) continue;
         const end = ends.get(source.partition) ?? 0;
@@ -455,7 +374,7 @@ export class Carrier {
     const { batch } = payload;
     await this.#untilPlaced(payload);
     const source = this.#sources.get(sourceName(batch.topic, batch.partition));
-    if (!source) return;
+    if (!source || !payload.isRunning()) return;
     source.end = Number(batch.highWatermark);
     for (let i = 0; i < batch.messages.length; i += CHUNK) {
       if (!isCurrent(payload)) return;
@@ -465,7 +384,7 @@ export class Carrier {
       payload.resolveOffset(chunk.at(-1)?.offset ?? '');
       await payload.heartbeat();
     }
-    this.#passed(batch, batch.lastOffset());
+    if (payload.isRunning()) this.#passed(batch, batch.lastOffset());
   }
 
   /** All of a batch is behind us, with what it has beside records. */
@@ -505,6 +424,7 @@ export class Carrier {
           if (this.#options.tracer) endSpans(records, outcomes);
           return true;
         }
+        if (!payload.isRunning()) return false;
         this.#options.log.warn('Redis is not where it was', { source: nameOf(source), found: trouble });
         this.#placed = this.#place([source], this.#assignment);
         return false;

@@ -1,19 +1,28 @@
+/** When a consumer counts as lost, milliseconds. */
+export interface ContactLimits {
+  /** A member has heard nothing of its group for so long. */
+  memberMs: number;
+  /** It has been joining for so long. */
+  joiningMs: number;
+}
+
 /**
  * A member that nobody in its group has heard for longer than its session (6 s) is none any more. It is told so, or finds another
- * coordinator (kafkajs-coordinator.ts), before this is over: what is left is a kafkajs that hangs.
+ * coordinator (kafkajs-coordinator.ts), before this is over: what is left is a kafkajs that hangs. To join may take longer: members wait
+ * for each other in a rebalance.
  */
-const MEMBER_MS = 9_000;
-/** Longer than a rebalance takes, in which members wait for each other. */
-const JOINING_MS = 20_000;
+export const CONTACT: ContactLimits = { memberMs: 9_000, joiningMs: 20_000 };
 
 /** Whether a consumer still hears of its group. `now` is always monotonic milliseconds. */
 export class GroupContact {
+  readonly #limits: ContactLimits;
   #at: number;
   #isJoining = true;
 
   /** It begins to join. */
-  constructor(now: number) {
+  constructor(now: number, limits: ContactLimits = CONTACT) {
     this.#at = now;
+    this.#limits = limits;
   }
 
   /** It is a member: it has joined, or a heartbeat was answered. */
@@ -30,6 +39,6 @@ export class GroupContact {
 
   /** It is to be given up: one that is made anew finds the group where it is now. */
   isLost(now: number): boolean {
-    return now - this.#at > (this.#isJoining ? JOINING_MS : MEMBER_MS);
+    return now - this.#at > (this.#isJoining ? this.#limits.joiningMs : this.#limits.memberMs);
   }
 }

@@ -227,9 +227,13 @@ export class Gateway {
     return this.#drain.state;
   }
 
-  /** Stops being ready, then sends the clients away, a few at a time, so that they come back elsewhere. */
+  /**
+   * Stops being ready, then sends the clients away, a few at a time, so that they come back elsewhere. Others carry its records from the
+   * first moment on: while Kafka's group changes nobody's come, and that is over before the clients go.
+   */
   async leave(): Promise<void> {
     const { perSecond, timeoutMs } = this.#parts.config.drain;
+    void this.#carrier.close();
     await this.#drain.leave({ perSecond, timeoutMs, noticeMs: Math.min(LAST_NOTICE_MS, timeoutMs) });
     await Promise.all([this.#server?.empty(CLOSE_MS), this.#sync?.empty(CLOSE_MS)]);
   }

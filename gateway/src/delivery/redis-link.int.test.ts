@@ -98,7 +98,7 @@ for (const runtime of RUNTIMES) {
       assert.equal((await links.do('write')).error, undefined);
       await waitFor('the other has it', async () => (await tell(next, LAST)) === '0');
 
-      const before = await visits(old);
+      const came = await visits(old);
       await tell(old, 'CONFIG SET min-replicas-to-write 1000');
       await tell(next, 'REPLICAOF NO ONE');
       await tell(old, `REPLICAOF ${next.host} ${next.port}`, 'CONFIG SET min-replicas-to-write 0');
@@ -108,7 +108,7 @@ for (const runtime of RUNTIMES) {
       await waitFor('the feed is there too', async () =>
         /sub=1 /.test(String(await tell(next, 'CLIENT LIST'))),
       );
-      assert.equal(await visits(old), before + 3, 'nobody came there again but ourselves');
+      assert.equal(await visits(old), came + 3, 'nobody came there again but ourselves');
       await old.stop();
       assert.equal((await links.do('write')).error, undefined);
       await waitFor('the feed brings it', async () => (await links.do('look')).heard.includes('2'));

@@ -284,6 +284,10 @@ export interface FailoverFigures {
    */
   connectionsMoved?: number;
   /**
+   * Milliseconds from the begin of Prepare until each other zone had its gateways ready.
+   */
+  capacityMs?: number;
+  /**
    * Milliseconds from the begin of the drain until no client was left.
    */
   drainMs?: number;

@@ -74,6 +74,7 @@ function figuresLines({ status }: FailoverObject): string {
   const { figures = {} } = status ?? {};
   const lines: [string, string | undefined][] = [
     ['clients moved', count(figures.connectionsMoved, figures.connectionsAtStart)],
+    ['capacity was there after', seconds(figures.capacityMs)],
     ['drained in', seconds(figures.drainMs)],
     [
       'etcd was behind at the fence',

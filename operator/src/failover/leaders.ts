@@ -14,9 +14,10 @@ export const MAX_ORDERS = 1_000;
 /** Until a request whose answer nobody got can take effect no more, milliseconds: longer than one is waited for. */
 export const LATE_EFFECT = 15_000;
 
-/** The phase has waited for Kafka for as long as it may. */
+/** The phase has waited for Kafka for as long as it may; Prepare does so once there is capacity. */
 function isLate(state: FailoverState, { now }: Observed): boolean {
-  return now - phaseSince(state, now) >= LEADERS_PATIENCE;
+  const { capacityMs = 0 } = state.phase === 'Prepare' ? state.figures : {};
+  return now - phaseSince(state, now) >= capacityMs + LEADERS_PATIENCE;
 }
 
 /** How far it is. No gate: it is done, or not waited for any more. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { LEADERS_PATIENCE } from './leaders.ts';
-import { nextStep, PREFLIGHT_PATIENCE, STEADY } from './machine.ts';
+import { ARRIVAL, nextStep, PREFLIGHT_PATIENCE, STEADY } from './machine.ts';
 import type { FailoverWish, Observed } from './observed.ts';
 import { BEGIN, isOver, NEXT_PHASES, type FailoverState, type Phase } from './state.ts';
 import { Model, wishFor } from './testing/model.ts';
@@ -124,6 +124,16 @@ describe('a drill', () => {
     const told = run.model.done.find((act) => act.act === 'drain');
     assert.deepEqual(told?.act === 'drain' && told.pods.map(({ perSecond }) => perSecond), [50, 50]);
     assert.ok((run.state.figures.drainMs ?? 0) >= 1_800, '100 clients at 50 a second');
+  });
+
+  it('gives the clients that it sent away last time to be somewhere else before nobody has a home', () => {
+    const run = new Run().to('Drain').until(({ figures }) => figures.drainMs !== undefined);
+    const drained = run.model.now;
+    run.to('Fence');
+    assert.ok(run.model.now - drained >= ARRIVAL && run.model.now - drained < ARRIVAL + 1_000);
+    assert.equal(run.state.phases.find(({ name }) => name === 'Drain')?.gate, 'Arrived');
+    const urgent = new Run({ mode: 'Emergency' }).to('Fence');
+    assert.ok(!urgent.state.phases.some(({ gate }) => gate === 'Arrived'));
   });
 
   it('is held as long as it says', () => {
@@ -624,6 +634,18 @@ describe('a pause', () => {
 
 describe("Kafka's leaders", () => {
   const led = (run: Run): number => run.model.partitions.filter(({ leader }) => leader === 1).length;
+
+  it('leave once the other zones have their gateways, however long these take', () => {
+    const run = new Run().to('Prepare');
+    change(run, { zones: run.model.observe().zones.map((zone) => ({ ...zone, ready: 0 })) });
+    const since = run.model.now;
+    run.until(() => run.model.now - since > 2 * LEADERS_PATIENCE);
+    assert.equal(run.state.phases.at(-1)?.gate, 'CapacityReady');
+    assert.deepEqual([led(run), run.state.figures.capacityMs], [2, undefined]);
+    change(run, {}).to('Drain');
+    assert.equal(led(run), 0);
+    assert.ok((run.state.figures.capacityMs ?? 0) > 2 * LEADERS_PATIENCE);
+  });
 
   it('leave the zone before its clients do, stay away while it is held, and come back', () => {
     const run = new Run().to('Drain');

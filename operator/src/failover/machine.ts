@@ -66,6 +66,8 @@ export const PREFLIGHT_PATIENCE = 30_000;
 export const TARGET_PATIENCE = 5_000;
 /** The same for one that answers, and does not become home; milliseconds. */
 export const STUCK_PATIENCE = 30_000;
+/** How long clients that were sent away have to be somewhere else, milliseconds: SDKs wait for up to a second first. */
+export const ARRIVAL = 3_000;
 /** How long a zone must be back without a break, after an automatic Emergency, before it serves; milliseconds. */
 export const STEADY = 30_000;
 /** How long a drill is held that says nothing, as the CRD has it. */
@@ -283,7 +285,10 @@ function preflightFigures({ kafka, mirror }: Observed): FailoverState['figures']
   };
 }
 
-/** Capacity first, and Kafka's leaders meanwhile. An Emergency asks for capacity, and waits for neither. */
+/**
+ * Capacity first, and then Kafka's leaders: gateways that start take time of all who serve, and so do leaders that move. An Emergency
+ * asks for capacity, and waits for neither.
+ */
 function prepare(wish: FailoverWish, before: FailoverState, seen: Observed): FailoverStep {
   const { replicas } = before;
   const own = seen.away.find(({ zone, failover }) => zone === wish.spec.fromZone && failover === wish.name);
@@ -291,15 +296,20 @@ function prepare(wish: FailoverWish, before: FailoverState, seen: Observed): Fai
     return rest(before, shut('CapacityAsked', 'The platform is not told yet.'), POLL, [
       { act: 'takeOut', zone: wish.spec.fromZone, replicas },
     ]);
-  const { state, ...leaders } = leadersAway(wish, before, seen);
-  const gate = wish.spec.mode === 'Emergency' ? undefined : capacityGate(wish, state, seen);
-  if (gate !== undefined || leaders.gate !== undefined)
-    return rest(state, gate ?? leaders.gate, PATIENT_POLL, leaders.acts);
+  const gate = wish.spec.mode === 'Emergency' ? undefined : capacityGate(wish, before, seen);
+  if (gate !== undefined) return rest(before, gate, PATIENT_POLL);
+  const { state, ...leaders } = leadersAway(wish, withCapacity(before, seen), seen);
+  if (leaders.gate !== undefined) return rest(state, leaders.gate, PATIENT_POLL, leaders.acts);
   const clients = connectionsOf(zoneOf(seen, wish.spec.fromZone) ?? NOWHERE);
   return go({
     ...enter(state, seen.now, { phase: 'Drain', message: leadersLeft(wish, state) }),
     figures: { ...state.figures, ...(clients === undefined ? {} : { connectionsAtStart: clients }) },
   });
+}
+
+function withCapacity(state: FailoverState, { now }: Observed): FailoverState {
+  const { capacityMs = now - phaseSince(state, now) } = state.figures;
+  return { ...state, figures: { ...state.figures, capacityMs } };
 }
 
 const NOWHERE: ZoneSight = {
@@ -319,7 +329,8 @@ function drain(wish: FailoverWish, state: FailoverState, seen: Observed): Failov
   const held = keepOut(wish, zone, seen);
   if (held.gate?.name === 'OutOfService') return wait(state, held);
   const moved = withMoved(state, zone, seen);
-  if (held.gate !== undefined && wish.spec.mode !== 'Emergency') return wait(moved, held);
+  const waits = wish.spec.mode === 'Emergency' ? undefined : (held.gate ?? arrivalGate(moved, seen));
+  if (waits !== undefined) return wait(moved, { gate: waits, acts: held.acts });
   const next = state.home === undefined ? 'Verify' : 'Fence';
   const entered = enter(moved, seen.now, { phase: next });
   return {
@@ -327,6 +338,13 @@ function drain(wish: FailoverWish, state: FailoverState, seen: Observed): Failov
     acts: [],
     lookAfter: 0,
   };
+}
+
+/** The last clients are on their way: without a home nobody could take them in. */
+function arrivalGate(state: FailoverState, { now }: Observed): Gate | undefined {
+  const { drainMs = 0, connectionsMoved = 0 } = state.figures;
+  if (connectionsMoved === 0 || now - phaseSince(state, now) >= drainMs + ARRIVAL) return undefined;
+  return shut('Arrived', 'The clients that were sent away last are on their way to other zones.');
 }
 
 /** What keeps the zone's gateways empty, also such as start meanwhile. One that a person empties is left to that person. */

@@ -202,7 +202,11 @@ export function hasMoved({ to, epoch }: Pick<Move, 'to' | 'epoch'>, seen: Observ
 export function shift(move: Move, seen: Observed): Part {
   const { services } = seen;
   const stale = [services.redis, services.etcd].some((zone) => zone !== undefined && zone !== move.to);
-  const acts: Act[] = [...(stale ? [{ act: 'shift' } as const] : []), ...followActs(move, seen)];
+  const acts: Act[] = [
+    // The platform's own reconcile makes replicators a moment later. In an Emergency it may wait for the zone that is gone.
+    ...(stale ? [{ act: 'shift', replicators: move.urgent } as const] : []),
+    ...followActs(move, seen),
+  ];
   if (stale)
     return {
       gate: shut('ServicesMoved', `The Services of Redis and etcd do not point at ${move.to} yet.`),

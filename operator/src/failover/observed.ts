@@ -141,8 +141,8 @@ export type Act =
   | { act: 'followRedis'; zone: string; home: string }
   /** The platform's status says where home is. Refused when it has come to a higher epoch. */
   | { act: 'moveHome'; zone: string; epoch: number }
-  /** What points at the home is applied now. */
-  | { act: 'shift' }
+  /** What points at the home is applied now; with `replicators`, what replicates it as well. */
+  | { act: 'shift'; replicators: boolean }
   /** Replicas of Kafka partitions get another order; no data moves. The set of each must be the one that it has. */
   | { act: 'orderReplicas'; orders: readonly PartitionOrder[] }
   /** The first of each partition's replicas is to lead it. */

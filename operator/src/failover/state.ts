@@ -130,11 +130,15 @@ export function phaseSince({ phases }: FailoverState, now: number): number {
 /** How long a move of the home may take before it counts as one that waits for something; milliseconds. */
 const MOVE_MS = 5_000;
 
-/** The home is on its way from one zone to another, there or back: for a moment nobody takes writes. */
+/** How long gateways have, once the home has arrived, to come back to it; milliseconds. */
+const RETURN_MS = 1_500;
+
+/** The home is on its way from one zone to another, there or back, or gateways on theirs after it: nobody takes writes, or few can. */
 export function isMovingHome({ phase, step, phases }: FailoverState, now: number): boolean {
-  if (!MOVING.has(step ?? phase)) return false;
-  const began = phases.findLast(({ name, step: of }) => (of ?? name) === 'Fence')?.startedAt ?? 0;
-  return now - began < MOVE_MS;
+  const began = phases.findLast(({ name, step: of }) => (of ?? name) === 'Fence')?.startedAt;
+  if (began === undefined || now - began >= MOVE_MS) return false;
+  const arrived = phases.findLast(({ name, step: of }) => (of ?? name) === 'Shift')?.startedAt ?? 0;
+  return MOVING.has(step ?? phase) || (arrived >= began && now - arrived < RETURN_MS);
 }
 
 const MOVING = new Set<Phase | BackStep>(['Fence', 'Promote', 'Shift']);

@@ -51,7 +51,7 @@ export async function performAct(
     case 'moveHome':
       return moveHome(world, actor, act);
     case 'shift':
-      return shift(world, platform);
+      return shift(world, platform, act);
     case 'outOfService':
     case 'intoService':
     case 'drain':
@@ -147,14 +147,20 @@ function moveHome(
   );
 }
 
-/** What points at the home, as the platform has it now. The platform's own reconcile does all the rest. */
-async function shift(world: FailoverPlatformWorld, platform: MessagePlatform): Promise<void> {
-  const points = desiredObjects(platform, world.images).filter(
-    ({ kind, metadata }) =>
-      kind === 'Service' ||
-      kind === 'ConfigMap' ||
-      (kind === 'Deployment' && metadata.labels?.[LABEL.component] === COMPONENT.replicator),
-  );
+/**
+ * What points at the home, as the platform has it now. The platform's own reconcile does all the rest, a moment later: pods that start,
+ * such as replicators, take the time of gateways that come back to Redis.
+ */
+async function shift(
+  world: FailoverPlatformWorld,
+  platform: MessagePlatform,
+  { replicators }: Extract<Act, { act: 'shift' }>,
+): Promise<void> {
+  const points = desiredObjects(platform, world.images).filter(({ kind, metadata: { labels } }) => {
+    if (kind === 'Service') return true;
+    if (labels?.[LABEL.component] === COMPONENT.gateway) return kind === 'ConfigMap';
+    return replicators && labels?.[LABEL.component] === COMPONENT.replicator;
+  });
   await Promise.all(
     points.map(async (object) => {
       const kind = CHILD_KINDS.find((one) => one.kind === object.kind);

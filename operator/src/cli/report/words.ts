@@ -130,7 +130,7 @@ function measured({ acknowledged, lost, duplicated, reconnect, blackout }: Failo
 /** What was measured, name by name. */
 export function figureRows(report: FailoverReport): [name: string, value: string][] {
   const { figures, clients, tookMs, pausedMs } = report;
-  const { recovery, homelessMs, drainMs, connectionsAtStart, connectionsMoved } = figures;
+  const { recovery, homelessMs, capacityMs, drainMs, connectionsAtStart, connectionsMoved } = figures;
   const { replicationLag, redisLag, partitionsLed, leadersMoved, mirrorLag } = figures;
   const rows: [string, string | undefined][] = [
     [report.finishedAt === undefined ? 'Running for' : 'Whole time', mapped(tookMs, span)],
@@ -139,6 +139,7 @@ export function figureRows(report: FailoverReport): [name: string, value: string
     ['No zone took writes for', mapped(homelessMs, span)],
     ['Clients in the zone when the drain began', mapped(connectionsAtStart, count)],
     ['Clients sent away', mapped(connectionsMoved, count)],
+    ['Other zones had their gateways after', mapped(capacityMs, span)],
     ['Drained in', mapped(drainMs, span)],
     [
       'Fewest clients at once, of all zones',

@@ -27,6 +27,8 @@ import type { Backends, GatewayProcess, Listener, Platform } from '../testing/in
 const EACH = { timeout: 90_000 };
 const CLIENTS = 40;
 const PER_SECOND = 10;
+/** So many that both of two gateways carry some. */
+const ROOMS = 12;
 const NOTICE_MS = 500;
 
 for (const runtime of RUNTIMES) {
@@ -312,6 +314,26 @@ for (const runtime of RUNTIMES) {
         Array.from({ length: CLIENTS }, () => 3001),
       );
       assert.equal(await staying.metric('causeway_gateway_connections'), CLIENTS + 1);
+    });
+
+    it('of one that ends hands on what it carries before its clients', EACH, async () => {
+      const leaving = await start({
+        config: (config) => (config.drain = { perSecond: 1, timeoutMs: 60_000, noticeMs: 0 }),
+      });
+      const staying = await start();
+      for (let n = 0; n < CLIENTS; n++) await client([leaving, staying], `user ${n}`);
+      const ann = await client([staying], 'ann');
+      /** Publishes in all rooms, and returns how many of these the one that ends has carried. */
+      const carriedOf = async (): Promise<number> => {
+        const before = await leaving.metric('causeway_gateway_carried_total');
+        for (let room = 0; room < ROOMS; room++) await publish(ann, `chat:room${room}`, room);
+        return (await leaving.metric('causeway_gateway_carried_total')) - before;
+      };
+      await waitFor('it carries its share', async () => (await carriedOf()) > 0);
+      leaving.signal('SIGTERM');
+      await waitFor('others carry it', async () => (await carriedOf()) === 0, { timeoutMs: 20_000 });
+      const { connections } = await leaving.drain();
+      assert.ok(connections >= CLIENTS / 2, `${connections} of ${CLIENTS} clients are left`);
     });
 
     it('is refused to nobody who was acknowledged: publishers move too', EACH, async () => {

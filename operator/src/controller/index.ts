@@ -73,7 +73,7 @@ export { loadKubeConfig } from './credentials.ts';
 export type { KubeConfigOptions } from './credentials.ts';
 export { fenced, FencedError } from './fence.ts';
 export { LeaderElector } from './leader-election.ts';
-export type { ElectionEnd, LeaderElectionOptions } from './leader-election.ts';
+export type { ElectionEnd, LeaderElectionOptions, LeaderPlace } from './leader-election.ts';
 export { LEASE_KIND } from './lease.ts';
 export type { Lease } from './lease.ts';
 export { appliedFields } from './field-ownership.ts';

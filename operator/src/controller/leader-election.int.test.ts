@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { startControlPlane } from '../../../e2e/harness/index.ts';
 import type { ControlPlane } from '../../../e2e/harness/index.ts';
-import { HttpKubeApi, LEASE_KIND, loadKubeConfig, systemClock } from './index.ts';
-import type { KubeObject, Lease } from './index.ts';
+import { HttpKubeApi, LeaderElector, LEASE_KIND, loadKubeConfig, systemClock } from './index.ts';
+import type { ElectionEnd, KubeObject, Lease } from './index.ts';
 
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
 const SCRIPT = fileURLToPath(new URL('testing/elect.ts', import.meta.url));
@@ -100,4 +100,65 @@ test('two processes, the leader stopped for longer than its lease: it never writ
   stop.abort();
   await watching;
   assert.deepEqual(writers, ['one', 'two', 'three']);
+});
+
+/** An operator in `zone`, which leads until it is stopped, or hands over. */
+function operatorIn(
+  zone: string,
+  homes: ReadonlyMap<string, number>,
+): { elector: LeaderElector; stop: AbortController; ended: Promise<ElectionEnd> } {
+  const isBetter = (one: string, other: string): boolean => (homes.get(one) ?? 0) < (homes.get(other) ?? 0);
+  const elector = new LeaderElector({
+    api,
+    clock: systemClock,
+    lease: { namespace: 'default', name: 'placed' },
+    identity: `in-${zone}`,
+    leaseDurationMs: 5_000,
+    renewDeadlineMs: 3_000,
+    retryPeriodMs: 500,
+    askPeriodMs: 1_000,
+    minLeadMs: 1_000,
+    place: {
+      zone: () => zone,
+      isBetterThan: (holder) => isBetter(zone, holder),
+      mayYieldTo: (asker) => isBetter(asker, zone),
+    },
+  });
+  const stop = new AbortController();
+  const ended = elector.run(stop.signal, async (signals) => {
+    const over = AbortSignal.any([signals.stop, signals.lost]);
+    if (!over.aborted)
+      await new Promise((resolve) => over.addEventListener('abort', resolve, { once: true }));
+  });
+  return { elector, stop, ended };
+}
+
+test('the home moves to the zone of the leader: the one in the other zone leads within seconds, and never do both', async () => {
+  const homes = new Map<string, number>();
+  const a = operatorIn('zone-a', homes);
+  await until('the one in zone-a leads', () => a.elector.isLeader);
+  const b = operatorIn('zone-b', homes);
+  await until('the other one sees it', () => b.elector.holder === 'in-zone-a');
+  let both = 0;
+  const watching = setInterval(() => {
+    if (a.elector.isLeader && b.elector.isLeader) both += 1;
+  }, 1);
+  try {
+    homes.set('zone-a', 1);
+    const began = performance.now();
+    await until('the one in zone-b leads', () => b.elector.isLeader);
+    const took = performance.now() - began;
+    assert.equal(await a.ended, 'yielded');
+    // Two asks at most (the first may come in the leader's first second), and a look of each. The lease alone lasts 5 s.
+    assert.ok(took < 4_000, `it took ${Math.round(took)} ms`);
+    const lease = await api.get<Lease>(LEASE_KIND, { namespace: 'default', name: 'placed' });
+    assert.deepEqual(lease?.metadata.annotations, {
+      'causeway.dev/zone': JSON.stringify({ identity: 'in-zone-b', zone: 'zone-b' }),
+    });
+  } finally {
+    clearInterval(watching);
+    for (const { stop } of [a, b]) stop.abort();
+  }
+  assert.equal(await b.ended, 'stopped');
+  assert.equal(both, 0, 'both led');
 });

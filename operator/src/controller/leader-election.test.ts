@@ -5,10 +5,10 @@ import type { Clock } from './clock.ts';
 import { fenced, FencedError } from './fence.ts';
 import type { KubeApi } from './kube-api.ts';
 import { LeaderElector } from './leader-election.ts';
-import type { ElectionEnd } from './leader-election.ts';
+import type { ElectionEnd, LeaderPlace } from './leader-election.ts';
 import { LEASE_KIND } from './lease.ts';
 import type { Lease } from './lease.ts';
-import { chance, FakeKubeApi, settle, TestClock } from './testing/index.ts';
+import { chance, cuttable, FakeKubeApi, settle, TestClock } from './testing/index.ts';
 
 const LEASE = { namespace: 'causeway', name: 'operator' };
 
@@ -207,24 +207,6 @@ test('nonsense settings are refused', () => {
   );
 });
 
-async function hang(): Promise<never> {
-  return new Promise(() => undefined);
-}
-
-/** Behind it, calls hang while `isCut`, as they do when packets are dropped. */
-function cuttable(api: FakeKubeApi, isCut: () => boolean): KubeApi {
-  return {
-    list: (kind, options) => api.list(kind, options),
-    watch: (kind, options, signal) => api.watch(kind, options, signal),
-    get: (kind, ref) => (isCut() ? hang() : api.get(kind, ref)),
-    create: (kind, object) => (isCut() ? hang() : api.create(kind, object)),
-    update: (kind, object) => (isCut() ? hang() : api.update(kind, object)),
-    apply: (kind, object) => api.apply(kind, object),
-    mergePatch: (kind, ref, patch) => api.mergePatch(kind, ref, patch),
-    delete: (kind, ref, options) => api.delete(kind, ref, options),
-  };
-}
-
 /** A machine of its own: it can be suspended, its wall clock set, and it runs a little fast or slow. */
 class Machine implements Clock {
   readonly #base: TestClock;
@@ -327,13 +309,37 @@ interface Runner {
   current: LeaderElector;
   stop: AbortController;
   done: Promise<void>;
+  /** How often it handed over. */
+  yields: number;
+}
+
+/** Homes move as chance has it; a leader that is asked hands over more often than not. */
+function placeIn(zone: string, homes: ReadonlyMap<string, number>, random: () => number): LeaderPlace {
+  const isBetter = (one: string, other: string): boolean => (homes.get(one) ?? 0) < (homes.get(other) ?? 0);
+  return {
+    zone: () => zone,
+    isBetterThan: (holder) => isBetter(zone, holder),
+    mayYieldTo: (asker) => isBetter(asker, zone) && random() < 0.8,
+  };
+}
+
+/** The home is on one machine, and nowhere else. */
+function moveHome(homes: Map<string, number>, machine: number): void {
+  homes.clear();
+  homes.set(`m${machine}`, 1);
 }
 
 /** A machine on which the operator is started again whenever it ends. */
-function runner(api: FakeKubeApi, base: TestClock, name: string, world: World): Runner {
+function runner(
+  api: FakeKubeApi,
+  base: TestClock,
+  name: string,
+  { world, homes }: { world: World; homes: ReadonlyMap<string, number> },
+): Runner {
   const machine = new Machine(base, world.random);
   const stop = new AbortController();
   const connection = faulty(api, base, machine, () => world);
+  const blind = world.random() < 0.25;
   let started = 0;
   const elect = (): LeaderElector => {
     started += 1;
@@ -342,9 +348,11 @@ function runner(api: FakeKubeApi, base: TestClock, name: string, world: World): 
       clock: machine,
       lease: LEASE,
       identity: `${name}-${started}`,
+      // Each machine is a zone; on one in four is a version that knows nothing of zones.
+      ...(blind ? {} : { place: placeIn(name, homes, world.random), minLeadMs: 3_000, askPeriodMs: 1_000 }),
     });
   };
-  const self: Runner = { world, machine, current: elect(), stop, done: Promise.resolve() };
+  const self: Runner = { world, machine, current: elect(), stop, done: Promise.resolve(), yields: 0 };
   const live = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       const dying = new AbortController();
@@ -354,12 +362,13 @@ function runner(api: FakeKubeApi, base: TestClock, name: string, world: World): 
         () => dying.abort(),
         () => undefined,
       );
-      await self.current.run(life, async ({ lost }) => {
-        const end = AbortSignal.any([life, lost]);
+      const how = await self.current.run(life, async ({ stop: over, lost }) => {
+        const end = AbortSignal.any([over, lost]);
         if (!end.aborted)
           await new Promise((resolve) => end.addEventListener('abort', resolve, { once: true }));
         await machine.sleep(world.random() * 500);
       });
+      if (how === 'yielded') self.yields += 1;
       self.current = elect();
     }
   };
@@ -367,14 +376,16 @@ function runner(api: FakeKubeApi, base: TestClock, name: string, world: World): 
   return self;
 }
 
-test('property: whatever is cut, lost, slow, suspended or set wrong, never may two act; and when it is over, one does', async () => {
+test('property: whatever is cut, lost, slow, suspended or set wrong, and wherever homes move, never may two act; and when it is over, one does', async () => {
+  let yields = 0;
   await fc.assert(
     fc.asyncProperty(fc.integer(), fc.integer({ min: 2, max: 3 }), async (seed, count) => {
       const random = chance(seed);
       const base = new TestClock(Date.UTC(2026, 0, 1), random);
       const api = new FakeKubeApi();
+      const homes = new Map<string, number>();
       const runners = Array.from({ length: count }, (_, index) =>
-        runner(api, base, `m${index}`, { ...WELL, random }),
+        runner(api, base, `m${index}`, { world: { ...WELL, random }, homes }),
       );
       const step = async (): Promise<number> => {
         await base.advance(200);
@@ -394,6 +405,8 @@ test('property: whatever is cut, lost, slow, suspended or set wrong, never may t
           else machine.resume();
           if (random() < 0.1) machine.setWall((random() - 0.5) * 120_000);
         }
+        // Beyond the machines: then nobody is at home anywhere that matters.
+        moveHome(homes, Math.floor(random() * (count + 1)));
         const steps = Math.floor(random() * 120);
         for (let each = 0; each < steps; each += 1) await step();
       }
@@ -402,13 +415,22 @@ test('property: whatever is cut, lost, slow, suspended or set wrong, never may t
         machine.resume();
       }
       let led = 0;
-      for (let each = 0; each < 400; each += 1) led += await step();
+      for (let each = 0; each < 400; each += 1) {
+        if (each % 100 === 0)
+          moveHome(
+            homes,
+            runners.findIndex(({ current }) => current.isLeader),
+          );
+        led += await step();
+      }
       assert.ok(led > 100, `once all is well somebody leads; led in ${led} of 400 looks`);
       for (const { stop } of runners) stop.abort();
       await base.advance(60_000);
       await Promise.all(runners.map(({ done }) => done));
       await settle();
+      yields += runners.reduce((sum, each) => sum + each.yields, 0);
     }),
     { numRuns: 40 },
   );
+  assert.ok(yields >= 20, `only ${yields} hand-overs in 40 runs`);
 });

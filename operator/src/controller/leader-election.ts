@@ -6,10 +6,22 @@ import type { Clock } from './clock.ts';
 import { isConflict } from './kube-api.ts';
 import type { KubeApi, ObjectRef } from './kube-api.ts';
 import { claim, giveBack, LEASE_KIND, mayTake, observe } from './lease.ts';
-import type { Lease, LeaseObservation } from './lease.ts';
+import type { Candidate, Lease, LeaseObservation } from './lease.ts';
+import { newAsk, withAsk, zoneOfHolder } from './lease-notes.ts';
+import type { Ask } from './lease-notes.ts';
 import { silentLogger } from './log.ts';
 import type { Logger } from './log.ts';
 import { EngineMetrics } from './metrics.ts';
+
+/** Where a process is, and whether another one leads from a better place. Each is asked anew, and must not block. */
+export interface LeaderPlace {
+  /** The zone of this process; undefined while it is not known: then it neither asks nor hands over. */
+  zone(): string | undefined;
+  /** True when this process would lead from a better place than one in that zone. */
+  isBetterThan(zone: string): boolean;
+  /** True when a leader may end its leadership now for a process in that zone. */
+  mayYieldTo(zone: string): boolean;
+}
 
 export interface LeaderElectionOptions {
   /** Must not itself be fenced by this election. */
@@ -25,21 +37,42 @@ export interface LeaderElectionOptions {
   renewDeadlineMs?: number;
   /** Between two tries. Default 2 s. */
   retryPeriodMs?: number;
+  /** Default: all places are equal. */
+  place?: LeaderPlace;
+  /** Between two asks of a process that is better placed than the leader. Default 10 s. */
+  askPeriodMs?: number;
+  /** How long a process leads before it hands over. Default 30 s. */
+  minLeadMs?: number;
   log?: Logger;
   metrics?: EngineMetrics;
 }
 
-/** Why {@link LeaderElector.run} ended. After `lost` a process should end: others act now. */
-export type ElectionEnd = 'stopped' | 'lost';
+/** Why {@link LeaderElector.run} ended. After `lost` a process should end: others act now. `yielded`: to one that asked. */
+export type ElectionEnd = 'stopped' | 'lost' | 'yielded';
+
+/** What came of a renewal; empty: it worked, or may be tried again. */
+interface Renewal {
+  /** Why the leadership is over. */
+  lost?: string;
+  /** Whom it is to be handed over to. */
+  yieldTo?: Ask;
+}
+
+/** Before others have to wait until the lease runs out. */
+const GIVE_BACK_TRIES = 3;
 
 export class LeaderElector {
   readonly #api: KubeApi;
   readonly #clock: Clock;
   readonly #ref: ObjectRef;
   readonly #identity: string;
+  readonly #candidate: Candidate;
   readonly #leaseDurationMs: number;
   readonly #renewDeadlineMs: number;
   readonly #retryPeriodMs: number;
+  readonly #place: LeaderPlace | undefined;
+  readonly #askPeriodMs: number;
+  readonly #minLeadMs: number;
   readonly #log: Logger;
   readonly #metrics: EngineMetrics;
   #observed: LeaseObservation | undefined;
@@ -47,6 +80,11 @@ export class LeaderElector {
   #fence = { wall: 0, steady: 0 };
   /** Counts the leaderships that are over. */
   #term = 0;
+  /** When this process asked to lead, and when it began to; by the clock that is never set. */
+  #askedAt = -Infinity;
+  #ledSince = 0;
+  /** Whom the leadership is handed over to. */
+  #yieldTo: Ask | undefined;
 
   constructor(options: LeaderElectionOptions) {
     this.#api = options.api;
@@ -56,6 +94,15 @@ export class LeaderElector {
     this.#leaseDurationMs = options.leaseDurationMs ?? 15_000;
     this.#renewDeadlineMs = options.renewDeadlineMs ?? 10_000;
     this.#retryPeriodMs = options.retryPeriodMs ?? 2_000;
+    this.#place = options.place;
+    this.#askPeriodMs = options.askPeriodMs ?? 10_000;
+    this.#minLeadMs = options.minLeadMs ?? 30_000;
+    this.#candidate = {
+      identity: this.#identity,
+      leaseDurationMs: this.#leaseDurationMs,
+      // With its jitter, a process that asked has looked twice by then.
+      deferMs: 3 * this.#retryPeriodMs,
+    };
     this.#log = (options.log ?? silentLogger).child({
       lease: options.lease.name,
       identity: options.identity,
@@ -85,9 +132,10 @@ export class LeaderElector {
   }
 
   /**
-   * Waits until this process is the leader, then calls `lead`, whose signal aborts when the leadership is lost or
-   * `stop` aborts. When `lead` has ended, the lease is given back, unless `lead` resolves false: something of it
-   * may still act, and the lease must run out by itself. What `lead` throws is thrown, after that.
+   * Waits until this process is the leader, then calls `lead`. Its `lost` aborts when the leadership is lost, its `stop` when
+   * the one given here does, or when the leadership is to be handed over. When `lead` has ended, the lease is given back,
+   * unless `lead` resolves false: something of it may still act, and the lease must run out by itself. What `lead` throws is
+   * thrown, after that.
    */
   async run(
     stop: AbortSignal,
@@ -96,12 +144,14 @@ export class LeaderElector {
     if (!(await this.#acquire(stop))) return 'stopped';
     this.#log.info('became the leader');
     this.#metrics.leader.set({ name: this.#ref.name }, 1);
-    const lost = new AbortController();
-    const ended = new AbortController();
-    const renewing = this.#renew(lost, ended.signal);
+    const [lost, yielding, ended] = [new AbortController(), new AbortController(), new AbortController()];
+    this.#ledSince = this.#steady();
+    this.#yieldTo = undefined;
+    const renewing = this.#renew({ lost, yielding }, ended.signal);
     let quiet = false;
     try {
-      quiet = (await lead({ stop, lost: lost.signal })) !== false;
+      const signals = { stop: AbortSignal.any([stop, yielding.signal]), lost: lost.signal };
+      quiet = (await lead(signals)) !== false;
     } finally {
       ended.abort();
       await renewing;
@@ -109,7 +159,8 @@ export class LeaderElector {
       this.#endTerm();
       if (quiet && !lost.signal.aborted) await this.#release();
     }
-    return lost.signal.aborted ? 'lost' : 'stopped';
+    if (lost.signal.aborted) return 'lost';
+    return yielding.signal.aborted ? 'yielded' : 'stopped';
   }
 
   /** Tries until it holds the lease; false when `stop` aborts first. */
@@ -132,7 +183,7 @@ export class LeaderElector {
     if (lease === undefined) {
       // Somebody deleted it: whoever held it doesn't know yet, and acts until its fence.
       const before = this.#observed;
-      if (before !== undefined && !mayTake(before, this.#steady(), this.#leaseDurationMs)) return;
+      if (before !== undefined && !mayTake(before, this.#steady(), this.#candidate)) return;
       await this.#claim(undefined);
       return;
     }
@@ -142,49 +193,86 @@ export class LeaderElector {
       this.#log.info('another process leads', { holder: this.holder });
     }
     const ours = lease.spec.holderIdentity === this.#identity;
-    if (ours || mayTake(this.#observed, this.#steady(), this.#leaseDurationMs)) await this.#claim(lease);
+    if (ours || mayTake(this.#observed, this.#steady(), this.#candidate)) await this.#claim(lease);
+    else await this.#askFor(lease);
   }
 
-  /** Keeps the lease until `ended`; aborts `lost` when it can't be kept. */
-  async #renew(lost: AbortController, ended: AbortSignal): Promise<void> {
+  /** Asks the holder to hand over, when this process is better placed; guarded, so that it never undoes a renewal. */
+  async #askFor(lease: Lease): Promise<void> {
+    const holder = lease.spec.holderIdentity;
+    const from = zoneOfHolder(lease, holder);
+    const zone = this.#place?.zone();
+    if (from === undefined || zone === undefined) return;
+    if (this.#steady() < this.#askedAt + this.#askPeriodMs || this.#place?.isBetterThan(from) !== true)
+      return;
+    this.#askedAt = this.#steady();
+    const ask = { identity: this.#identity, zone, at: new Date(this.#clock.now()).toISOString() };
+    await this.#api.update(LEASE_KIND, { ...lease, metadata: withAsk(lease.metadata, ask) });
+    this.#log.debug('asked the leader to hand over', { holder, from, zone });
+  }
+
+  /** Keeps the lease until `ended`; aborts `lost` when it can't be kept, `yielding` when it is to be handed over. */
+  async #renew(
+    { lost, yielding }: Record<'lost' | 'yielding', AbortController>,
+    ended: AbortSignal,
+  ): Promise<void> {
     while (!ended.aborted) {
       await this.#pause(Math.min(this.#retryPeriodMs, this.#left()), ended);
       if (ended.aborted) return;
       const left = this.#left();
-      const why = left <= 0 ? 'it could not be renewed in time' : await this.#renewOnce(left);
-      if (why !== undefined && !ended.aborted) {
+      const { lost: why, yieldTo } =
+        left <= 0 ? { lost: 'it could not be renewed in time' } : await this.#renewOnce(left);
+      if (ended.aborted) return;
+      if (why !== undefined) {
         this.#endTerm();
         this.#log.error('lost the leadership', { why, holder: this.holder });
         lost.abort(new Error(`leadership was lost: ${why}`));
         return;
       }
+      if (yieldTo !== undefined && !yielding.signal.aborted) {
+        this.#yieldTo = yieldTo;
+        this.#log.info('hands the leadership over to a process in a better place', { to: yieldTo });
+        yielding.abort(new Error(`the leadership goes to ${yieldTo.identity}`));
+      }
     }
   }
 
-  /** Undefined when it was renewed, or may be tried again; else why the leadership is over. */
-  async #renewOnce(leftMs: number): Promise<string | undefined> {
+  async #renewOnce(leftMs: number): Promise<Renewal> {
     try {
       await this.#bounded(this.#claim(this.#observed?.lease), leftMs);
-      return undefined;
+      return {};
     } catch (error) {
       if (!isConflict(error)) {
         this.#log.warn('could not renew the lease', { error });
-        return undefined;
+        return {};
       }
     }
-    // It was changed: by another holder, or by a person; or an earlier try worked, and its answer was lost.
     try {
-      const lease = await this.#bounded(
-        this.#api.get<Lease>(LEASE_KIND, this.#ref),
-        Math.max(1, this.#left()),
-      );
-      if (lease === undefined) return 'the lease was deleted';
-      this.#observed = observe(this.#observed, lease, this.#steady());
-      return lease.spec.holderIdentity === this.#identity ? undefined : 'another process has taken it';
+      return await this.#renewChanged();
     } catch (error) {
-      this.#log.warn('could not look at the lease', { error });
-      return undefined;
+      if (!isConflict(error)) this.#log.warn('could not look at the lease, or renew it', { error });
+      return {};
     }
+  }
+
+  /** It was changed: by another holder, one who asks, or a person; or an earlier try worked, and its answer was lost. */
+  async #renewChanged(): Promise<Renewal> {
+    const before = this.#observed?.lease;
+    const lease = await this.#bounded(this.#api.get<Lease>(LEASE_KIND, this.#ref), Math.max(1, this.#left()));
+    if (lease === undefined) return { lost: 'the lease was deleted' };
+    this.#observed = observe(this.#observed, lease, this.#steady());
+    if (lease.spec.holderIdentity !== this.#identity) return { lost: 'another process has taken it' };
+    // At once, so that who asks, even in vain, does not cost a renewal.
+    await this.#bounded(this.#claim(lease), Math.max(1, this.#left()));
+    const ask = newAsk(before, lease);
+    return ask !== undefined && this.#grants(ask) ? { yieldTo: ask } : {};
+  }
+
+  #grants({ zone, identity }: Ask): boolean {
+    const granted =
+      this.#steady() >= this.#ledSince + this.#minLeadMs && this.#place?.mayYieldTo(zone) === true;
+    if (!granted) this.#log.debug('does not hand over now', { identity, zone });
+    return granted;
   }
 
   /** Writes the lease, guarded by its resource version; when that works, moves the fence. */
@@ -195,6 +283,7 @@ export class LeaderElector {
     const term = this.#term;
     const wanted = claim(this.#ref, before, {
       identity: this.#identity,
+      zone: this.#place?.zone(),
       now: wall,
       leaseDurationMs: this.#leaseDurationMs,
     });
@@ -214,17 +303,28 @@ export class LeaderElector {
   }
 
   async #release(): Promise<void> {
-    const held = this.#observed?.lease;
-    if (held?.spec.holderIdentity !== this.#identity) return;
     try {
-      await this.#bounded(
-        this.#api.update(LEASE_KIND, giveBack(held, this.#clock.now())),
-        this.#retryPeriodMs,
-      );
-      this.#log.info('gave the lease back');
+      const given = await this.#bounded(this.#giveBack(), this.#retryPeriodMs);
+      if (given) this.#log.info('gave the lease back');
     } catch (error) {
       this.#log.warn('could not give the lease back: others wait until it runs out', { error });
     }
+  }
+
+  /** False when it is not this process's any more. */
+  async #giveBack(): Promise<boolean> {
+    let held = this.#observed?.lease;
+    for (let tries = 1; held?.spec.holderIdentity === this.#identity; tries += 1) {
+      try {
+        await this.#api.update(LEASE_KIND, giveBack(held, this.#clock.now(), this.#yieldTo));
+        return true;
+      } catch (error) {
+        // Somebody asked meanwhile, and who asks writes the lease too.
+        if (!isConflict(error) || tries === GIVE_BACK_TRIES) throw error;
+      }
+      held = await this.#api.get<Lease>(LEASE_KIND, this.#ref);
+    }
+    return false;
   }
 
   /** What `call` gives, or an error after `ms`; the call itself goes on, and its outcome is then only logged. */

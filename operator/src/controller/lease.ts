@@ -1,6 +1,9 @@
 /** The Lease of leader election (coordination.k8s.io/v1), and what a candidate concludes from it. Pure. */
+import { isDeepStrictEqual } from 'node:util';
 import { toMicroTime } from './conditions.ts';
 import type { KubeObject, ObjectRef, ResourceKind } from './kube-api.ts';
+import { askIn, withHolder, withoutHolder } from './lease-notes.ts';
+import type { Ask } from './lease-notes.ts';
 
 export const LEASE_KIND: ResourceKind = {
   apiVersion: 'coordination.k8s.io/v1',
@@ -26,7 +29,10 @@ export interface LeaseObservation {
   seenAt: number;
 }
 
-/** The observation after looking at `lease`: the old one when nothing has changed since. */
+/**
+ * The observation after looking at `lease`. What the holder writes is the spec; a change of anything else, such as a note in an
+ * annotation, is no renewal, and must not make the lease last longer.
+ */
 export function observe(
   before: LeaseObservation | undefined,
   lease: Lease,
@@ -34,32 +40,43 @@ export function observe(
 ): LeaseObservation {
   const same =
     before !== undefined &&
-    before.lease.metadata.resourceVersion === lease.metadata.resourceVersion &&
-    before.lease.metadata.uid === lease.metadata.uid;
-  return same ? before : { lease, seenAt };
+    before.lease.metadata.uid === lease.metadata.uid &&
+    isDeepStrictEqual(before.lease.spec, lease.spec);
+  return { lease, seenAt: same ? before.seenAt : seenAt };
+}
+
+/** What a candidate goes by. */
+export interface Candidate {
+  identity: string;
+  leaseDurationMs: number;
+  /** How long a lease that was given back for another process is left to that one. */
+  deferMs: number;
 }
 
 /** True when the holder gave it back, or hasn't renewed it for as long as it, or we, said that it lasts. */
-export function mayTake(observation: LeaseObservation, now: number, leaseDurationMs: number): boolean {
-  const { holderIdentity, leaseDurationSeconds } = observation.lease.spec;
-  if (holderIdentity === undefined || holderIdentity === '') return true;
-  const lasts = Math.max(leaseDurationMs, (leaseDurationSeconds ?? 0) * 1000);
-  return now >= observation.seenAt + lasts;
+export function mayTake(observation: LeaseObservation, now: number, candidate: Candidate): boolean {
+  const { lease, seenAt } = observation;
+  const { holderIdentity, leaseDurationSeconds } = lease.spec;
+  if (holderIdentity === undefined || holderIdentity === '') {
+    const askedBy = askIn(lease)?.identity;
+    return askedBy === undefined || askedBy === candidate.identity || now >= seenAt + candidate.deferMs;
+  }
+  return now >= seenAt + Math.max(candidate.leaseDurationMs, (leaseDurationSeconds ?? 0) * 1000);
 }
 
-/** The lease that `identity` writes to take or to renew it over `before`. */
+/** The lease that `identity`, in `zone` if it is known, writes to take or to renew it over `before`. */
 export function claim(
   ref: ObjectRef,
   before: Lease | undefined,
-  options: { identity: string; now: number; leaseDurationMs: number },
+  options: { identity: string; zone: string | undefined; now: number; leaseDurationMs: number },
 ): Lease {
-  const { identity, now, leaseDurationMs } = options;
+  const { identity, zone, now, leaseDurationMs } = options;
   const held = before?.spec.holderIdentity === identity;
   const transitions = before?.spec.leaseTransitions ?? 0;
   return {
     apiVersion: LEASE_KIND.apiVersion,
     kind: LEASE_KIND.kind,
-    metadata: before?.metadata ?? { ...ref },
+    metadata: withHolder(before?.metadata ?? { ...ref }, zone === undefined ? undefined : { identity, zone }),
     spec: {
       holderIdentity: identity,
       leaseDurationSeconds: Math.ceil(leaseDurationMs / 1000),
@@ -70,10 +87,11 @@ export function claim(
   };
 }
 
-/** The lease that its holder writes to give it back: anybody may take it at once. */
-export function giveBack(lease: Lease, now: number): Lease {
+/** The lease that its holder writes to give it back: anybody may take it at once, or whoever asked for it before the others. */
+export function giveBack(lease: Lease, now: number, ask: Ask | undefined): Lease {
   return {
     ...lease,
+    metadata: withoutHolder(lease.metadata, ask),
     spec: { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: toMicroTime(now) },
   };
 }

@@ -3,3 +3,4 @@ export { FakeKubeApi } from './fake-kube-api.ts';
 export type { FakeCall } from './fake-kube-api.ts';
 export { settle, TestClock } from './test-clock.ts';
 export { chance } from './chance.ts';
+export { cuttable } from './cuttable.ts';

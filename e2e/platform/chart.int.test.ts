@@ -11,7 +11,11 @@ const chart = join(import.meta.dirname, '../../charts/causeway');
 interface Manifest {
   kind: string;
   metadata: { name: string; namespace?: string };
-  spec?: { groups?: { rules: { alert: string; expr: string; annotations: { summary: string } }[] }[] };
+  spec?: {
+    groups?: { rules: { alert: string; expr: string; annotations: { summary: string } }[] }[];
+    template?: { spec: { containers: { env: { name: string; valueFrom?: object }[] }[] } };
+  };
+  rules?: { resources: string[] }[];
 }
 
 async function render(...settings: string[]): Promise<Manifest[]> {
@@ -66,6 +70,21 @@ describe('the chart', () => {
       .filter(({ kind }) => kind === 'RoleBinding')
       .map(({ metadata }) => metadata.namespace);
     assert.ok(namespaces.includes('a') && namespaces.includes('b'), namespaces.join(', '));
+  });
+
+  it('lets the operator know its zone, by its node, whatever namespaces it works in', async () => {
+    for (const settings of [[], ['watchNamespaces={a}']]) {
+      const manifests = await render(...settings);
+      const env = manifests.find(({ kind }) => kind === 'Deployment')?.spec?.template?.spec.containers[0]
+        ?.env;
+      assert.deepEqual(env?.find(({ name }) => name === 'NODE_NAME')?.valueFrom, {
+        fieldRef: { fieldPath: 'spec.nodeName' },
+      });
+      const cluster = manifests
+        .filter(({ kind }) => kind === 'ClusterRole')
+        .flatMap(({ rules }) => rules ?? []);
+      assert.ok(cluster.some(({ resources }) => resources.includes('nodes')));
+    }
   });
 
   it('refuses a value that it does not know', async () => {

@@ -33,6 +33,7 @@ import {
   stateOf,
   type FailoverObject,
 } from './failover/index.ts';
+import { leaderPlace } from './leader-place.ts';
 import {
   automaticPorts,
   etcdAdmins,
@@ -84,6 +85,8 @@ export interface OperatorOptions {
   lease: ObjectRef | undefined;
   /** Unique for each process that ever runs. */
   identity: string;
+  /** Name of the node that it runs on. Default: not known, and then it leads wherever it is. */
+  node?: string | undefined;
   log: Logger;
   metrics: EngineMetrics;
   /** Default: the machine's. */
@@ -100,7 +103,7 @@ export interface OperatorOptions {
 
 export interface Operator {
   informers: InformerSet;
-  /** Runs until `stop` aborts or the leadership is lost. */
+  /** Runs until `stop` aborts, the leadership is lost, or it went to a process in a better place. */
   run(stop: AbortSignal): Promise<ElectionEnd>;
 }
 
@@ -112,16 +115,8 @@ const TERM = { leaseDurationMs: 8_000, renewDeadlineMs: 6_000, retryPeriodMs: 1_
 
 /** An operator that is ready to run. It writes only while it leads. */
 export function createOperator(options: OperatorOptions): Operator {
-  const { api, lease, log, metrics } = options;
+  const { api, log, metrics, namespaces } = options;
   const clock = options.clock ?? systemClock;
-  const elector =
-    lease === undefined
-      ? undefined
-      : new LeaderElector({ api, clock, lease, identity: options.identity, log, metrics, ...TERM });
-  const fenced = elector === undefined ? api : api.fencedBy(() => elector.fence());
-  const mayAct = (): boolean => elector?.isLeader ?? true;
-
-  const { namespaces } = options;
   const informers = platformInformers({ api, clock, log, metrics, namespaces });
   const failovers = informers.add(
     new Informer<FailoverObject>({ api, clock, log, metrics, kind: FAILOVER_KIND, namespaces }),
@@ -129,6 +124,9 @@ export function createOperator(options: OperatorOptions): Operator {
   const schedules = informers.add(
     new Informer<ScheduleObject>({ api, clock, log, metrics, kind: SCHEDULE_KIND, namespaces }),
   );
+  const elector = electorOf(options, informers, failovers);
+  const fenced = elector === undefined ? api : api.fencedBy(() => elector.fence());
+  const mayAct = (): boolean => elector?.isLeader ?? true;
   const ledger = new WriteLedger(informers);
   const kube = recordWrites(fenced, ledger);
   const events = new ApiEventRecorder({
@@ -192,6 +190,21 @@ export function createOperator(options: OperatorOptions): Operator {
       }
     },
   };
+}
+
+function electorOf(
+  { api, clock = systemClock, lease, identity, node, log, metrics }: OperatorOptions,
+  informers: InformerSet,
+  failovers: Informer<FailoverObject>,
+): LeaderElector | undefined {
+  if (lease === undefined) return undefined;
+  const place = leaderPlace({
+    hasSynced: () => informers.hasSynced,
+    node: () => (node === undefined ? undefined : informers.get(KIND.node, { name: node })),
+    platforms: () => (informers.find(KIND.platform)?.list() ?? []) as MessagePlatform[],
+    failovers: () => failovers.list(),
+  });
+  return new LeaderElector({ api, clock, lease, identity, place, log, metrics, ...TERM });
 }
 
 function storesOfMoves(

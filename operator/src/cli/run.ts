@@ -43,7 +43,7 @@ Examples:
   # On your machine, against the cluster of your kubeconfig, for one namespace
   causeway run --watch-namespaces messaging --no-leader-elect --log-format human
 
-Exit codes: 0 stopped as asked · 1 failed, wrong settings, or lost the leadership`;
+Exit codes: 0 stopped as asked, or handed the leadership over · 1 failed, wrong settings, or lost the leadership`;
 
 function env(flags: string, description: string, variable: string, fallback: string): Option {
   return new Option(flags, description).env(variable).default(fallback);
@@ -108,6 +108,7 @@ async function runOperator(options: RunOptions): Promise<number> {
     lease: options.leaderElect ? { namespace: options.leaseNamespace, name: options.leaseName } : undefined,
     // Unique for each process that ever runs, also when a pod's container restarts under the same name.
     identity: `${process.env['POD_NAME'] ?? hostname()}_${randomBytes(4).toString('hex')}`,
+    node: process.env['NODE_NAME'],
     log,
     metrics,
   });
@@ -126,6 +127,10 @@ async function runOperator(options: RunOptions): Promise<number> {
   });
   try {
     const end = await operator.run(stop.signal);
+    if (end === 'yielded')
+      log.info(
+        'handed the leadership over, out of a zone that is home of more platforms: this process ends, to be started again as a standby',
+      );
     if (end === 'lost') log.error('the leadership is lost: this process ends, and another one goes on');
     return end === 'lost' ? 1 : 0;
   } finally {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { zones } from '../lab/index.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { Failovers, HomeWriter } from './failover.ts';
+import { leaderOutOfHomes } from './operator.ts';
 import { eventually, scenario } from './support.ts';
 import { exchange, Traffic } from './traffic.ts';
 
@@ -96,5 +97,8 @@ test('a planned move: the home stays where it went', async () => {
   assert.equal(homeZone, 'zone-c');
   await assertReplicated(etcd, '/config/planned', writer.taken);
   await assertGivenBack();
+  lab.progress.note(
+    `the home is in ${homeZone}, the operator's leader in ${await leaderOutOfHomes(lab.kube)}`,
+  );
   await exchange(lab, NAME);
 });

@@ -5,9 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cut, heal, kafkaBrokers, kill, mute, revive, unmute, zones } from '../lab/index.ts';
-import { OPERATOR_NAMESPACE } from '../platform/index.ts';
 import { Failovers, outage, readyToFail, withstand, type Place } from './failover.ts';
-import { leader, newLeader } from './operator.ts';
+import { leader, newLeader, zoneOfLeader } from './operator.ts';
 import { eventually, scenario } from './support.ts';
 
 const NAME = 'outage';
@@ -26,20 +25,6 @@ async function emergency(name: string, { home, next, traffic }: Place): Promise<
   lab.progress.note((await own.start(name, '--from', home, '--mode', 'Emergency', '--to-home', next)).trim());
   assert.equal((await own.status()).homeZone, next);
   await traffic.flows(25);
-}
-
-/** Zone of the node that the operator's leader is on. */
-async function zoneOfLeader(): Promise<string> {
-  const identity = await eventually('a leader', async () => (await leader(lab.kube)) || undefined);
-  const pod = identity.slice(0, identity.lastIndexOf('_'));
-  const { spec } = await lab.kube.json<{ spec: { nodeName: string } }>([
-    '-n',
-    OPERATOR_NAMESPACE,
-    'get',
-    'pod',
-    pod,
-  ]);
-  return spec.nodeName.replace('node-', 'zone-');
 }
 
 /** The command is refused or goes back: both are right, so its words are only noted. */
@@ -74,7 +59,7 @@ const FAULTS: readonly Fault[] = [
   {
     what: "the zone of the operator's leader is cut off",
     async run({ traffic }) {
-      const zone = await zoneOfLeader();
+      const zone = await zoneOfLeader(lab.kube);
       const before = await leader(lab.kube);
       const { homeZone = '' } = await own.status();
       const next = zones.find((one) => one !== zone && one !== homeZone) ?? '';

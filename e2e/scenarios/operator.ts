@@ -11,7 +11,8 @@ const NAME = 'causeway';
 
 interface Pod {
   metadata: { name: string };
-  status: { podIP: string };
+  spec: { nodeName?: string };
+  status: { podIP: string; conditions?: { type: string; status: string }[] };
 }
 
 /** The holder that the Lease names: `<pod>_<random>`, another one after each start of a process. */
@@ -26,12 +27,73 @@ export async function leader(kube: Kube): Promise<string> {
   return lease.spec.holderIdentity ?? '';
 }
 
+/** Zones of the operator's pods that are ready, by name. */
+async function zonesOfOperators(kube: Kube): Promise<Map<string, string>> {
+  const { items } = await kube.json<{ items: Pod[] }>([
+    '-n',
+    OPERATOR_NAMESPACE,
+    'get',
+    'pods',
+    '-l',
+    `${LABEL.component}=operator`,
+  ]);
+  const ready = items.filter(({ status }) =>
+    status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
+  );
+  return new Map(
+    ready.map(({ metadata, spec }) => [metadata.name, (spec.nodeName ?? '').replace('node-', 'zone-')]),
+  );
+}
+
+/** Zone of the node that the operator's leader is on. */
+export function zoneOfLeader(kube: Kube): Promise<string> {
+  return eventually("the leader's zone", async () => {
+    const identity = await leader(kube);
+    return (await zonesOfOperators(kube)).get(podOf(identity));
+  });
+}
+
+/**
+ * Waits until the leader is in no zone that is home of more platforms than one where another replica is: it moves there by
+ * itself, when nothing is under way. Resolves with its zone.
+ */
+export function leaderOutOfHomes(kube: Kube): Promise<string> {
+  return eventually(
+    'a leader outside the home zones',
+    async () => {
+      const [identity, zones, platforms] = await Promise.all([
+        leader(kube),
+        zonesOfOperators(kube),
+        kube.json<{ items: { status?: { homeZone?: string } }[] }>(['get', 'mp', '-A']),
+      ]);
+      const zone = zones.get(podOf(identity));
+      const homes = (of: string): number =>
+        platforms.items.filter(({ status }) => status?.homeZone === of).length;
+      const best = Math.min(...[...zones.values()].map(homes));
+      return zone !== undefined && homes(zone) === best ? zone : undefined;
+    },
+    60_000,
+  );
+}
+
+function podOf(identity: string): string {
+  return identity.slice(0, identity.lastIndexOf('_'));
+}
+
 /** Prepares to kill the leader: its process is found now, so that the kill itself takes no time. */
 export async function aimAtLeader(kube: Kube): Promise<{ identity: string; kill(): void }> {
   const identity = await eventually('a leader', async () => (await leader(kube)) || undefined);
-  const pod = identity.slice(0, identity.lastIndexOf('_'));
-  const pid = processWith(`POD_NAME=${pod}`, '/app/main.js');
-  return { identity, kill: () => void process.kill(pid, 'SIGKILL') };
+  const pid = processWith(`POD_NAME=${podOf(identity)}`, '/app/main.js');
+  return { identity, kill: () => killIfThere(pid) };
+}
+
+/** One that is gone has handed its leadership over in this moment (ADR 76): to a platform that is a leader lost all the same. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /** A container's process, as the host sees it: the one with that setting in its environment that runs that program. */

@@ -119,6 +119,8 @@ export class Follower {
           events: (events, more, header) => {
             if (!this.#check(header)) return;
             this.#merger.deliver(index, events, more);
+            // At once: the transaction under way may take seconds, and what comes meanwhile has to be bounded too.
+            this.#take();
             this.#wake.now();
           },
           progress: (revision, header) => {
@@ -155,7 +157,9 @@ export class Follower {
 
   async #step(): Promise<void> {
     if (this.#failure) throw this.#failure;
-    this.#collect();
+    this.#take();
+    const awaited = this.#awaited;
+    if (awaited > 0n) this.#askProgress(awaited);
     const next =
       planNext(this.#queue, this.#held.checkpoint, this.#job.limits.limits) ?? this.#idleCheckpoint();
     if (next) {
@@ -167,13 +171,12 @@ export class Follower {
     await this.#wake.wait(waiting ? ASK_MS : LOOK_MS);
   }
 
-  #collect(): void {
+  /** What is whole by now is next to be written. */
+  #take(): void {
     for (const revision of this.#merger.take()) {
       this.#queue.push(revision);
       this.#queuedBytes += changesBytes(revision.changes);
     }
-    const awaited = this.#awaited;
-    if (awaited > 0n) this.#askProgress(awaited);
     this.#hold();
   }
 

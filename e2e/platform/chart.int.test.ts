@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
+import { ADMIN_PATH, COMPONENT, LABEL } from '@causeway/crds';
+import { desiredObjects } from '../../operator/src/platform/desired.ts';
+import { IMAGES, ordersPlatform } from '../../operator/src/platform/testing/orders.ts';
 import { ensureBinary, versions } from '../binaries/index.ts';
 import { run } from '../tools/index.ts';
 
@@ -13,9 +16,18 @@ interface Manifest {
   metadata: { name: string; namespace?: string };
   spec?: {
     groups?: { rules: { alert: string; expr: string; annotations: { summary: string } }[] }[];
+    namespaceSelector?: object;
+    selector?: { matchExpressions?: { key: string; operator: string; values: string[] }[] };
+    podTargetLabels?: string[];
+    podMetricsEndpoints?: { port: string; path: string }[];
     template?: { spec: { containers: { env: { name: string; valueFrom?: object }[] }[] } };
   };
   rules?: { resources: string[] }[];
+}
+
+interface Deployment {
+  metadata: { name: string; labels?: Record<string, string> };
+  spec: { template: { spec: { containers: { ports: { name: string }[] }[] } } };
 }
 
 async function render(...settings: string[]): Promise<Manifest[]> {
@@ -38,7 +50,8 @@ describe('the chart', () => {
   it('asks for nothing that needs a CRD of somebody else, unless it is told to', async () => {
     const plain = kinds(await render());
     assert.ok(plain.includes('ClusterRole') && plain.includes('Deployment'));
-    assert.ok(!plain.includes('ServiceMonitor') && !plain.includes('PrometheusRule'));
+    for (const theirs of ['ServiceMonitor', 'PodMonitor', 'PrometheusRule'])
+      assert.ok(!plain.includes(theirs), theirs);
   });
 
   it('has alerts, each with an expression and a sentence for whoever is woken', async () => {
@@ -55,12 +68,47 @@ describe('the chart', () => {
         'CausewayCertificateExpires',
         'CausewayRotationRolledBack',
         'CausewayAutomaticFailoverHindered',
+        'CausewayReplicationStalled',
         'CausewayFailoverNotDone',
       ],
     );
     for (const { alert, expr, annotations } of rules) {
       assert.match(expr, /leader_election|controller_runtime_|causeway_/, alert);
       assert.match(annotations.summary, /\.$/, alert);
+    }
+  });
+
+  it('has the pods of platforms scraped: by the labels and the port that the operator gives them', async () => {
+    const podMonitor = async (...settings: string[]): Promise<Manifest['spec']> =>
+      (await render('metrics.podMonitor=true', ...settings)).find(({ kind }) => kind === 'PodMonitor')?.spec;
+    const spec = await podMonitor();
+    assert.deepEqual(spec?.namespaceSelector, { any: true });
+    assert.deepEqual((await podMonitor('watchNamespaces={a,b}'))?.namespaceSelector, {
+      matchNames: ['a', 'b'],
+    });
+    assert.deepEqual(spec?.podTargetLabels, [LABEL.zone, LABEL.component]);
+    const [part] = spec?.selector?.matchExpressions ?? [];
+    const [endpoint] = spec?.podMetricsEndpoints ?? [];
+    assert.deepEqual(part, {
+      key: LABEL.component,
+      operator: 'In',
+      values: [COMPONENT.gateway, COMPONENT.replicator],
+    });
+    assert.equal(endpoint?.path, ADMIN_PATH.metrics);
+    const deployments = desiredObjects(ordersPlatform(), IMAGES).filter(
+      ({ kind }) => kind === 'Deployment',
+    ) as unknown as Deployment[];
+    const parts: readonly string[] = part.values;
+    const scraped = deployments.filter(({ metadata }) =>
+      parts.includes(metadata.labels?.[LABEL.component] ?? ''),
+    );
+    assert.equal(scraped.length, deployments.length, 'all pods that are ours');
+    for (const {
+      metadata,
+      spec: { template },
+    } of scraped) {
+      const ports = template.spec.containers.flatMap((container) => container.ports.map(({ name }) => name));
+      assert.ok(endpoint !== undefined && ports.includes(endpoint.port), metadata.name);
     }
   });
 

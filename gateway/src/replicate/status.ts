@@ -36,7 +36,7 @@ export class Status {
     this.#now = now;
     this.lag = new LagTracker(now());
     this.#aliveAt = now();
-    this.metrics = new ReplicationMetrics(this);
+    this.metrics = new ReplicationMetrics(this, now);
     this.metrics.epoch.set(epoch);
   }
 
@@ -167,7 +167,8 @@ export class ReplicationMetrics {
   });
   readonly bufferedBytes = this.#gauge('buffered_bytes', 'Bytes of changes read and not yet written');
 
-  constructor(status: Status) {
+  /** `now`: milliseconds, as `status` counts them. */
+  constructor(status: Status, now: () => number) {
     const read = (name: string, help: string, value: () => number): Gauge =>
       new Gauge({
         name: PREFIX + name,
@@ -178,14 +179,13 @@ export class ReplicationMetrics {
         },
       });
     const { lag } = status;
-    const now = (): ReturnType<LagTracker['lag']> => lag.lag(Date.now());
     read('lag_revisions', 'Revisions that the source is ahead; NaN while unknown', () =>
-      toNumber(now().revisions),
+      toNumber(lag.lag(now()).revisions),
     );
     read(
       'lag_seconds',
       'Seconds since the target had all that the source had; 0 while it has',
-      () => now().seconds,
+      () => lag.lag(now()).seconds,
     );
     read('revision', 'Source revision up to which the target is whole; NaN while unknown', () =>
       toNumber(lag.position),

@@ -80,8 +80,6 @@ export interface HistoryReport {
   revisions: number;
   /** Target revisions that hold several of the source. */
   batches: number;
-  /** Source revisions that were written in parts. */
-  split: number;
 }
 
 /**
@@ -92,7 +90,7 @@ export function checkHistory(
   source: readonly HistoryEntry[],
   target: readonly HistoryEntry[],
 ): HistoryReport {
-  const report = { revisions: 0, batches: 0, split: 0 };
+  const report = { revisions: 0, batches: 0 };
   let at: bigint | undefined;
   let part: string[] = [];
   let next = 0;

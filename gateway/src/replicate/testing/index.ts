@@ -8,3 +8,4 @@ export type { ReplicatorProcess } from './process.ts';
 export { startTlsProxy } from './tls-proxy.ts';
 export type { TlsProxy } from './tls-proxy.ts';
 export { replicatorConfig, silent } from './replicators.ts';
+export { figures } from './figures.ts';

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { SubscriptionState } from 'centrifuge';
-import type { Centrifuge, Subscription } from 'centrifuge';
+import type { Centrifuge } from 'centrifuge';
 import { WebSocket } from 'ws';
 import { token } from '../../gateway/src/testing/index.ts';
-import type { History, Place as Position } from '../deliveries/index.ts';
+import { noteSubscription, type History } from '../deliveries/index.ts';
 import { idOf, MARK } from './traffic.ts';
 import type { World } from './world.ts';
 
@@ -22,20 +21,20 @@ export class SdkSubscriber implements Subscriber {
   readonly name: string;
   readonly lastMark = new Map<string, string>();
   readonly #client: Centrifuge;
-  readonly #history: History;
-  /** Deliveries whose epoch is not known yet, by channel. */
-  readonly #unsettled = new Map<string, Position>();
 
   constructor(name: string, client: Centrifuge, history: History, channels: readonly string[]) {
     this.name = name;
     this.#client = client;
-    this.#history = history;
     for (const channel of channels) {
       const subscription = client.newSubscription(channel, {
         minResubscribeDelay: 50,
         maxResubscribeDelay: 500,
       });
-      this.#note(subscription);
+      noteSubscription(subscription, { history, subscriber: name, idOf });
+      subscription.on('publication', ({ data }) => {
+        const id = idOf(data);
+        if (id.startsWith(MARK)) this.lastMark.set(channel, id);
+      });
       subscription.subscribe();
     }
     client.connect();
@@ -48,42 +47,6 @@ export class SdkSubscriber implements Subscriber {
   comeBack(): void {
     this.#client.connect();
   }
-
-  #note(subscription: Subscription): void {
-    const { channel } = subscription;
-    const subscriber = this.name;
-    subscription.on('subscribed', ({ wasRecovering, recovered, streamPosition }) => {
-      const { epoch, offset } = streamPosition ?? { epoch: undefined, offset: 0 };
-      const recovery = recovered ? 'recovered' : wasRecovering ? 'lost' : 'fresh';
-      this.#history.add({
-        kind: 'subscribed',
-        subscriber,
-        channel,
-        recovery,
-        at: { epoch, offset },
-      });
-    });
-    subscription.on('publication', ({ data, offset }) => {
-      const id = idOf(data);
-      const at: Position = { epoch: undefined, offset: Number(offset) };
-      this.#history.add({ kind: 'delivered', subscriber, channel, id, at });
-      if (id.startsWith(MARK)) this.lastMark.set(channel, id);
-      // The SDK tells nobody of a publication's epoch; it takes it up when its listeners have returned.
-      const epochNow = (): string => (subscription as unknown as { _epoch: string })._epoch;
-      settleLast(this.#unsettled, channel, epochNow());
-      this.#unsettled.set(channel, at);
-      queueMicrotask(() => {
-        if (subscription.state === SubscriptionState.Subscribed)
-          settleLast(this.#unsettled, channel, epochNow());
-      });
-    });
-  }
-}
-
-function settleLast(unsettled: Map<string, Position>, channel: string, epoch: string): void {
-  const at = unsettled.get(channel);
-  if (at) at.epoch = epoch;
-  unsettled.delete(channel);
 }
 
 type Json = Record<string, unknown>;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Centrifuge } from 'centrifuge';
-import type { Answer, History } from '../deliveries/index.ts';
+import { answerOf, type Answer, type History } from '../deliveries/index.ts';
 
 /** What the names of marks begin with: publications by which it is seen that all goes well again. */
 export const MARK = 'mark-';
@@ -28,12 +28,6 @@ export function idOf(data: unknown): string {
   const { id } = JSON.parse(json) as { id?: unknown };
   if (typeof id === 'string' && json === JSON.stringify(dataOf(id))) return id;
   return `not as it was published: ${json.slice(0, 100)}`;
-}
-
-/** Errors after which a publication may have been taken: 108 (Kafka did not answer), 100, and the SDK's own below 100. */
-function answerOf(error: unknown): Answer {
-  const { code } = error as { code?: number };
-  return code === undefined || code <= 100 || code === 108 ? 'unknown' : 'refused';
 }
 
 /** Publishes once, and notes what it was told. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Centrifuge } from 'centrifuge';
 import { objectName } from '@causeway/crds';
+import { answerOf, check, describeViolations, History, noteSubscription } from '../deliveries/index.ts';
 import { zones } from '../lab/index.ts';
 import {
   connect,
@@ -71,17 +72,21 @@ const PAUSE_MS = 40;
 /** Channels, so that several partitions are in use. */
 const CHANNELS = Array.from({ length: 6 }, (_, index) => `chat:room-${index}`);
 
-/** A publisher and receivers that recover, all through the front Service as real clients are. */
+/**
+ * A publisher and receivers that recover, all through the front Service as real clients are. What they saw is judged by the
+ * rules of e2e/deliveries.
+ */
 export class Traffic {
   /** Publications that the platform acknowledged. */
   readonly acknowledged = new Set<string>();
-  /** Publications that were answered by an error or a lost connection: they may have arrived or not. */
-  refused = 0;
-  /** Of each receiver: when each publication came. */
-  readonly #received: Map<string, string[]>[] = [];
-  readonly #began = performance.now();
+  /** Publications that were answered by an error or a lost connection. */
+  #refused = 0;
+  readonly #history = new History();
+  /** Of each receiver: what came. */
+  readonly #received: Set<string>[] = [];
   /** What became of the receivers' connections. */
   readonly #story: string[] = [];
+  readonly #began = performance.now();
   readonly #unrecovered: string[] = [];
   readonly #clients: Centrifuge[] = [];
   readonly #end = new AbortController();
@@ -117,45 +122,54 @@ export class Traffic {
     await eventually(`${count} more acknowledged publications`, async () => this.acknowledged.size >= goal);
   }
 
-  /** Ends the publishing, and checks that all that was acknowledged reached every receiver, and nothing twice. */
+  /** While `work` runs Redis may lose its streams: they may be others afterwards. */
+  async losingStreams<T>(note: string, work: () => Promise<T>): Promise<T> {
+    this.#history.add({ kind: 'fault', what: 'streams lost', note });
+    try {
+      return await work();
+    } finally {
+      this.#history.add({ kind: 'fault', what: 'streams whole', note });
+    }
+  }
+
+  /**
+   * Ends the publishing, and checks that all that was acknowledged reached every receiver, once, in one order for each
+   * channel, and that everybody could recover.
+   */
   async check(): Promise<string> {
     this.#end.abort();
     await this.#publishing;
-    for (const [index, received] of this.#received.entries()) {
-      const missing = (): string[] => [...this.acknowledged].filter((id) => !received.has(id));
-      await eventually(`receiver ${index} has all`, async () => missing().length === 0, 60_000).catch(
-        () => undefined,
-      );
-      assert.deepEqual(missing(), [], `acknowledged, and not received by receiver ${index}`);
-      const twice = [...received].filter(([, times]) => times.length > 1);
-      const story = this.#story.filter((line) => line.includes(`receiver ${index} `)).join('\n');
-      assert.deepEqual(
-        twice.slice(0, 6),
-        [],
-        `${twice.length} received more than once by receiver ${index}:\n${story}`,
-      );
-    }
+    const hasAll = (received: ReadonlySet<string>): boolean =>
+      [...this.acknowledged].every((id) => received.has(id));
+    // What is missing after that is said below.
+    await eventually('all receivers have all', async () => this.#received.every(hasAll), 60_000).catch(
+      () => undefined,
+    );
+    const violations = describeViolations(check(this.#history.events));
+    assert.equal(violations, '', `${violations}\nThe receivers' connections:\n${this.#story.join('\n')}`);
     assert.deepEqual(this.#unrecovered, [], 'subscriptions that could not recover');
-    return `${this.acknowledged.size} acknowledged, ${this.refused} refused, none lost, none twice`;
+    return `${this.acknowledged.size} acknowledged, ${this.#refused} refused, none lost, none twice, all in order`;
   }
 
   async #receive(access: PlatformAccess, address: Address, index: number): Promise<void> {
-    const received = new Map<string, string[]>();
+    const received = new Set<string>();
     this.#received.push(received);
-    const client = await connect(await sdkClient(access, () => address, { user: `receiver-${index}` }));
+    const subscriber = `receiver-${index}`;
+    const client = await connect(await sdkClient(access, () => address, { user: subscriber }));
     this.#clients.push(client);
-    const tell = (what: string): void => void this.#story.push(`${this.#time()} receiver ${index} ${what}`);
+    const tell = (what: string): void => void this.#story.push(`${this.#time()} ${subscriber} ${what}`);
     client.on('connecting', ({ code, reason }) => tell(`connecting: ${code} ${reason}`));
     client.on('connected', ({ client: id }) => tell(`connected as ${id}`));
     for (const channel of CHANNELS) {
-      const subscription = await subscribe(client, channel, (data) => {
-        const { id } = data as { id: string };
-        received.set(id, [...(received.get(id) ?? []), this.#time()]);
-      });
+      const subscription = client.newSubscription(channel);
+      noteSubscription(subscription, { history: this.#history, subscriber, idOf });
+      subscription.on('publication', ({ data }) => void received.add(idOf(data)));
       subscription.on('subscribed', ({ wasRecovering, recovered, streamPosition }) => {
         tell(`subscribed ${channel}: ${wasRecovering} ${recovered} ${JSON.stringify(streamPosition)}`);
-        if (wasRecovering && !recovered) this.#unrecovered.push(`receiver ${index} of ${channel}`);
+        if (wasRecovering && !recovered) this.#unrecovered.push(`${subscriber} of ${channel}`);
       });
+      subscription.subscribe();
+      await subscription.ready(30_000);
     }
   }
 
@@ -167,16 +181,23 @@ export class Traffic {
     for (let number = 0; !this.#end.signal.aborted; number += 1) {
       const id = `m${number}`;
       const channel = CHANNELS[number % CHANNELS.length] ?? '';
+      this.#history.add({ kind: 'invoked', id, channel });
       try {
         await publisher.publish(channel, { id });
+        this.#history.add({ kind: 'answered', id, answer: 'acknowledged' });
         this.acknowledged.add(id);
-      } catch {
+      } catch (error) {
         // Not acknowledged: the connection went or the platform said no. That is counted, and allowed.
-        this.refused += 1;
+        this.#history.add({ kind: 'answered', id, answer: answerOf(error) });
+        this.#refused += 1;
       }
       await delay(PAUSE_MS);
     }
   }
+}
+
+function idOf(data: unknown): string {
+  return (data as { id: string }).id;
 }
 
 type Address = { host: string; port: number };

@@ -93,6 +93,7 @@ test('the home zone comes and goes: it is left once, serves when it stays, and i
     assert.equal(await own.ended(name), 'Succeeded');
     assert.equal((await made()).length, known.length + 1);
     await watching();
+    assert.notEqual((await own.status()).homeZone, home, 'going back is for people');
     // Either it is too soon, or so slow a machine that it is not.
     await outage(home, CUT, () =>
       eventually(`${home} is missed for long enough`, async () => {

@@ -2,21 +2,30 @@
 import { LABEL, PORT, ZONE_TOPOLOGY_LABEL, objectName } from '@causeway/crds';
 import type { Scenario } from './support.ts';
 
-const FILES = '/etc/etcd-client';
+/** Where the certificates are in the pod: an application's, and the one that the platform's own parts have. */
+const FILES = { application: '/etc/etcd-client', platform: '/etc/etcd-platform' } as const;
+type Who = keyof typeof FILES;
 
 /** etcdctl in a pod of the platform's namespace, as an application there would reach etcd. */
 export class EtcdClient {
   readonly #lab: Scenario;
   readonly #platform: string;
+  readonly #who: Who;
 
-  private constructor(lab: Scenario, platform: string) {
+  private constructor(lab: Scenario, platform: string, who: Who) {
     this.#lab = lab;
     this.#platform = platform;
+    this.#who = who;
+  }
+
+  /** The same with the rights of the platform's own parts, which no fence takes away: an administrator who errs. */
+  get asPlatform(): EtcdClient {
+    return new EtcdClient(this.#lab, this.#platform, 'platform');
   }
 
   /** Starts the pod, in a zone if that matters, and waits until it is there. */
   static async start(lab: Scenario, platform: string, zone?: string): Promise<EtcdClient> {
-    const client = new EtcdClient(lab, platform);
+    const client = new EtcdClient(lab, platform, 'application');
     await lab.kube.kubectl(['-n', lab.namespace, 'apply', '-f', '-'], {
       input: JSON.stringify(await client.#pod(zone)),
     });
@@ -37,9 +46,17 @@ export class EtcdClient {
     await this.#etcdctl(zone, 'del', key);
   }
 
+  /** Forgets all revisions before the newest, as etcd's housekeeping does. */
+  async compact(zone: string): Promise<void> {
+    const answer = await this.#etcdctl(zone, 'get', 'any', '-w', 'json');
+    const { header } = JSON.parse(answer) as { header: { revision: number } };
+    await this.#etcdctl(zone, 'compact', String(header.revision));
+  }
+
   #etcdctl(zone: string, ...words: string[]): Promise<string> {
     const host = `${objectName.zoneEtcd(this.#platform, zone)}.${this.#lab.namespace}.svc`;
-    const tls = [`--cacert=${FILES}/ca.crt`, `--cert=${FILES}/tls.crt`, `--key=${FILES}/tls.key`];
+    const files = FILES[this.#who];
+    const tls = [`--cacert=${files}/ca.crt`, `--cert=${files}/tls.crt`, `--key=${files}/tls.key`];
     const command = ['etcdctl', `--endpoints=https://${host}:${PORT.etcd}`, ...tls, ...words];
     return this.#lab.kubectl('exec', 'etcd-client', '--', ...command);
   }
@@ -74,13 +91,22 @@ export class EtcdClient {
             image,
             command: ['sleep', 'infinity'],
             securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-            volumeMounts: [{ name: 'tls', mountPath: FILES, readOnly: true }],
+            volumeMounts: Object.entries(FILES).map(([name, mountPath]) => ({
+              name,
+              mountPath,
+              readOnly: true,
+            })),
           },
         ],
         volumes: [
-          { name: 'tls', secret: { secretName: objectName.client(this.#platform), defaultMode: 0o440 } },
+          secretVolume('application', objectName.client(this.#platform)),
+          secretVolume('platform', objectName.internal(this.#platform)),
         ],
       },
     };
   }
+}
+
+function secretVolume(name: Who, secretName: string): object {
+  return { name, secret: { secretName, defaultMode: 0o440 } };
 }

@@ -101,8 +101,20 @@ export class Failovers {
     return (await run(process.execPath, command, { timeoutMs: 120_000 })).stdout;
   }
 
+  /** `causeway failover pause|abort`, as somebody types it. */
+  async control(verb: 'pause' | 'abort', name: string, ...args: string[]): Promise<void> {
+    const { kube, namespace } = this.#lab;
+    const options = ['--kubeconfig', kube.kubeconfig, '-n', namespace];
+    await run(process.execPath, [main, 'failover', verb, name, ...options, ...args], { timeoutMs: 60_000 });
+  }
+
   async get(name: string): Promise<ZoneFailover> {
     return this.#lab.kube.json<ZoneFailover>(['-n', this.#lab.namespace, 'get', 'zonefailover', name]);
+  }
+
+  /** Undefined: there is none, or it has not been made yet. */
+  find(name: string): Promise<ZoneFailover | undefined> {
+    return this.#lab.kube.find<ZoneFailover>(['-n', this.#lab.namespace, 'get', 'zonefailover', name]);
   }
 
   /** Waits until nobody has the platform, however the failover ended; gives its phase. */

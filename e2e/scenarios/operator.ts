@@ -136,8 +136,13 @@ export async function operatorMetric(kube: Kube, name: string): Promise<number> 
   const texts = await Promise.all(
     items.map(async ({ status }) => (await fetch(`http://${status.podIP}:8081/metrics`)).text()),
   );
-  return texts
-    .flatMap((text) => text.split('\n'))
+  return sumOf(texts.join('\n'), name);
+}
+
+/** Sum of a metric, by any of its labels, in what Prometheus would read. */
+export function sumOf(text: string, name: string): number {
+  return text
+    .split('\n')
     .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }

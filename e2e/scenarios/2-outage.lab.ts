@@ -87,14 +87,16 @@ const FAULTS: readonly Fault[] = [
   },
   {
     what: 'the next home is killed in the middle of a planned move',
-    async run({ home, next }) {
+    async run({ home, next, traffic }) {
       const args = ['--from', home, '--mode', 'Planned', '--to-home', next];
-      const command = noted(own.start('target', ...args, '--timeout', '2m'));
+      const command = noted(own.start('target', ...args, '--timeout', '10m'));
       await eventually('it drains', async () => (await own.get('target')).status?.phase === 'Drain', 120_000);
       await outage(next, KILLED, async () => {
         await command;
       });
       lab.progress.note(`the move ended as ${await own.ended('target')}`);
+      await traffic.flows(25);
+      assert.ok(traffic.longestSilence < 60, `${traffic.longestSilence} s without a publication`);
     },
   },
   {

@@ -148,7 +148,20 @@ export class Traffic {
     const violations = describeViolations(check(this.#history.events));
     assert.equal(violations, '', `${violations}\nThe receivers' connections:\n${this.#story.join('\n')}`);
     assert.deepEqual(this.#unrecovered, [], 'subscriptions that could not recover');
-    return `${this.acknowledged.size} acknowledged, ${this.#refused} refused, none lost, none twice, all in order`;
+    const counts = `${this.acknowledged.size} acknowledged, ${this.#refused} refused`;
+    return `${counts}, none lost, none twice, all in order, longest silence ${this.longestSilence.toFixed(1)} s`;
+  }
+
+  /** The longest time between two publications that a receiver got, seconds. */
+  get longestSilence(): number {
+    const last = new Map<string, number>();
+    let longest = 0;
+    for (const event of this.#history.events) {
+      if (event.kind !== 'delivered') continue;
+      longest = Math.max(longest, event.ms - (last.get(event.subscriber) ?? event.ms));
+      last.set(event.subscriber, event.ms);
+    }
+    return longest / 1_000;
   }
 
   async #receive(access: PlatformAccess, address: Address, index: number): Promise<void> {

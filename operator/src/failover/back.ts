@@ -6,6 +6,7 @@ import {
   fence,
   followersGate,
   hasMoved,
+  HOMELESS_PATIENCE,
   nextEpoch,
   oldHomeActs,
   promote,
@@ -25,7 +26,10 @@ interface Step {
 /** How often it is looked, milliseconds. */
 const POLL = 200;
 
-/** The next step of Restore or RollingBack. Each is given the failover's whole time-out, and then a way round it is taken. */
+/**
+ * The next step of Restore or RollingBack. Each is given the failover's whole time-out, and less while no zone takes writes; then a
+ * way round it is taken.
+ */
 export function returnStep(wish: FailoverWish, state: FailoverState, seen: Observed): Step {
   const late = seen.now - phaseSince(state, seen.now) >= parseDuration(wish.spec.limits.timeout);
   switch (state.step) {
@@ -86,17 +90,18 @@ function moveBack(state: FailoverState, { seen, late }: Look): Step {
   const { home, epoch = 0 } = state;
   if (home === undefined) return to(state, seen.now, 'GiveBack');
   if (state.step === 'Lift') return lift(state, { seen, late });
+  const isTooLong = late || seen.now - phaseSince(state, seen.now) >= HOMELESS_PATIENCE;
   const unsettled = isUnsettled(state);
   const move: Move = { from: home.to, to: home.from, epoch, urgent: false, unsettled };
   if (state.step === 'Fence') {
     const part = fence(move, seen, 0);
     if (part.gate === undefined) return to(state, seen.now, 'Promote');
-    return late ? toLift(state, seen, part.gate) : wait(state, part);
+    return isTooLong ? toLift(state, seen, part.gate) : wait(state, part);
   }
   if (state.step === 'Promote') {
     const part = promote(move, seen);
     if (part.gate === undefined) return to({ ...state, moved: false }, seen.now, 'Shift');
-    return late && !hasMoved(move, seen) ? toLift(state, seen, part.gate) : wait(state, part);
+    return isTooLong && !hasMoved(move, seen) ? toLift(state, seen, part.gate) : wait(state, part);
   }
   const part = shift(move, seen);
   return part.gate === undefined || late ? to(state, seen.now, 'GiveBack') : wait(state, part);

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { LEADERS_PATIENCE } from './leaders.ts';
 import { ARRIVAL, nextStep, PREFLIGHT_PATIENCE, STEADY } from './machine.ts';
+import { HOMELESS_PATIENCE } from './move.ts';
 import type { FailoverWish, Observed } from './observed.ts';
 import { BEGIN, isOver, NEXT_PHASES, type FailoverState, type Phase } from './state.ts';
 import { Model, wishFor } from './testing/model.ts';
@@ -715,6 +716,44 @@ describe('a zone that goes in the middle', () => {
     assert.deepEqual([run.state.phase, run.state.cause], ['RolledBack', 'TimedOut']);
     assert.deepEqual([run.model.home, run.model.writers()], ['zone-a', ['zone-a']]);
     run.assertGivenBack();
+  });
+
+  for (const phase of ['Fence', 'Promote'] as const)
+    it(`the next home in ${phase}: nobody waits for it as long as the failover may take, since nobody takes writes`, () => {
+      const limits = { timeout: '24h', maxReplicationLag: 100, minReadyPerZone: 1 };
+      const run = new Run({ toHome: 'zone-b', limits }).to(phase);
+      const began = run.model.now;
+      run.model.kill('zone-b');
+      run.until(() => run.model.writers().length === 0).until(() => run.model.writers().length > 0);
+      const waited = run.model.now - began;
+      assert.ok(waited > HOMELESS_PATIENCE - 1_000 && waited < HOMELESS_PATIENCE + 2_000, `${waited}`);
+      run.end();
+      assert.deepEqual([run.state.phase, run.state.cause], ['RolledBack', 'TimedOut']);
+      assert.match(run.state.message, new RegExp(`did not come through ${phase} in 15 s, .*zone-b`));
+      assert.deepEqual([run.model.home, run.model.writers()], ['zone-a', ['zone-a']]);
+      run.assertGivenBack();
+    });
+
+  for (const step of ['Fence', 'Promote'] as const)
+    it(`the zone that the home comes back to in ${step}: the home stays where it is, and takes writes again soon`, () => {
+      const limits = { timeout: '24h', maxReplicationLag: 100, minReadyPerZone: 1 };
+      const run = new Run({ limits }).until(({ phase, step: at }) => phase === 'Restore' && at === step);
+      const began = run.model.now;
+      run.model.kill('zone-a');
+      run.until(() => run.model.writers().length === 0).until(() => run.model.writers().length > 0);
+      assert.ok(run.model.now - began < HOMELESS_PATIENCE + 2_000, `${run.model.now - began}`);
+      assert.deepEqual([run.model.home, run.model.writers()], ['zone-b', ['zone-b']]);
+      run.end();
+      assert.deepEqual([run.state.phase, run.state.cause], ['Failed', 'HomeStays']);
+      assert.deepEqual(run.model.violations, []);
+    });
+
+  it('nobody but the operator, for long: it goes on, not back', () => {
+    const run = new Run({ toHome: 'zone-b' }).to('Fence');
+    run.look();
+    run.model.tick(HOMELESS_PATIENCE);
+    run.end();
+    assert.equal(run.state.phase, 'Succeeded');
   });
 
   it('the zone that was left, while the drill is held: the home stays, and that is said', () => {

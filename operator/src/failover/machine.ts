@@ -26,6 +26,7 @@ import {
   followersGate,
   guard,
   hasMoved,
+  HOMELESS_PATIENCE,
   nextEpoch,
   oldHomeActs,
   promote,
@@ -410,17 +411,30 @@ function moveHome(wish: FailoverWish, state: FailoverState, seen: Observed): Fai
   if (state.phase === 'Fence') {
     const part = fence(move, seen, waited);
     const noted = withLag(state, move, seen);
-    return part.gate === undefined ? go(enter(noted, seen.now, { phase: 'Promote' })) : wait(noted, part);
+    if (part.gate === undefined) return go(enter(noted, seen.now, { phase: 'Promote' }));
+    return withoutHome(wish, noted, { seen, part, waited });
   }
   if (state.phase === 'Promote') {
     const part = promote(move, seen);
     if (part.gate === undefined) return go(enter(arrived(state, seen), seen.now, { phase: 'Shift' }));
     const other = anotherTarget(wish, state, { seen, gate: part.gate });
-    return other === undefined ? wait(state, part) : go(other);
+    return other === undefined ? withoutHome(wish, state, { seen, part, waited }) : go(other);
   }
   const part = shift(move, seen);
   if (part.gate === undefined) return go(enter(state, seen.now, { phase: 'Verify' }));
   return wait(state, { ...part, acts: withOldHome(part.acts, state, seen) });
+}
+
+/** Waits while nobody has a home; but for an Emergency, not for long. `waited`: milliseconds. */
+function withoutHome(
+  wish: FailoverWish,
+  state: FailoverState,
+  { seen, part, waited }: { seen: Observed; part: Part; waited: number },
+): FailoverStep {
+  const isTooLong = wish.spec.mode !== 'Emergency' && waited >= HOMELESS_PATIENCE;
+  if (!isTooLong || part.gate === undefined || isMoved(state, seen)) return wait(state, part);
+  const message = `It did not come through ${state.phase} in ${HOMELESS_PATIENCE / 1_000} s, while no zone took writes: ${part.gate.waitingFor}`;
+  return go(turnBack(wish, state, seen, { cause: 'TimedOut', message }));
 }
 
 /** An old home that comes back meanwhile is told at once: it would show its gateways the past, and take writes. */

@@ -26,6 +26,11 @@ const DONE: Part = { gate: undefined, acts: [] };
 
 /** In an Emergency, how long the old home has to say that it is fenced; milliseconds. One that answers does so in a fraction. */
 export const FENCE_PATIENCE = 1_000;
+/**
+ * In a drill or a planned move, how long each of Fence and Promote may take, milliseconds: then who was home takes writes again,
+ * however much time is left. What takes a second when all are there is not waited for when somebody is gone.
+ */
+export const HOMELESS_PATIENCE = 15_000;
 /** In an Emergency, how long the next home has to get what a fenced old home still gives; milliseconds. */
 export const CATCH_UP_PATIENCE = 5_000;
 

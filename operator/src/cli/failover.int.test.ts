@@ -1,5 +1,6 @@
 /** `causeway failover` against a real API server, and the operator's first steps there. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { drill } from './report/testing/examples.ts';
 import { readMarkup } from './report/testing/markup-reader.ts';
 import { NAMESPACE, platformYaml, startTestCluster, type TestCluster } from './testing/cluster.ts';
 import { testIo, type TestIo } from './testing/io.ts';
+import { Terminal } from './testing/terminal.ts';
 
 let cluster: TestCluster;
 
@@ -155,6 +157,56 @@ describe('watch', () => {
     }
   });
 
+  it('on a terminal: phases, gates and clients by zone, in place, and all of it at the end', async () => {
+    await start({ name: 'seen' });
+    const terminal = new Terminal(70, 11);
+    const io = testIo({ terminal, now: Date.parse('2026-11-25T12:00:05Z') });
+    const watched = watch('seen', io);
+    await untilShown(terminal, /seen: Drill of zone-a of orders/);
+    await report('seen', { phase: 'Drain', message: 'zone-a: 120 clients are left.', phases, zones });
+    await untilShown(terminal, /CLIENTS/);
+    const shown = terminal.text;
+    assert.match(shown, /^ZoneFailover messaging\/seen: Drill of zone-a of orders$/m);
+    assert.match(shown, /^Drain after /m);
+    assert.match(shown, /^  Preflight +1\.0s +Capacity$/m);
+    assert.match(shown, /^~ Drain +4\.0s +Drained +zone-a: 120 clients are left\.$/m);
+    assert.match(shown, /^  zone-a +0\/2 +120 +#{12}$/m);
+    assert.doesNotMatch(shown, /zone-b/, 'there is no room for it');
+    assert.deepEqual(terminal.scrolled, []);
+    await report('seen', { phase: 'Succeeded', message: 'That is all.' });
+    assert.equal(await watched, 0);
+    const left = [...terminal.scrolled, terminal.text].join('\n');
+    assert.match(left, /^Succeeded after /m);
+    assert.match(left, /^  zone-b +3\/3 +300 +#{30}$/m);
+    assert.equal(left.match(/PHASE/g)?.length, 1, 'one picture');
+    assert.equal(terminal.cursor.column, 0);
+  });
+
+  it('on a terminal Ctrl-C ends it, and the shell goes on below the picture', async () => {
+    await start({ name: 'left' });
+    await report('left', { phase: 'Drain', message: 'zone-a: 120 clients are left.', phases, zones });
+    const terminal = new Terminal(100, 30);
+    const main = join(import.meta.dirname, '../main.ts');
+    const { kubeconfig, namespace } = options();
+    const words = [process.execPath, main, 'failover', 'watch', 'left', '--kubeconfig', kubeconfig];
+    // The shell gets Ctrl-C too.
+    const command = `trap : INT; stty cols 100 rows 30; ${words.join(' ')} -n ${namespace}; echo "ended: $?"`;
+    // A terminal of the kernel's, whose other end is this test.
+    const shell = spawn('script', ['--quiet', '--flush', '--command', command, '/dev/null'], {
+      env: { ...process.env, TERM: 'xterm', SHELL: '/bin/sh' },
+    });
+    try {
+      shell.stdout.setEncoding('utf8').on('data', (text: string) => terminal.write(text));
+      await untilShown(terminal, /CLIENTS[^]*zone-b/);
+      assert.match(terminal.text, /^~ Drain +\d+\.\ds +Drained +zone-a: 120 clients are left\.$/m);
+      shell.stdin.write('\u0003');
+      await untilShown(terminal, /zone-b +3\/3 +300 +#{30}\n(\^C)?ended: 0$/);
+      assert.equal((await failover('left')).status?.phase, 'Drain', 'it goes on');
+    } finally {
+      shell.kill();
+    }
+  });
+
   it('writes a line of JSON for each change', async () => {
     await start({ name: 'machine' });
     const io = testIo();
@@ -259,6 +311,14 @@ describe('the operator', () => {
 
 function claim(): Promise<string> {
   return cluster.kubectl(['-n', NAMESPACE, 'get', 'mp', 'orders', '-o', 'jsonpath={.status.failover.name}']);
+}
+
+async function untilShown(terminal: Terminal, text: RegExp): Promise<void> {
+  const end = Date.now() + 20_000;
+  while (!text.test(terminal.text)) {
+    assert.ok(Date.now() < end, `it shows ${text}, but it showed:\n${terminal.text}`);
+    await delay(50);
+  }
 }
 
 async function untilSaid(io: TestIo, text: RegExp): Promise<void> {

@@ -249,7 +249,8 @@ async function follow(
   const watched = { api, clock: systemClock, namespaces: [namespace], kind: FAILOVER_KIND };
   const failovers = new Informer<FailoverObject>(watched);
   const ended = Promise.withResolvers<number>();
-  const show = output === 'json' ? jsonLines(io) : pictures(io);
+  const screen = new Screen(io);
+  const show = output === 'json' ? jsonLines(io) : pictures(io, screen);
   const look = (): void => {
     const failover = failovers.get({ namespace, name });
     if (failover === undefined) return;
@@ -271,6 +272,7 @@ async function follow(
   } finally {
     clearInterval(redraw);
     signal.removeEventListener('abort', interrupted);
+    screen.close();
     stop.abort();
     await running;
   }
@@ -287,14 +289,11 @@ function jsonLines(io: Io): (failover: FailoverObject) => void {
 }
 
 /** The whole picture again and again on a terminal; elsewhere a line for each change, and the picture at the end. */
-function pictures(io: Io): (failover: FailoverObject) => void {
+function pictures(io: Io, screen: Screen): (failover: FailoverObject) => void {
   const style = styleOf(io);
   const picture = (failover: FailoverObject, now: number): string =>
     failoverText(failover, { style, width: io.terminal?.columns, now });
-  if (io.terminal !== undefined) {
-    const screen = new Screen(io);
-    return (failover) => screen.show((now) => picture(failover, now));
-  }
+  if (io.terminal !== undefined) return (failover) => screen.show((now) => picture(failover, now));
   let said = '';
   return (failover) => {
     const line = progressLine(failover);

@@ -9,8 +9,8 @@ export interface Io {
   stdin: () => Promise<string>;
   /** Milliseconds since the epoch. */
   now: () => number;
-  /** Output goes to a terminal: it may be redrawn, and long lines are wrapped at its width. */
-  terminal: { columns: number } | undefined;
+  /** Output goes to a terminal: it may be redrawn, and long lines are wrapped at its width. As large as it is by now. */
+  terminal: { readonly columns: number; readonly rows: number } | undefined;
   /** Colours are welcome: a terminal, and no NO_COLOR (no-color.org). */
   colour: boolean;
 }
@@ -26,6 +26,20 @@ export interface Style {
 
 /** What a shell gives for a program that SIGPIPE ended. */
 const SIGPIPE_EXIT = 141;
+
+/** Of a terminal that does not know its size, as over a serial line. */
+const USUAL = { columns: 80, rows: 24 };
+
+function terminalOf(stream: { columns: number; rows: number }): Io['terminal'] {
+  return {
+    get columns() {
+      return stream.columns || USUAL.columns;
+    },
+    get rows() {
+      return stream.rows || USUAL.rows;
+    },
+  };
+}
 
 /** The process's own. */
 export function processIo(): Io {
@@ -45,7 +59,7 @@ export function processIo(): Io {
       return Buffer.concat(chunks).toString('utf8');
     },
     now: () => Date.now(),
-    terminal: isTerminal ? { columns: stdout.columns } : undefined,
+    terminal: isTerminal ? terminalOf(stdout) : undefined,
     colour: isTerminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
   };
 }

@@ -194,6 +194,7 @@ async function follow(
     draw();
     await redrawUntil(stop, { draw, informers: [platforms, events], io });
   }
+  screen.close();
   await running;
 }
 

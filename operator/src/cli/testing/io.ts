@@ -1,5 +1,6 @@
 /** An outside for commands under test, which keeps what they say. */
 import type { Io } from '../io.ts';
+import type { Terminal } from './terminal.ts';
 
 /** What a person would have seen. */
 export interface TestIo extends Io {
@@ -8,7 +9,7 @@ export interface TestIo extends Io {
 }
 
 /** A pipe without colours, unless `terminal` is given. */
-export function testIo(given: { stdin?: string; terminal?: { columns: number }; now?: number } = {}): TestIo {
+export function testIo(given: { stdin?: string; terminal?: Terminal; now?: number } = {}): TestIo {
   let stdout = '';
   let stderr = '';
   return {
@@ -20,6 +21,7 @@ export function testIo(given: { stdin?: string; terminal?: { columns: number }; 
     },
     out: (text) => {
       stdout += text;
+      given.terminal?.write(text);
     },
     err: (text) => {
       stderr += text;

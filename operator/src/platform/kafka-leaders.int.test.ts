@@ -6,6 +6,9 @@ import { startKafka, type Kafka } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import type { PartitionSight } from '../failover/index.ts';
 import { planAway, planBack } from '../failover/leaders.ts';
+import { nextStep } from '../failover/machine.ts';
+import { BEGIN, type FailoverState } from '../failover/state.ts';
+import { Model, wishFor } from '../failover/testing/model.ts';
 import { KafkaJsAdmin, type KafkaAccess } from './kafka.ts';
 import { kafkaSight } from './kafka-placement.ts';
 
@@ -88,6 +91,38 @@ test('replicas that are not the partition’s own are refused before Kafka is as
 
 test('a partition that there is not is named', async () => {
   await assert.rejects(admin.elect(access, [{ topic: 'orders.none', partition: 0 }]), /orders\.none\/0/);
+});
+
+/** A drill of that zone of a platform that is well, until it has begun or ended: only Kafka is real. */
+async function begin(fromZone: string): Promise<FailoverState> {
+  const model = new Model();
+  const wish = wishFor({ fromZone });
+  let state = BEGIN;
+  while (['Queued', 'Preflight'].includes(state.phase)) {
+    model.change = { kafka: kafkaSight(await admin.placement(access, [TOPIC]), fromZone) };
+    const step = nextStep(wish, state, model.observe());
+    state = step.state;
+    model.performAll(step.acts);
+    // As often as it takes to be out of patience.
+    model.tick(5_000);
+  }
+  return state;
+}
+
+test('while a broker is gone, a drill of another zone is refused: its partitions would be short of replicas', async () => {
+  assert.equal((await begin('zone-b')).phase, 'Prepare', 'all brokers are there');
+  const [broker] = kafka.brokers;
+  await broker?.kill();
+  await waitFor('the broker to be out of sync', async () =>
+    (await sight()).partitions.every(({ isr }) => !isr.includes(1)),
+  );
+  const { phase, cause, message } = await begin('zone-b');
+  assert.deepEqual([phase, cause], ['Failed', 'KafkaSurvives']);
+  assert.match(
+    message,
+    /Without the brokers of zone-b, partition orders\.chat\/0 and 8 more would have fewer in-sync replicas than min\.insync\.replicas\./,
+  );
+  assert.equal((await begin('zone-a')).phase, 'Prepare', 'that zone has nothing to lose');
 });
 
 test('an election of a broker that is gone is refused, and a reassignment under way is seen', async () => {

@@ -69,6 +69,7 @@ describe('the chart', () => {
         'CausewayRotationRolledBack',
         'CausewayAutomaticFailoverHindered',
         'CausewayReplicationStalled',
+        'CausewayMirrorLagUnknown',
         'CausewayFailoverNotDone',
       ],
     );

@@ -45,6 +45,8 @@ import {
   platformCache,
   platformInformers,
   KIND,
+  mirrorReconciler,
+  MirrorSights,
   platformReconciler,
   registerPlatformMetrics,
   replicationProbe,
@@ -235,7 +237,26 @@ function controllersBeside(
     failoverController(moving, parts),
     automaticController(world, parts),
     scheduleController(world, parts),
+    mirrorController(world, parts),
   ];
+}
+
+/** The controller that looks at the mirrors of platforms, over the same world. */
+function mirrorController(
+  world: FailoverPlatformWorld,
+  { engine, informers }: Pick<FailoverParts, 'engine' | 'informers'>,
+): Controller {
+  const platforms = informers.find(KIND.platform);
+  if (platforms === undefined) throw new Error('platforms must be followed');
+  const sights = new MirrorSights(engine.metrics.registry, () => platforms.list() as MessagePlatform[]);
+  const controller = new Controller({
+    ...engine,
+    name: 'mirror',
+    reconcile: mirrorReconciler(world, sights),
+  });
+  return controller.watches(platforms, (platform) =>
+    (platform as MessagePlatform).spec.kafka.mirror === undefined ? [] : [refOf(platform)],
+  );
 }
 
 /** The controller of ZoneFailovers, over the same world. */

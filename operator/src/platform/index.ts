@@ -13,6 +13,7 @@ export { platformCache, platformInformers, watchPlatforms } from './informers.ts
 export { KafkaFailure, KafkaJsAdmin, type KafkaAccess, type KafkaAdmin } from './kafka.ts';
 export { CHILD_KINDS, KIND } from './kinds.ts';
 export { registerPlatformMetrics } from './metrics.ts';
+export { mirrorReconciler, MirrorSights } from './mirror-watch.ts';
 export { rotationMetrics } from './rotation-metrics.ts';
 export { schedulePorts } from './drill-sight.ts';
 export { WAITING_FOR_FAILOVER } from './rotation-status.ts';

@@ -2,12 +2,17 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import kafkajs, { type Producer } from 'kafkajs';
+import { Registry } from 'prom-client';
 import { startKafka, startMirrorMaker, type Kafka, type Server } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
+import { silentLogger, systemClock } from '../controller/index.ts';
 import type { MirrorSight } from '../failover/index.ts';
 import { KafkaJsAdmin, type KafkaAccess } from './kafka.ts';
 import { lookAtMirror } from './mirror.ts';
+import { mirrorReconciler, MirrorSights } from './mirror-watch.ts';
 import { ordersPlatform } from './testing/orders.ts';
+import type { MessagePlatform } from './types.ts';
+import type { PlatformWorld } from './world.ts';
 
 const TOPIC = 'orders.chat';
 
@@ -31,8 +36,8 @@ const access = ({ bootstrapServers }: Kafka): KafkaAccess => ({ brokers: bootstr
 const records = (partition: number, count: number): { partition: number; value: string }[] =>
   Array.from({ length: count }, () => ({ partition, value: 'x' }));
 
-async function lag(): Promise<MirrorSight | undefined> {
-  const platform = ordersPlatform(({ spec }) => {
+function mirrored(): MessagePlatform {
+  return ordersPlatform(({ spec }) => {
     const [topic] = spec.kafka.topics;
     assert.ok(topic);
     topic.partitions = 2;
@@ -44,7 +49,23 @@ async function lag(): Promise<MirrorSight | undefined> {
       replicationPolicy: 'Default',
     };
   });
-  return lookAtMirror(admin, platform, new Map());
+}
+
+async function lag(): Promise<MirrorSight | undefined> {
+  return lookAtMirror(admin, mirrored(), new Map());
+}
+
+/** What Prometheus sees after a look of the operator. */
+async function scraped(): Promise<string> {
+  const registry = new Registry();
+  const platform = mirrored();
+  const kube = { get: async () => undefined } as unknown as PlatformWorld['kube'];
+  const cache = { get: () => platform } as unknown as PlatformWorld['cache'];
+  const world = { clock: systemClock, kube, cache, kafka: admin };
+  const look = mirrorReconciler(world, new MirrorSights(registry, () => [platform]));
+  const { signal } = new AbortController();
+  await look(platform.metadata, { log: silentLogger, clock: systemClock, signal, failures: 0 });
+  return registry.metrics();
 }
 
 before(async () => {
@@ -80,5 +101,9 @@ test('the lag is none, unknown, none again, and what MirrorMaker has missed whil
   await mirror.kill();
   await toEast.send({ topic: TOPIC, messages: [...records(0, 10), ...records(1, 5)] });
   assert.deepEqual(await lag(), { lag: 15 });
+  assert.match(
+    await scraped(),
+    /^causeway_mirror_lag_offsets\{namespace="messaging",platform="orders"\} 15$/m,
+  );
   await mirror.start();
 });

@@ -54,7 +54,10 @@ export async function run(
     world.trace.add(() => `— ${step.name}`);
     step.act(world);
     await chaos?.reign(world);
-    const settled = (): boolean => step.isDone(world) && isQuiet(world, quietMs);
+    // Whoever stood still, or was cut off, has written nothing either: quiet counts from when it could have.
+    const calm = world.time.now;
+    const settled = (): boolean =>
+      step.isDone(world) && isQuiet(world, quietMs) && world.time.now - calm >= quietMs;
     const isOver = (): boolean => settled() || world.network.isStorming;
     await world.time.run(isOver, world.time.now + PATIENCE_MS);
     if (settled()) continue;

@@ -325,9 +325,9 @@ for (const runtime of RUNTIMES) {
       const ann = await client([staying], 'ann');
       /** Publishes in all rooms, and returns how many of these the one that ends has carried. */
       const carriedOf = async (): Promise<number> => {
-        const before = await leaving.metric('causeway_gateway_carried_total');
+        const had = await leaving.metric('causeway_gateway_carried_total');
         for (let room = 0; room < ROOMS; room++) await publish(ann, `chat:room${room}`, room);
-        return (await leaving.metric('causeway_gateway_carried_total')) - before;
+        return (await leaving.metric('causeway_gateway_carried_total')) - had;
       };
       await waitFor('it carries its share', async () => (await carriedOf()) > 0);
       leaving.signal('SIGTERM');

@@ -43,6 +43,9 @@ describe('a screen on a terminal', () => {
     screen.close();
     assert.equal([...terminal.scrolled, terminal.text].join('\n'), lines(12).trimEnd());
     assert.deepEqual(terminal.cursor, { row: 5, column: 0 });
+    terminal.write('gone\n');
+    screen.close();
+    assert.match(terminal.text, /line 11\ngone$/, 'closed again it leaves what was said since');
   });
 
   it('is as large as it is by now', () => {

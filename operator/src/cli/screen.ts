@@ -37,6 +37,8 @@ export class Screen {
     const { terminal } = this.#io;
     if (terminal === undefined || this.#last === undefined) return;
     const { text } = this.#last;
+    // Again, it would draw over what was said since.
+    this.#last = undefined;
     if (clip(text, terminal) !== text) this.#draw(text, HOME);
   }
 

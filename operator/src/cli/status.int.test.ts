@@ -9,6 +9,7 @@ import { run, waitFor } from '../../../e2e/tools/index.ts';
 import { runStatus, type StatusOptions } from './status.ts';
 import type { StatusView } from './status-view.ts';
 import { NAMESPACE, platformYaml, startTestCluster, type TestCluster } from './testing/cluster.ts';
+import { Terminal } from './testing/terminal.ts';
 import { testIo, type TestIo } from './testing/io.ts';
 
 let cluster: TestCluster;
@@ -149,8 +150,9 @@ describe('with a platform', () => {
     );
   });
 
-  it('ends when the platform goes', async () => {
-    const io = testIo();
+  it('ends when the platform goes, and says so below the picture', async () => {
+    const terminal = new Terminal(80, 5);
+    const io = testIo({ terminal });
     await cluster.kubectl(
       ['apply', '-f', '-'],
       platformYaml('127.0.0.1:1').replaceAll('name: orders\n', 'name: short\n'),
@@ -163,6 +165,8 @@ describe('with a platform', () => {
     await cluster.kubectl(['-n', NAMESPACE, 'delete', 'mp', 'short']);
     await running;
     assert.equal(io.stderr, 'MessagePlatform messaging/short is gone.\n');
+    assert.match(terminal.text, /\nMessagePlatform messaging\/short is gone\.$/);
+    assert.ok(terminal.scrolled.length > 0, 'all of the picture is there, too');
   });
 
   it('works as kubectl causeway', async () => {

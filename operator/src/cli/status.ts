@@ -178,11 +178,13 @@ async function follow(
   const ended = new AbortController();
   const stop = AbortSignal.any([signal, ended.signal]);
   const running = Promise.all([platforms.run(stop), events?.run(stop)]);
-  const screen = new Screen(io);
+  // Programs get whole documents, also those that a person tries on a terminal.
+  const screen = new Screen(options.output === 'text' ? io : { ...io, terminal: undefined });
   const draw = (): void => {
     const all = platforms.list();
     const shown = all.filter(({ metadata }) => scope.name === undefined || metadata.name === scope.name);
     if (scope.name !== undefined && shown.length === 0) {
+      screen.close();
       io.err(`MessagePlatform ${scope.namespace}/${scope.name} is gone.\n`);
       ended.abort();
       return;

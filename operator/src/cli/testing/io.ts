@@ -25,6 +25,7 @@ export function testIo(given: { stdin?: string; terminal?: Terminal; now?: numbe
     },
     err: (text) => {
       stderr += text;
+      given.terminal?.write(text);
     },
     stdin: async () => given.stdin ?? '',
     now: () => given.now ?? Date.now(),

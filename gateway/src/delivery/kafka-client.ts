@@ -11,6 +11,7 @@ import { names as ownNames } from '../names/index.ts';
 import type { Names } from '../names/index.ts';
 import { breakWhenSilent } from './kafka-silence.ts';
 import { mendKafkaCoordinators } from './kafkajs-coordinator.ts';
+import { mendKafkaRunners } from './kafkajs-runner.ts';
 import { mendKafkaTimers } from './kafkajs-timers.ts';
 
 /** What a Kafka client is made from. */
@@ -26,6 +27,7 @@ export interface KafkaClientOptions {
 export function createKafka({ connection, clientId, log, names }: KafkaClientOptions): Kafka {
   mendKafkaTimers();
   mendKafkaCoordinators();
+  mendKafkaRunners();
   const sasl = loginWith(connection.sasl);
   return new Kafka({
     clientId,

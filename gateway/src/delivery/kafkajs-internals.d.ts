@@ -16,6 +16,17 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
   }
 }
 
+declare module 'kafkajs/src/consumer/runner.js' {
+  export default class Runner {
+    /** From when it has joined until it is told to stop. */
+    readonly running: boolean;
+    /** `stop` lets no fetcher of now fetch again, and resolves when all have ended; it never rejects. */
+    readonly fetchManager: { stop(): Promise<void> };
+    /** What a broker has for it, by batches; nothing, at once, while it does not run. */
+    fetch: (this: Runner, nodeId: string) => Promise<unknown[]>;
+  }
+}
+
 declare module 'kafkajs/src/protocol/error.js' {
   export function createErrorFromCode(code: number): Error & { type: string };
 }

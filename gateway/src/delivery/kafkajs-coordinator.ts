@@ -2,10 +2,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
+import { within } from './within.ts';
 
 /** For how long one that is gone may be looked for, milliseconds: Kafka itself takes up to nine seconds to call a broker gone. */
 const FIND_MS = 17_000;
 const FIND_EVERY_MS = 250;
+/**
+ * How long the leaders of partitions are waited for after a join. Nothing is fetched meanwhile, so no heartbeat is sent: a good deal
+ * less than the session, 6 s, since a broker that says nothing is given up after as long.
+ */
+export const LEADERS_MS = 2_000;
 /** NOT_COORDINATOR in Kafka's protocol guide. kafkajs joins anew upon it. */
 const NOT_COORDINATOR = 16;
 
@@ -53,8 +59,8 @@ export function mendKafkaCoordinators(): void {
       try {
         await joinAndSync.call(this);
         // Only the group's leader asks kafkajs for the leaders of partitions: others would ask the one that is gone. One that is
-        // not told here asks when that fails.
-        await this.cluster.refreshMetadata().catch(() => undefined);
+        // not told here, or not in time, asks when that fails.
+        await within(LEADERS_MS, 'leaders', this.cluster.refreshMetadata()).catch(() => undefined);
         return;
       } catch (error) {
         if (!isOf(error, OF_SEARCH) || performance.now() > deadline) throw error;

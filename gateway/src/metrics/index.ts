@@ -24,6 +24,8 @@ export interface GaugeSources {
   presence: () => number;
   pendingPublications: () => number;
   syncStreams: () => number;
+  /** Of the home that `/sync` follows. */
+  syncEpoch: () => number;
   /** Whether redis-commands, redis-feed or kafka can be used. */
   backendUp: () => Record<string, boolean>;
 }
@@ -77,6 +79,11 @@ export function createMetrics(sources: GaugeSources): Metrics {
   gauge('causeway_gateway_presence_entries', 'Clients shown to others, by channel', sources.presence);
   gauge('causeway_gateway_publish_queue', 'Publications that wait for Kafka', sources.pendingPublications);
   gauge('causeway_gateway_sync_streams', 'Streams of etcd changes', sources.syncStreams);
+  gauge(
+    'causeway_gateway_sync_epoch',
+    'Epoch of the home that /sync follows; 0 while it is without etcd',
+    sources.syncEpoch,
+  );
   // Registered by their constructors; their values are read when they are collected.
   void new Gauge({
     name: 'causeway_gateway_connections',

@@ -28,6 +28,7 @@ function everything(): Registry {
     presence: zero,
     pendingPublications: zero,
     syncStreams: zero,
+    syncEpoch: zero,
     backendUp: () => ({}),
   });
   showKept(registry, () => ({}));

@@ -97,6 +97,7 @@ export class Gateway {
       presence: () => this.#presence.entries,
       pendingPublications: () => this.#publications.pending,
       syncStreams: () => this.#sync?.streams.size ?? 0,
+      syncEpoch: () => this.#feed?.epoch ?? 0,
       backendUp: () => this.#backends(),
     });
     this.#topics = new Topics(config.kafka.topics);

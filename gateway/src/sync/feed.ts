@@ -91,10 +91,19 @@ export class Feed {
     this.#changed();
   }
 
-  /** Another home, or another epoch: streams end, and resume in the new one. */
+  /**
+   * Another home, or another epoch. A zone that is filled before and after goes on: its positions are those of its
+   * checkpoints, whoever is home. Elsewhere streams end, and resume in the new history.
+   */
   setRole(role: Role): void {
-    if (role.home === this.#role.home && role.epoch === this.#role.epoch) return;
+    const before = this.#role;
+    if (role.home === before.home && role.epoch === before.epoch) return;
     this.#role = role;
+    const isFilled = !before.home && !role.home && role.epoch > before.epoch;
+    if (isFilled && this.#connected?.history.goOn(role) === true) {
+      this.#job.log.info('following etcd for /sync', { ...role });
+      return;
+    }
     this.#history?.fail(new SyncFailure('home-moved', 'the home moved: come back, with the same position'));
     this.#history = undefined;
     this.#restart.abort();
@@ -109,6 +118,11 @@ export class Feed {
   /** A connection that works; undefined while there is none. */
   get client(): EtcdClient | undefined {
     return this.#connected?.client;
+  }
+
+  /** Epoch of the home that is followed; 0 while there is no connection that works. */
+  get epoch(): number {
+    return this.#connected?.history.role.epoch ?? 0;
   }
 
   /** For how long etcd has been away, milliseconds; 0: it is there. */

@@ -23,19 +23,30 @@ export interface HistoryStart {
 
 /** One unbroken history of one etcd in one role. When it breaks it has failed, and another one begins. */
 export class History {
-  readonly role: Role;
   readonly clusterId: string;
+  #role: Role;
   readonly #ring: Ring;
   #frontier: bigint;
   #mark: Mark | undefined;
   #failure: SyncFailure | undefined;
 
   constructor({ role, clusterId, after, mark }: HistoryStart) {
-    this.role = role;
+    this.#role = role;
     this.clusterId = clusterId;
     this.#ring = new Ring(after, RING_BYTES);
     this.#frontier = after;
     this.#mark = mark;
+  }
+
+  get role(): Role {
+    return this.#role;
+  }
+
+  /** The same history under another home, for a zone that is filled before and after. False: it has failed. */
+  goOn(role: Role): boolean {
+    if (this.#failure) return false;
+    this.#role = role;
+    return true;
   }
 
   /** All up to this revision of this zone's etcd is known. */

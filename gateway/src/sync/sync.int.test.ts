@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { ETCD_KEY } from '@causeway/crds';
 import { startEtcd } from '../../../e2e/harness/index.ts';
 import type { Etcd } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
@@ -267,6 +268,26 @@ describe('sync: two zones', () => {
     await put('b', ['/config/c', '3']);
     await same(one, 'b');
     assert.deepEqual([one.count('KIND_SNAPSHOT'), two.count('KIND_SNAPSHOT')], [1, 1]);
+  });
+
+  it('a zone that is filled before and after goes on when it is told of the next home: its streams notice nothing', async () => {
+    const first = replicate('a', 'b', 1);
+    const feed = feedOf('b', { home: false, epoch: 1 });
+    await put('a', ['/config/a', '1']);
+    const client = follower().follow(feed);
+    await until('the state', () => client.state.size === 1);
+    await first.stop();
+    feed.setRole({ home: false, epoch: 2 });
+    assert.equal(feed.epoch, 2);
+    await put('b', [ETCD_KEY.epoch, '2']);
+    replicate('a', 'b', 2);
+    await put('a', ['/config/b', '2']);
+    await same(client, 'a');
+    assert.equal(client.position?.epoch, 2);
+    assert.equal(client.count('KIND_SNAPSHOT'), 1);
+    await put('b', [ETCD_KEY.epoch, '3']);
+    assert.equal((await client.ended)?.reason, 'home-moved', 'etcd knew of the next one first');
+    await until('it serves nothing', () => feed.epoch === 0);
   });
 
   it('a position of another history is refused, one that the zone has yet to reach waits', async () => {

@@ -65,6 +65,11 @@ export const ANNOTATION = {
    * empty; when it is removed the gateway serves again. See {@link DrainState}.
    */
   drain: `${API_GROUP}/drain`,
+  /**
+   * On a gateway pod: `<zone>/<epoch>` of the present home, see {@link homeNotice}. Its configuration says the same, but the
+   * kubelet may take a minute to bring a mounted ConfigMap up to date; the higher epoch counts.
+   */
+  home: `${API_GROUP}/home`,
   /** On a gateway pod: name of the ZoneFailover that took it out of service, which is to take it in again. */
   failover: `${API_GROUP}/failover`,
   /** On a ZoneFailover of a DrillSchedule: when it was due (RFC 3339). */
@@ -252,6 +257,11 @@ export function certificateKey(n: number): string {
 /** Key of the private key that goes with {@link certificateKey}. */
 export function privateKeyKey(n: number): string {
   return `tls-${n}.key`;
+}
+
+/** Value of {@link ANNOTATION}.home. */
+export function homeNotice(zone: string, epoch: number): string {
+  return `${zone}/${epoch}`;
 }
 
 /** Where things are mounted in gateway and replicator pods. */

@@ -22,6 +22,7 @@ import { Certificates, startAdminServer } from '../transport/index.ts';
 import { DrainRequest } from './drain-request.ts';
 import { lookupAddresses, askPod, Witness } from '../witness/index.ts';
 import { Gateway } from './gateway.ts';
+import { HomeNotice } from './home-notice.ts';
 
 /** Serves until SIGTERM or SIGINT, then drains and ends the process with exit code 0. Throws ConfigError. */
 export async function serve(configFile: string): Promise<void> {
@@ -72,7 +73,7 @@ export async function serve(configFile: string): Promise<void> {
       if (await certificates.reload()) await gateway.serveCertificate().catch(fail(log));
     }),
     keys.start(),
-    ...(config.etcd ? [watchFiles([dirname(configFile)], homeOfEtcd(configFile, gateway, log))] : []),
+    ...followHome({ config, configFile, gateway, log }),
   ];
   await ended;
   await gateway.leave();
@@ -156,19 +157,23 @@ function remoteKeys({ url, refreshMs, caDir }: RemoteKeySet, log: Log): TokenKey
   };
 }
 
-/** Reads which zone is home again; all else in the configuration is read only at the start. */
-function homeOfEtcd(configFile: string, gateway: Gateway, log: Log): () => Promise<void> {
-  let problem = '';
-  return async () => {
-    try {
-      const { etcd } = await loadGatewayConfig(configFile);
-      if (etcd) gateway.follow(etcd);
-      problem = '';
-    } catch (error) {
-      if (problem !== reason(error)) log.warn('configuration', { problem: reason(error) });
-      problem = reason(error);
-    }
-  };
+/** Tells the gateway which zone is home whenever that changes; nothing where nothing is replicated. Returns what ends it. */
+function followHome({
+  config: { etcd, tls },
+  configFile,
+  gateway,
+  log,
+}: {
+  config: GatewayConfig;
+  configFile: string;
+  gateway: Gateway;
+  log: Log;
+}): (() => void)[] {
+  if (!etcd) return [];
+  const { annotationsFile } = tls;
+  const notice = new HomeNotice({ configFile, annotationsFile, etcd, log });
+  const directories = [dirname(configFile), dirname(annotationsFile)];
+  return [watchFiles(directories, async () => gateway.follow(await notice.read()))];
 }
 
 /** Node prints warnings to standard error; here each line is JSON. */

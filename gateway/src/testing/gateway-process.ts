@@ -91,6 +91,8 @@ export interface GatewayProcess {
   annotate(version: number | undefined): void;
   /** Puts the annotation that asks it to be empty there, with this value; undefined: takes it away. */
   annotateDrain(value: string | undefined): void;
+  /** Puts the annotation that says which zone is home there, and no other. */
+  annotateHome(value: string): void;
   drain(): Promise<DrainState>;
   certificate(): Promise<CertificateState>;
   /** Status and body of an admin path. */
@@ -159,6 +161,7 @@ export async function startGateway({
     logs,
     annotate: (version) => podinfo.write({ annotations: certificateAnnotation(version) }),
     annotateDrain: (value) => podinfo.write({ annotations: drainAnnotation(value) }),
+    annotateHome: (value) => podinfo.write({ annotations: homeAnnotation(value) }),
     drain: async () => JSON.parse((await admin(ADMIN_PATH.drain)).body) as DrainState,
     certificate: async () => JSON.parse((await admin(ADMIN_PATH.certificate)).body) as CertificateState,
     admin,
@@ -195,6 +198,10 @@ export async function startGateway({
 
 function certificateAnnotation(version: number | undefined): string {
   return version === undefined ? '' : `a/b="x \\"y\\""\n${ANNOTATION.certificate}="${version}"\n`;
+}
+
+function homeAnnotation(value: string): string {
+  return `${ANNOTATION.home}=${JSON.stringify(value)}\n`;
 }
 
 function drainAnnotation(value: string | undefined): string {

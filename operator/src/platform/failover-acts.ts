@@ -8,6 +8,7 @@ import type { Act, GatewaySight } from '../failover/index.ts';
 import { desiredObjects } from './desired.ts';
 import type { FenceMemory } from './failover-memory.ts';
 import { podAddress, storeSecrets, type FailoverPlatformWorld } from './failover-sight.ts';
+import { tellHome } from './home-notice.ts';
 import { CHILD_KINDS, KIND } from './kinds.ts';
 import { redisAddress, userSecrets } from './observe.ts';
 import { redisHost, type RedisAction } from './redis.ts';
@@ -167,6 +168,7 @@ async function shift(
       if (kind !== undefined) await world.applier.apply(kind, object);
     }),
   );
+  await tellHome(world, platform);
 }
 
 async function tellPods(

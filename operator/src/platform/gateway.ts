@@ -179,7 +179,8 @@ function etcdConnections(platform: MessagePlatform): Pick<GatewayConfig, 'etcd'>
   };
 }
 
-function servesEtcd({ spec }: MessagePlatform): boolean {
+/** Whether gateways have `/sync`. */
+export function servesEtcd({ spec }: MessagePlatform): boolean {
   return (spec.etcd.prefixes ?? []).length > 0;
 }
 

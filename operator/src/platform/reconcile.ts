@@ -29,6 +29,7 @@ import { dnsCondition, reconcileDns, type DnsCondition } from './dns-effects.ts'
 import { reconcileEtcdFences } from './etcd-fences.ts';
 import { managesEtcd } from './etcd.ts';
 import { finalize } from './finalize.ts';
+import { keepHomeTold } from './home-notice.ts';
 import { KIND } from './kinds.ts';
 import {
   claimedTopics,
@@ -276,6 +277,7 @@ async function makeObjects(
   outcome.problems.push(...applied.problems);
   outcome.errors.push(...applied.errors);
   if (applied.errors.length === 0) await pruneObjects(world, platform, objects);
+  outcome.errors.push(...(await keepHomeTold(world, platform)));
   if (!applied.secretsStored) return { held: certificates.held, rotation: undefined };
   const held = certificates.issued;
   await restartOneEtcd(world, platform, { authority: held.authority, log: context.log });

@@ -3,6 +3,7 @@ import { ANNOTATION, AUTHORITY_REQUEST, COMPONENT, LABEL } from '@causeway/crds'
 import { refOf } from '../controller/keys.ts';
 import { FAILOVER_KIND, isOver, type FailoverObject } from '../failover/index.ts';
 import type { DnsEndpoint } from '../platform/dns.ts';
+import { planHomeNotices } from '../platform/home-notice.ts';
 import { KIND } from '../platform/kinds.ts';
 import { homeOf, type MessagePlatform } from '../platform/types.ts';
 import { SCHEDULE_KIND, type ScheduleObject } from '../schedules/index.ts';
@@ -179,7 +180,13 @@ function isGivenBack(world: World): boolean {
     return told !== undefined || labels[LABEL.serving] === 'false';
   });
   const holds = failoverOf(world)?.status?.holds === true || world.kafka.disordered.length > 0;
-  return failover === undefined && away === undefined && !marked && !holds;
+  return failover === undefined && away === undefined && !marked && !holds && isTold(world);
+}
+
+/** True when all gateways know who is home. */
+function isTold({ platform, kube }: World): boolean {
+  const pods = kube.all(KIND.pod).map(({ object }) => object);
+  return platform !== undefined && planHomeNotices(platform, pods).length === 0;
 }
 
 /** Somebody asks for a failover of zone-a. */

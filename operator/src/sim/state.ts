@@ -1,5 +1,5 @@
 /** What a run ended in, in a form that two runs can be compared in: without what may differ from run to run. */
-import { LABEL } from '@causeway/crds';
+import { ANNOTATION, LABEL } from '@causeway/crds';
 import { decodeSecret, inspectCertificate, keyMatches } from '../certificates/index.ts';
 import { signedByOne } from '../certificates/inspect.ts';
 import { EVENT_KIND } from '../controller/events.ts';
@@ -99,12 +99,13 @@ function countPod(state: Map<string, unknown>, pod: KubeObject): void {
   const ready = status?.conditions?.some(
     (condition) => condition.type === 'Ready' && condition.status === 'True',
   );
-  const { labels = {} } = pod.metadata;
+  const { labels = {}, annotations = {} } = pod.metadata;
   const what = [
     labels[LABEL.component],
     labels[LABEL.zone],
     labels['pod-template-hash'],
     ready === true ? 'ready' : 'not ready',
+    ...[annotations[ANNOTATION.home]].flatMap((home) => (home === undefined ? [] : [`told of ${home}`])),
   ];
   const key = `pods ${what.join(' ')}`;
   state.set(key, Number(state.get(key) ?? 0) + 1);

@@ -2,6 +2,7 @@
 import type { ZoneFailoverSpec } from '@causeway/crds';
 import { cut, heal, kafkaBrokers, kill, revive, zones } from '../../lab/index.ts';
 import { waitFor } from '../../tools/index.ts';
+import type { NameServers } from './name-servers.ts';
 
 /** `spec.gateway.heartbeat`. */
 export interface Heartbeat {
@@ -15,6 +16,8 @@ export interface Kind {
   heartbeat: Heartbeat;
   /** What happens to the zone; without it somebody asks for the failover. */
   fault?: Fault;
+  /** Of the cluster. */
+  nameServers: NameServers;
   /** Instead of as many as are asked for. */
   runs?: number;
 }
@@ -44,12 +47,14 @@ const KILLED: Fault = {
 
 /** The kinds, in the order in which they are run. */
 export const KINDS = {
-  drill: { mode: 'Drill', heartbeat: BRISK },
-  planned: { mode: 'Planned', heartbeat: BRISK },
-  cut: { mode: 'Emergency', heartbeat: BRISK, fault: CUT },
-  killed: { mode: 'Emergency', heartbeat: BRISK, fault: KILLED },
-  'cut-defaults': { mode: 'Emergency', heartbeat: DEFAULTS, fault: CUT, runs: 1 },
-  'killed-defaults': { mode: 'Emergency', heartbeat: DEFAULTS, fault: KILLED, runs: 1 },
+  drill: { mode: 'Drill', heartbeat: BRISK, nameServers: 'zones' },
+  planned: { mode: 'Planned', heartbeat: BRISK, nameServers: 'zones' },
+  cut: { mode: 'Emergency', heartbeat: BRISK, nameServers: 'zones', fault: CUT },
+  killed: { mode: 'Emergency', heartbeat: BRISK, nameServers: 'zones', fault: KILLED },
+  'cut-two-servers': { mode: 'Emergency', heartbeat: BRISK, nameServers: 'two', fault: CUT },
+  'killed-two-servers': { mode: 'Emergency', heartbeat: BRISK, nameServers: 'two', fault: KILLED },
+  'cut-defaults': { mode: 'Emergency', heartbeat: DEFAULTS, nameServers: 'zones', fault: CUT, runs: 1 },
+  'killed-defaults': { mode: 'Emergency', heartbeat: DEFAULTS, nameServers: 'zones', fault: KILLED, runs: 1 },
 } as const satisfies Record<string, Kind>;
 
 /** Name of a kind. */

@@ -14,6 +14,7 @@ import { shown } from '../common/markdown.ts';
 import type { CrowdSetting } from './crowd.ts';
 import { kindNames, KINDS, type KindName } from './kinds.ts';
 import { measurementsOf } from './measurements.ts';
+import { placeNameServers } from './name-servers.ts';
 import { failoverSection, type FailoverResult } from './report.ts';
 import { Rig } from './rig.ts';
 import { firstMove } from './story.ts';
@@ -114,8 +115,9 @@ async function attempt(rig: Rig, kind: KindName, number: number): Promise<Failov
   }
 }
 
-/** Waits for the platform, and makes it anew if it does not come right. */
+/** Waits for the cluster and the platform, and makes that anew if it does not come right. */
 async function whole(rig: Rig, kind: KindName): Promise<void> {
+  await placeNameServers(rig.kube, KINDS[kind].nameServers);
   const setting = { heartbeat: KINDS[kind].heartbeat, failover: failoverSetting };
   try {
     await rig.patch({ gateway: { heartbeat: setting.heartbeat } });
@@ -172,4 +174,5 @@ try {
   console.log(failoverSection(result).body);
 } finally {
   await rig.remove();
+  await placeNameServers(kube, 'two');
 }

@@ -1,9 +1,10 @@
 /** A failover that nothing befalls, from its begin to its good end, under publications and writes to etcd. */
 import assert from 'node:assert/strict';
-import type { ZoneFailoverStatus } from '@causeway/crds';
+import { ADMIN_PATH, COMPONENT, LABEL, PORT, type ZoneFailoverStatus } from '@causeway/crds';
 import { zones } from '../lab/index.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { Failovers, HomeWriter } from './failover.ts';
+import { sumOf } from './operator.ts';
 import { eventually, type Scenario } from './support.ts';
 import { exchange, Traffic } from './traffic.ts';
 
@@ -37,6 +38,7 @@ export async function moves(
       async () => (await etcd.get(zone, `/config/${name}`)) === String(taken),
     );
   lab.progress.note((await own.verify()).trim());
+  await syncFollows(lab, platform, (await own.status()).epoch ?? 1);
   await assertGivenBack(lab, platform, own);
   await exchange(lab, platform);
   const { status } = await own.get(name);
@@ -53,4 +55,24 @@ async function assertGivenBack(lab: Scenario, platform: string, own: Failovers):
   const marks =
     'jsonpath={range .items[*]}{.metadata.annotations.causeway\\.dev/drain}{.metadata.annotations.causeway\\.dev/failover}{end}';
   assert.equal(await lab.kubectl('get', 'pods', '-l', `causeway.dev/platform=${platform}`, '-o', marks), '');
+}
+
+/** How soon each gateway's /sync is to go on after a failover, milliseconds; the kubelet alone takes up to a minute to tell it. */
+const SYNC_MS = 10_000;
+
+/** Waits until /sync of every gateway follows the home of this epoch. */
+async function syncFollows(lab: Scenario, platform: string, epoch: number): Promise<void> {
+  const selector = `${LABEL.platform}=${platform},${LABEL.component}=${COMPONENT.gateway}`;
+  const path = 'jsonpath={range .items[?(@.status.phase=="Running")]}{.status.podIP} {end}';
+  await eventually(
+    `/sync of all gateways follows epoch ${epoch}`,
+    async () => {
+      const ips = (await lab.kubectl('get', 'pods', '-l', selector, '-o', path)).trim().split(' ');
+      const texts = await Promise.all(
+        ips.map(async (ip) => (await fetch(`http://${ip}:${PORT.admin}${ADMIN_PATH.metrics}`)).text()),
+      );
+      return texts.every((text) => sumOf(text, 'causeway_gateway_sync_epoch') === epoch);
+    },
+    SYNC_MS,
+  );
 }

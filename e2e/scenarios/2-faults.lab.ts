@@ -22,6 +22,32 @@ async function underTraffic(work: (traffic: Traffic) => Promise<unknown>): Promi
   }
 }
 
+/** Takes the Redis primary's pod and its volume away, and waits until it has another one, and all is well again. */
+async function emptyPrimary(): Promise<void> {
+  const set = objectName.zoneRedis(NAME, 'zone-a');
+  const claim = `data-${set}-0`;
+  const { metadata } = await lab.kube.json<{ metadata: { uid: string } }>([
+    '-n',
+    lab.namespace,
+    'get',
+    'pvc',
+    claim,
+  ]);
+  await lab.kubectl('delete', 'pvc', claim, '--wait=false');
+  await lab.kubectl('delete', 'pod', `${set}-0`, '--force', '--grace-period=0');
+  await eventually('a new volume', async () => {
+    const now = await lab.kube.find<{ metadata: { uid: string } }>([
+      '-n',
+      lab.namespace,
+      'get',
+      'pvc',
+      claim,
+    ]);
+    return now !== undefined && now.metadata.uid !== metadata.uid;
+  });
+  await lab.waitReady(NAME);
+}
+
 test('gateways move from Bun to Node under traffic, and nothing acknowledged is lost', async () => {
   await underTraffic(async () => {
     await lab.patchPlatform(NAME, { spec: { gateway: { runtime: 'Node' } } });
@@ -42,28 +68,7 @@ test('gateways move from Bun to Node under traffic, and nothing acknowledged is 
 
 test('the Redis primary loses its pod and all its data: it is filled again from Kafka, and nothing acknowledged is lost', async () => {
   await underTraffic(async (traffic) => {
-    const set = objectName.zoneRedis(NAME, 'zone-a');
-    const claim = `data-${set}-0`;
-    const { metadata } = await lab.kube.json<{ metadata: { uid: string } }>([
-      '-n',
-      lab.namespace,
-      'get',
-      'pvc',
-      claim,
-    ]);
-    await lab.kubectl('delete', 'pvc', claim, '--wait=false');
-    await lab.kubectl('delete', 'pod', `${set}-0`, '--force', '--grace-period=0');
-    await eventually('a new volume', async () => {
-      const now = await lab.kube.find<{ metadata: { uid: string } }>([
-        '-n',
-        lab.namespace,
-        'get',
-        'pvc',
-        claim,
-      ]);
-      return now !== undefined && now.metadata.uid !== metadata.uid;
-    });
-    await lab.waitReady(NAME);
+    await traffic.losingStreams('the primary begins anew', emptyPrimary);
     await traffic.flows(100);
   });
 });

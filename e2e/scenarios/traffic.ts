@@ -146,7 +146,8 @@ export class Traffic {
       () => undefined,
     );
     const violations = describeViolations(check(this.#history.events));
-    assert.equal(violations, '', `${violations}\nThe receivers' connections:\n${this.#story.join('\n')}`);
+    if (violations !== '')
+      assert.fail(`${violations}\nThe receivers' connections:\n${this.#story.join('\n')}`);
     assert.deepEqual(this.#unrecovered, [], 'subscriptions that could not recover');
     const counts = `${this.acknowledged.size} acknowledged, ${this.#refused} refused`;
     return `${counts}, none lost, none twice, all in order, longest silence ${this.longestSilence.toFixed(1)} s`;

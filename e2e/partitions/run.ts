@@ -22,9 +22,9 @@ const SETTLE_MS = 60_000;
 /** How long a failover may take to end, whatever is cut; milliseconds. */
 const END_MS = 90_000;
 /** Of a failover that waits for what is cut: then it turns back. */
-const TIMEOUT = '15s';
-/** The same of one that is to run out of it, as short as the API allows. */
-const SHORT = '10s';
+const TIMEOUT = '25s';
+/** The same of one that is to run out of it: longer than a drain, whose last clients have three seconds to arrive. */
+const SHORT = '15s';
 
 export interface Outcome {
   seed: number;

@@ -13,7 +13,6 @@ import type { Replicator } from './replicator.ts';
 import {
   RandomWriter,
   checkHistory,
-  figures,
   readHistory,
   sameKeys,
   endReplicatorProcesses,
@@ -567,26 +566,6 @@ describe('replicate: over the limits', () => {
     await ready(replicator);
     await equal();
     await histories();
-  });
-
-  it('the parts are counted, and those of revisions that are whole are not', async () => {
-    const replicator = start();
-    await ready(replicator);
-    const parts = async (): Promise<number | undefined> =>
-      (await figures(replicator.status.metrics.registry))['split_transactions_total'];
-    await put(at, ['/config/small', '1']);
-    await equal();
-    assert.equal(await parts(), 0);
-    const from = (await to.head()).revision + 1n;
-    const value = 'v'.repeat(90_000);
-    const pairs = Array.from({ length: 40 }, (_, n): [string, string] => [`/zz/${n}`, `${n}${value}`]);
-    await put(at, ...pairs);
-    await equal();
-    const { length: written } = (await readHistory(target.endpoint, PREFIXES, from)).filter(
-      ({ changes }) => changes.length > 0,
-    );
-    assert.ok(written > 1, `${written} transactions`);
-    await waitFor('all parts to be counted', async () => (await parts()) === written);
   });
 
   it('a single value that the target refuses blocks, and says which key and what to do', async () => {

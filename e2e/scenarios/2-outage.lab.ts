@@ -5,11 +5,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { COMPONENT, LABEL, PORT } from '@causeway/crds';
+import { COMPONENT } from '@causeway/crds';
 import { cut, heal, kafkaBrokers, kill, mute, revive, unmute, zones } from '../lab/index.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { Failovers, outage, readyToFail, withstand, type Place } from './failover.ts';
-import { leader, newLeader, sumOf, zoneOfLeader } from './operator.ts';
+import { leader, newLeader, zoneOfLeader } from './operator.ts';
+import { metricsOfPods, sumOf } from './pod-metrics.ts';
 import { eventually, scenario } from './support.ts';
 
 const NAME = 'outage';
@@ -32,12 +33,8 @@ async function emergency(name: string, { home, next, traffic }: Place): Promise<
 
 /** Snapshots that a zone's replicator has begun for that reason since it began to run. */
 async function snapshotsOf(zone: string, reason: string): Promise<number> {
-  const labels = { [LABEL.platform]: NAME, [LABEL.component]: COMPONENT.replicator, [LABEL.zone]: zone };
-  const selector = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
-  const path = 'jsonpath={.items[?(@.status.phase=="Running")].status.podIP}';
-  const ip = await lab.kubectl('get', 'pods', '-l', selector.join(), '-o', path);
-  const text = await (await fetch(`http://${ip}:${PORT.admin}/metrics`)).text();
-  return sumOf(text, `causeway_replication_snapshots_total{reason="${reason}"}`);
+  const texts = await metricsOfPods(lab, { platform: NAME, component: COMPONENT.replicator, zone });
+  return sumOf(texts.join('\n'), `causeway_replication_snapshots_total{reason="${reason}"}`);
 }
 
 /** The command is refused or goes back: both are right, so its words are only noted. */

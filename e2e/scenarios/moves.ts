@@ -1,10 +1,10 @@
 /** A failover that nothing befalls, from its begin to its good end, under publications and writes to etcd. */
 import assert from 'node:assert/strict';
-import { ADMIN_PATH, COMPONENT, LABEL, PORT, type ZoneFailoverStatus } from '@causeway/crds';
+import { COMPONENT, type ZoneFailoverStatus } from '@causeway/crds';
 import { zones } from '../lab/index.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { Failovers, HomeWriter } from './failover.ts';
-import { sumOf } from './operator.ts';
+import { metricsOfPods, sumOf } from './pod-metrics.ts';
 import { eventually, type Scenario } from './support.ts';
 import { exchange, Traffic } from './traffic.ts';
 
@@ -62,15 +62,10 @@ const SYNC_MS = 10_000;
 
 /** Waits until /sync of every gateway follows the home of this epoch. */
 async function syncFollows(lab: Scenario, platform: string, epoch: number): Promise<void> {
-  const selector = `${LABEL.platform}=${platform},${LABEL.component}=${COMPONENT.gateway}`;
-  const path = 'jsonpath={range .items[?(@.status.phase=="Running")]}{.status.podIP} {end}';
   await eventually(
     `/sync of all gateways follows epoch ${epoch}`,
     async () => {
-      const ips = (await lab.kubectl('get', 'pods', '-l', selector, '-o', path)).trim().split(' ');
-      const texts = await Promise.all(
-        ips.map(async (ip) => (await fetch(`http://${ip}:${PORT.admin}${ADMIN_PATH.metrics}`)).text()),
-      );
+      const texts = await metricsOfPods(lab, { platform, component: COMPONENT.gateway });
       return texts.every((text) => sumOf(text, 'causeway_gateway_sync_epoch') === epoch);
     },
     SYNC_MS,

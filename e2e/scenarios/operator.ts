@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { LABEL } from '@causeway/crds';
 import { getStatus } from '../lab/index.ts';
 import { OPERATOR_NAMESPACE, type Kube } from '../platform/index.ts';
+import { sumOf } from './pod-metrics.ts';
 import { eventually } from './support.ts';
 
 /** Name of the Lease and of the ServiceAccount. */
@@ -27,8 +28,7 @@ export async function leader(kube: Kube): Promise<string> {
   return lease.spec.holderIdentity ?? '';
 }
 
-/** Zones of the operator's pods that are ready, by name. */
-async function zonesOfOperators(kube: Kube): Promise<Map<string, string>> {
+async function operatorPods(kube: Kube): Promise<Pod[]> {
   const { items } = await kube.json<{ items: Pod[] }>([
     '-n',
     OPERATOR_NAMESPACE,
@@ -37,7 +37,12 @@ async function zonesOfOperators(kube: Kube): Promise<Map<string, string>> {
     '-l',
     `${LABEL.component}=operator`,
   ]);
-  const ready = items.filter(({ status }) =>
+  return items;
+}
+
+/** Zones of the operator's pods that are ready, by name. */
+async function zonesOfOperators(kube: Kube): Promise<Map<string, string>> {
+  const ready = (await operatorPods(kube)).filter(({ status }) =>
     status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
   );
   return new Map(
@@ -125,26 +130,11 @@ export function newLeader(kube: Kube, before: string): Promise<string> {
 
 /** Sum of a counter over the operator's pods, by any of its labels. */
 export async function operatorMetric(kube: Kube, name: string): Promise<number> {
-  const { items } = await kube.json<{ items: Pod[] }>([
-    '-n',
-    OPERATOR_NAMESPACE,
-    'get',
-    'pods',
-    '-l',
-    `${LABEL.component}=operator`,
-  ]);
+  const pods = await operatorPods(kube);
   const texts = await Promise.all(
-    items.map(async ({ status }) => (await fetch(`http://${status.podIP}:8081/metrics`)).text()),
+    pods.map(async ({ status }) => (await fetch(`http://${status.podIP}:8081/metrics`)).text()),
   );
   return sumOf(texts.join('\n'), name);
-}
-
-/** Sum of a metric, by any of its labels, in what Prometheus would read. */
-export function sumOf(text: string, name: string): number {
-  return text
-    .split('\n')
-    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
 
 /** A write to the API server, from its audit log. */

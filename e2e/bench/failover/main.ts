@@ -12,7 +12,7 @@ import { machineFacts } from '../common/machine.ts';
 import { countOf, writeResult } from '../common/result.ts';
 import { shown } from '../common/markdown.ts';
 import type { CrowdSetting } from './crowd.ts';
-import { kindNames, KINDS, type KindName } from './kinds.ts';
+import { kindNames, KINDS, type Kind, type KindName } from './kinds.ts';
 import { measurementsOf } from './measurements.ts';
 import { placeNameServers } from './name-servers.ts';
 import { failoverSection, type FailoverResult } from './report.ts';
@@ -115,9 +115,8 @@ async function attempt(rig: Rig, kind: KindName, number: number): Promise<Failov
   }
 }
 
-/** Waits for the cluster and the platform, and makes that anew if it does not come right. */
+/** Waits for the platform, and makes it anew if it does not come right. */
 async function whole(rig: Rig, kind: KindName): Promise<void> {
-  await placeNameServers(rig.kube, KINDS[kind].nameServers);
   const setting = { heartbeat: KINDS[kind].heartbeat, failover: failoverSetting };
   try {
     await rig.patch({ gateway: { heartbeat: setting.heartbeat } });
@@ -164,7 +163,8 @@ try {
   await progress.step('its home has moved once', () => firstMove(rig));
   await progress.step('clients have come and published for a minute', () => warmUp(rig, crowd));
   for (const kind of options.kinds) {
-    const { runs = options.runs } = KINDS[kind] as { runs?: number };
+    const { nameServers, runs = options.runs }: Kind = KINDS[kind];
+    await placeNameServers(kube, nameServers);
     for (let number = 1; number <= runs; number += 1) {
       await whole(rig, kind);
       result.runs.push(await attempt(rig, kind, number));

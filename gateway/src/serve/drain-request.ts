@@ -3,6 +3,7 @@ import { ANNOTATION } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import { reason } from '../log/index.ts';
 import { parseAnnotations } from '../transport/index.ts';
+import { Problems } from './problems.ts';
 
 /** Most clients per second; as many as `failover.drainPerSecond` of a MessagePlatform takes. */
 const MAX_PER_SECOND = 100_000;
@@ -16,13 +17,12 @@ export function parseRate(text: string): number | undefined {
 /** What the pod's annotations ask for, as the downward API file shows them. */
 export class DrainRequest {
   readonly #file: string;
-  readonly #log: Log;
+  readonly #problems: Problems;
   #perSecond: number | undefined;
-  #problem = '';
 
   constructor(annotationsFile: string, log: Log) {
     this.#file = annotationsFile;
-    this.#log = log;
+    this.#problems = new Problems(log);
   }
 
   /**
@@ -34,22 +34,18 @@ export class DrainRequest {
     try {
       text = await readFile(this.#file, 'utf8');
     } catch (error) {
-      this.#report(`${this.#file}: ${reason(error)}`);
+      this.#problems.note('drain', `${this.#file}: ${reason(error)}`);
       return this.#perSecond;
     }
     const value = parseAnnotations(text).get(ANNOTATION.drain);
     this.#perSecond = value === undefined ? undefined : parseRate(value);
     const isWrong = value !== undefined && this.#perSecond === undefined;
-    this.#report(
+    this.#problems.note(
+      'drain',
       isWrong
         ? `annotation ${ANNOTATION.drain} must be clients per second, a decimal number over 0 and up to ${MAX_PER_SECOND}; it is ${JSON.stringify(value.slice(0, 50))} and counts as absent`
         : '',
     );
     return this.#perSecond;
-  }
-
-  #report(problem: string): void {
-    if (problem !== '' && problem !== this.#problem) this.#log.warn('drain', { problem });
-    this.#problem = problem;
   }
 }

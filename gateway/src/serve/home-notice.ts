@@ -6,6 +6,7 @@ import { loadGatewayConfig } from '../config/index.ts';
 import type { Log } from '../log/index.ts';
 import { reason } from '../log/index.ts';
 import { parseAnnotations } from '../transport/index.ts';
+import { Problems } from './problems.ts';
 
 type EtcdConfig = NonNullable<GatewayConfig['etcd']>;
 
@@ -35,13 +36,14 @@ export interface HomeNoticeParts {
 /** Reads both, as often as it is asked. All else in the configuration is read only at the start. */
 export class HomeNotice {
   readonly #parts: HomeNoticeParts;
-  readonly #problems = new Map<string, string>();
+  readonly #problems: Problems;
   #configured: EtcdConfig;
   #told: Home | undefined;
   #home: Home;
 
   constructor(parts: HomeNoticeParts) {
     this.#parts = parts;
+    this.#problems = new Problems(parts.log);
     this.#configured = parts.etcd;
     this.#home = parts.etcd;
   }
@@ -80,13 +82,7 @@ export class HomeNotice {
     } catch (error) {
       problem = reason(error);
     }
-    this.#report(what, problem);
-  }
-
-  #report(what: string, problem: string): void {
-    const { log } = this.#parts;
-    if (problem !== '' && problem !== this.#problems.get(what)) log.warn(what, { problem });
-    this.#problems.set(what, problem);
+    this.#problems.note(what, problem);
   }
 }
 

@@ -23,6 +23,7 @@ import { DrainRequest } from './drain-request.ts';
 import { lookupAddresses, askPod, Witness } from '../witness/index.ts';
 import { Gateway } from './gateway.ts';
 import { HomeNotice } from './home-notice.ts';
+import { Problems } from './problems.ts';
 
 /** Serves until SIGTERM or SIGINT, then drains and ends the process with exit code 0. Throws ConfigError. */
 export async function serve(configFile: string): Promise<void> {
@@ -126,14 +127,13 @@ function tokenKeys(config: GatewayConfig['auth']['jwt'], log: Log): TokenKeySour
 /** Says once what is wrong with the keys. */
 function mountedKeys(dir: string, log: Log): TokenKeySource {
   const source = new MountedKeys(dir);
-  let problem = '';
+  const problems = new Problems(log);
   const check = async (): Promise<void> => {
     try {
       if (await source.reload()) log.info('token keys read');
-      problem = '';
+      problems.note('token keys', '');
     } catch (error) {
-      if (problem !== reason(error)) log.warn('token keys', { problem: reason(error) });
-      problem = reason(error);
+      problems.note('token keys', reason(error));
     }
   };
   return { source, start: () => watchFiles([dir], check) };

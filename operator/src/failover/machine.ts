@@ -38,6 +38,7 @@ import {
 import type { Act, FailoverWish, GatewaySight, Observed, ZoneSight } from './observed.ts';
 import {
   enter,
+  HOMELESS,
   isOver,
   isUnsettled,
   phaseSince,
@@ -76,8 +77,6 @@ const HOLD = '30s';
 
 /** Phases in which nothing of the platform is changed yet. */
 const UNTOUCHED = new Set<Phase>(['Queued', 'Preflight']);
-/** Phases in which the platform may have no home that takes writes: nothing stops there. */
-const HOMELESS = new Set<Phase>(['Fence', 'Promote', 'Shift']);
 /** Phases from which an abort goes back. From Promote and Shift it does once the home has arrived. */
 const ABORTABLE = new Set<Phase>(['Prepare', 'Drain', 'Fence', 'Verify', 'Hold']);
 

@@ -127,6 +127,9 @@ export function phaseSince({ phases }: FailoverState, now: number): number {
   return phases.at(-1)?.startedAt ?? now;
 }
 
+/** Phases, and steps of going back, in which the platform may have no home that takes writes: nothing stops there. */
+export const HOMELESS: ReadonlySet<Phase | BackStep> = new Set(['Fence', 'Promote', 'Shift']);
+
 /** How long a move of the home may take before it counts as one that waits for something; milliseconds. */
 const MOVE_MS = 5_000;
 
@@ -135,13 +138,13 @@ const RETURN_MS = 1_500;
 
 /** The home is on its way from one zone to another, there or back, or gateways on theirs after it: nobody takes writes, or few can. */
 export function isMovingHome({ phase, step, phases }: FailoverState, now: number): boolean {
-  const began = phases.findLast(({ name, step: of }) => (of ?? name) === 'Fence')?.startedAt;
+  const lastBegin = (of: Phase | BackStep): number | undefined =>
+    phases.findLast((entry) => (entry.step ?? entry.name) === of)?.startedAt;
+  const began = lastBegin('Fence');
   if (began === undefined || now - began >= MOVE_MS) return false;
-  const arrived = phases.findLast(({ name, step: of }) => (of ?? name) === 'Shift')?.startedAt ?? 0;
-  return MOVING.has(step ?? phase) || (arrived >= began && now - arrived < RETURN_MS);
+  const arrived = lastBegin('Shift') ?? 0;
+  return HOMELESS.has(step ?? phase) || (arrived >= began && now - arrived < RETURN_MS);
 }
-
-const MOVING = new Set<Phase | BackStep>(['Fence', 'Promote', 'Shift']);
 
 /**
  * A zone was to be promoted, and it is not known that it arrived: it may take writes, or begin to when the request arrives

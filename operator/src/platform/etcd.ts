@@ -11,6 +11,11 @@ export function managesEtcd(platform: MessagePlatform): boolean {
   return platform.spec.etcd.external === undefined;
 }
 
+/** True when something of etcd is replicated: only then its home can move, and gateways have `/sync`. */
+export function replicatesEtcd({ spec }: MessagePlatform): boolean {
+  return (spec.etcd.prefixes ?? []).length > 0;
+}
+
 /** Client URLs of one zone's etcd. */
 export function etcdEndpoints(platform: MessagePlatform, zone: string): string[] {
   const { namespace, name } = platform.metadata;

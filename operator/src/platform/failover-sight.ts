@@ -23,7 +23,7 @@ import type {
   ZoneSight,
 } from '../failover/index.ts';
 import type { EtcdState } from './etcd-admin.ts';
-import { managesEtcd } from './etcd.ts';
+import { managesEtcd, replicatesEtcd } from './etcd.ts';
 import { KIND } from './kinds.ts';
 import { kafkaSight } from './kafka-placement.ts';
 import type { FenceMemory, SilenceMemory } from './failover-memory.ts';
@@ -108,11 +108,6 @@ function noteSilence(
   const { etcd, redis, pods } = zone;
   const isSilent = [etcd, redis, ...pods.map(({ drain }) => drain)].every((said) => said === undefined);
   silence.noted(platform, fromZone, isSilent);
-}
-
-/** Where nothing is replicated an etcd cannot move: what is in it is only there. */
-function replicatesEtcd({ spec }: MessagePlatform): boolean {
-  return (spec.etcd.prefixes ?? []).length > 0;
 }
 
 export interface StoreSecrets {

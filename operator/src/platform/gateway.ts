@@ -17,7 +17,7 @@ import {
   type TracingConfig,
 } from '@causeway/crds';
 import type { KubeObject } from '../controller/kube-api.ts';
-import { etcdEndpoints, etcdSecretDir, managesEtcd } from './etcd.ts';
+import { etcdEndpoints, etcdSecretDir, managesEtcd, replicatesEtcd } from './etcd.ts';
 import { KIND } from './kinds.ts';
 import {
   adminProbes,
@@ -163,7 +163,7 @@ function redisConnection(platform: MessagePlatform): GatewayConfig['redis'] {
 
 /** For `/sync`; nothing where nothing is replicated. */
 function etcdConnections(platform: MessagePlatform): Pick<GatewayConfig, 'etcd'> {
-  if (!servesEtcd(platform)) return {};
+  if (!replicatesEtcd(platform)) return {};
   const dir = etcdSecretDir(platform);
   return {
     etcd: {
@@ -179,14 +179,9 @@ function etcdConnections(platform: MessagePlatform): Pick<GatewayConfig, 'etcd'>
   };
 }
 
-/** Whether gateways have `/sync`. */
-export function servesEtcd({ spec }: MessagePlatform): boolean {
-  return (spec.etcd.prefixes ?? []).length > 0;
-}
-
 /** Whether gateways reach Redis or etcd with the platform's own certificates. */
 export function hasInnerLink(platform: MessagePlatform): boolean {
-  return managesRedis(platform) || (servesEtcd(platform) && managesEtcd(platform));
+  return managesRedis(platform) || (replicatesEtcd(platform) && managesEtcd(platform));
 }
 
 /** What a gateway reads only at its start: which zone is home it follows while it runs. */
@@ -229,7 +224,7 @@ function clientSecrets({ spec: { gateway } }: MessagePlatform): WishedSecret[] {
 /** For what is behind a gateway. */
 function backendSecrets(platform: MessagePlatform): WishedSecret[] {
   const { kafka, redis, etcd } = platform.spec;
-  const etcdSecret = servesEtcd(platform) ? etcd.external?.secretRef?.name : undefined;
+  const etcdSecret = replicatesEtcd(platform) ? etcd.external?.secretRef?.name : undefined;
   return [
     { name: 'kafka-tls', path: MOUNT.kafkaTls, secret: kafka.tls?.secretRef?.name },
     { name: 'kafka-sasl', path: MOUNT.kafkaSasl, secret: kafka.sasl?.secretRef.name },

@@ -5,8 +5,9 @@
  */
 import { ANNOTATION, COMPONENT, LABEL, homeNotice } from '@causeway/crds';
 import { isConflict, isNotFound } from '../controller/kube-api.ts';
-import { servesEtcd } from './gateway.ts';
+import { replicatesEtcd } from './etcd.ts';
 import { KIND } from './kinds.ts';
+import { storedAtHome } from './observe.ts';
 import { epochOf, homeOf, type MessagePlatform } from './types.ts';
 import type { Pod } from './workloads.ts';
 import type { PlatformWorld } from './world.ts';
@@ -18,7 +19,7 @@ type Telling = Pick<PlatformWorld, 'cache' | 'kube'>;
  * was no earlier home that a configuration could name. One that ends is told no more, since its kubelet takes nothing to it.
  */
 export function planHomeNotices(platform: MessagePlatform, pods: readonly Pod[]): Pod[] {
-  if (!servesEtcd(platform)) return [];
+  if (!replicatesEtcd(platform)) return [];
   const epoch = epochOf(platform);
   const notice = homeNotice(homeOf(platform), epoch);
   return pods.filter(({ metadata: { labels, annotations, deletionTimestamp } }) => {
@@ -43,7 +44,7 @@ export async function tellHome(world: Telling, platform: MessagePlatform): Promi
 export async function keepHomeTold(world: Telling, platform: MessagePlatform): Promise<unknown[]> {
   const pods = due(world, platform);
   try {
-    if (pods.length === 0 || !(await isOfNow(world, platform))) return [];
+    if (pods.length === 0 || (await storedAtHome(world, platform)) === undefined) return [];
   } catch (error) {
     return [error];
   }
@@ -57,12 +58,6 @@ export async function keepHomeTold(world: Telling, platform: MessagePlatform): P
 
 function due({ cache }: Telling, platform: MessagePlatform): Pod[] {
   return planHomeNotices(platform, cache.ofPlatform(KIND.pod, platform.metadata));
-}
-
-async function isOfNow({ kube }: Telling, platform: MessagePlatform): Promise<boolean> {
-  const { namespace, name } = platform.metadata;
-  const stored = await kube.get<MessagePlatform>(KIND.platform, { namespace, name });
-  return stored !== undefined && homeOf(stored) === homeOf(platform) && epochOf(stored) === epochOf(platform);
 }
 
 async function tell(

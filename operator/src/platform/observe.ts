@@ -7,7 +7,7 @@ import { KIND } from './kinds.ts';
 import { managesRedis, redisHost, type RedisState } from './redis.ts';
 import type { RedisAddress } from './redis-admin.ts';
 import { claimedByOthers, type KafkaSnapshot, type TopicClaimant } from './topics.ts';
-import type { MessagePlatform, Problem } from './types.ts';
+import { epochOf, homeOf, type MessagePlatform, type Problem } from './types.ts';
 import { userSecretNeeds, type UserSecrets } from './user-secrets.ts';
 import { isOf, isServing, type Node, type Pod, type Workload } from './workloads.ts';
 import type { PlatformWorld } from './world.ts';
@@ -42,6 +42,17 @@ export async function heldSecrets(
     ].map(read),
   );
   return { authority, served, inner, client };
+}
+
+/** The platform as it is stored now, if its home is still the one that was seen. */
+export async function storedAtHome(
+  { kube }: KubeReader,
+  platform: MessagePlatform,
+): Promise<MessagePlatform | undefined> {
+  const { namespace, name } = platform.metadata;
+  const stored = await kube.get<MessagePlatform>(KIND.platform, { namespace, name });
+  if (stored === undefined) return undefined;
+  return homeOf(stored) === homeOf(platform) && epochOf(stored) === epochOf(platform) ? stored : undefined;
 }
 
 /** The user's Secrets, by name. They are not cached: the operator follows only what it owns. */

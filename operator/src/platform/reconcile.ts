@@ -38,6 +38,7 @@ import {
   redisAddress,
   redisPodAddress,
   redisProblem,
+  storedAtHome,
   userSecrets,
   workloads,
   type KubeReader,
@@ -58,7 +59,7 @@ import { rotationRecord, rotationStatus, type RotationRecord } from './rotation-
 import { writeStatus } from './status-effects.ts';
 import { reconcileTopics } from './topic-effects.ts';
 import type { TopicStatus } from './topics.ts';
-import { epochOf, homeOf, isPaused, type MessagePlatform, type Problem } from './types.ts';
+import { homeOf, isPaused, type MessagePlatform, type Problem } from './types.ts';
 import { kafkaAccess, userSecretProblems, type UserSecrets } from './user-secrets.ts';
 import { podProblems, zoneFacts, zoneProblems } from './workloads.ts';
 import type { PlatformWorld } from './world.ts';
@@ -327,10 +328,8 @@ async function reconcileRedis(
 
 /** A failover may have begun since the cache saw the platform: then the roles are its own, and a late word makes two homes. */
 async function isStillHome(world: PlatformWorld, platform: MessagePlatform): Promise<boolean> {
-  const { namespace, name } = platform.metadata;
-  const stored = (await world.kube.get(KIND.platform, { namespace, name })) as MessagePlatform | undefined;
-  if (stored === undefined || stored.status?.failover !== undefined) return false;
-  return homeOf(stored) === homeOf(platform) && epochOf(stored) === epochOf(platform);
+  const stored = await storedAtHome(world, platform);
+  return stored !== undefined && stored.status?.failover === undefined;
 }
 
 /** Works out the status, writes it when it differs, and tells people what changed. */

@@ -9,7 +9,7 @@ import {
   type ReplicatorConfig,
 } from '@causeway/crds';
 import type { KubeObject } from '../controller/kube-api.ts';
-import { etcdEndpoints, etcdSecretDir, managesEtcd } from './etcd.ts';
+import { etcdEndpoints, etcdSecretDir, managesEtcd, replicatesEtcd } from './etcd.ts';
 import { KIND } from './kinds.ts';
 import {
   adminProbes,
@@ -26,7 +26,7 @@ import { epochOf, homeOf, type Images, type MessagePlatform } from './types.ts';
 
 /** Zones that have a replicator: all but home, when there is anything to replicate. */
 export function replicatedZones(platform: MessagePlatform): string[] {
-  if ((platform.spec.etcd.prefixes ?? []).length === 0) return [];
+  if (!replicatesEtcd(platform)) return [];
   const home = homeOf(platform);
   return platform.spec.zones.map((zone) => zone.name).filter((zone) => zone !== home);
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { zoneOf } from './gates.ts';
 import { LEADERS_PATIENCE } from './leaders.ts';
 import { ARRIVAL, nextStep, PREFLIGHT_PATIENCE, STEADY } from './machine.ts';
 import { HOMELESS_PATIENCE } from './move.ts';
-import type { FailoverWish, Observed } from './observed.ts';
+import type { FailoverWish, Observed, ZoneSight } from './observed.ts';
 import { BEGIN, isOver, NEXT_PHASES, type FailoverState, type Phase } from './state.ts';
 import { Model, wishFor } from './testing/model.ts';
 
@@ -370,6 +371,23 @@ describe('an emergency', () => {
       assert.deepEqual(run.model.writers(), ['zone-b']);
       assert.equal(run.model.zone('zone-a').redis.follows, 'zone-b');
     });
+
+  it('looks often while only a part of the old home answers again, until all of it has been told', () => {
+    const run = new Run({ mode: 'Emergency' });
+    run.model.kill('zone-a');
+    run.end();
+    const lookAfter = (etcd?: ZoneSight['etcd'], redis?: ZoneSight['redis']): number | undefined => {
+      const seen = run.model.observe();
+      const zones = seen.zones.map((zone) => (zone.name === 'zone-a' ? { ...zone, etcd, redis } : zone));
+      return nextStep(run.wish, run.state, { ...seen, zones }).lookAfter;
+    };
+    const { etcd, redis } = zoneOf(run.model.observe(), 'zone-b') ?? {};
+    assert.equal(lookAfter(), 2_000, 'nothing of it answers');
+    assert.equal(lookAfter(undefined, redis), 200, 'its Redis does');
+    assert.equal(lookAfter(etcd && { ...etcd, epoch: 1 }, redis), 200, 'its etcd is not fenced');
+    const follows = redis && ({ ...redis, role: 'replica', follows: 'zone-b' } as const);
+    assert.equal(lookAfter(etcd, follows), 2_000, 'it is told, and its nodes are not ready yet');
+  });
 
   it('goes back to an old home that was away when it was out of time, once that follows', () => {
     const run = new Run({ mode: 'Emergency' });

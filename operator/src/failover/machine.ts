@@ -27,6 +27,7 @@ import {
   guard,
   hasMoved,
   HOMELESS_PATIENCE,
+  isComingBack,
   nextEpoch,
   oldHomeActs,
   promote,
@@ -549,7 +550,7 @@ function aftercare(wish: FailoverWish, state: FailoverState, seen: Observed): Fa
     return {
       state: { ...notBack(state), message: gate.waitingFor },
       acts: oldHomeActs(state, seen),
-      lookAfter: IDLE,
+      lookAfter: isComingBack(state, seen) ? POLL : IDLE,
     };
   const waits = isAway ? steadying(wish, state, seen) : undefined;
   if (waits !== undefined) return waits;

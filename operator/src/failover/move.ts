@@ -291,3 +291,22 @@ export function oldHomeActs(
     acts.push({ act: 'followRedis', zone: home.from, home: seen.home });
   return acts;
 }
+
+/**
+ * Something of an old home answers, and it has not been told all yet: until then it takes writes. A zone that comes back does so
+ * piece by piece: its Redis may answer seconds before its etcd.
+ */
+export function isComingBack(
+  state: Pick<FailoverState, 'home' | 'epoch' | 'moved'>,
+  seen: Observed,
+): boolean {
+  const { home, epoch, moved } = state;
+  if (home === undefined || epoch === undefined || !moved || seen.home === home.from) return false;
+  const { etcd, redis, pods = [] } = zoneOf(seen, home.from) ?? {};
+  const isHeard = etcd !== undefined || redis !== undefined || pods.some(({ drain }) => drain !== undefined);
+  const isUntold =
+    (seen.moves.etcd && etcd === undefined) ||
+    (seen.moves.redis && redis === undefined) ||
+    oldHomeActs(state, seen).length > 0;
+  return isHeard && isUntold;
+}

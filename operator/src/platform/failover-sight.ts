@@ -151,13 +151,15 @@ class Look {
 
   async zones(): Promise<ZoneSight[]> {
     const nodes: Node[] = this.#world.cache.all(KIND.node);
-    const stores = this.#parts.needs.stores ? await this.#stores() : new Map<string, Stores>();
+    // At once, or a zone that is gone would be waited for twice.
+    const asked = this.#parts.needs.stores ? this.#stores() : new Map<string, Stores>();
     const names = this.#platform.spec.zones.map(({ name }) => name);
     return Promise.all(
       names.map(async (name) => {
-        const pods = await Promise.all(
-          this.#of(COMPONENT.gateway, name).map((pod) => this.#gateway(pod, name)),
-        );
+        const [stores, ...pods] = await Promise.all([
+          asked,
+          ...this.#of(COMPONENT.gateway, name).map((pod) => this.#gateway(pod, name)),
+        ]);
         const { etcd, redis } = stores.get(name) ?? { etcd: undefined, redis: undefined };
         return {
           name,

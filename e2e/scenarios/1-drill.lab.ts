@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failovers } from './failover.ts';
 import { moves } from './moves.ts';
-import { leaderOutOfHomes } from './operator.ts';
+import { leaderOutOfHomes, operatorRestarts } from './operator.ts';
 import { scenario } from './support.ts';
 import { exchange } from './traffic.ts';
 
@@ -36,7 +36,13 @@ test('a drill of a zone that is not home: its clients move, and the home stays',
 
 test('a planned move: the home stays where it went', async () => {
   const args = ['--from', 'zone-a', '--mode', 'Planned', '--to-home', 'zone-c'];
+  const restarts = await operatorRestarts(lab.kube);
   await moves(lab, NAME, { name: 'away', args });
   assert.equal((await own.status()).homeZone, 'zone-c');
   lab.progress.note(`the operator's leader is in ${await leaderOutOfHomes(lab.kube)}`);
+  assert.equal(
+    await operatorRestarts(lab.kube),
+    restarts,
+    'a leader that hands over is a standby in its place',
+  );
 });

@@ -13,7 +13,11 @@ const NAME = 'causeway';
 interface Pod {
   metadata: { name: string };
   spec: { nodeName?: string };
-  status: { podIP: string; conditions?: { type: string; status: string }[] };
+  status: {
+    podIP: string;
+    conditions?: { type: string; status: string }[];
+    containerStatuses?: { restartCount: number }[];
+  };
 }
 
 /** The holder that the Lease names: `<pod>_<random>`, another one after each start of a process. */
@@ -79,6 +83,13 @@ export function leaderOutOfHomes(kube: Kube): Promise<string> {
     },
     60_000,
   );
+}
+
+/** How often the containers of the operator's pods were started again. */
+export async function operatorRestarts(kube: Kube): Promise<number> {
+  return (await operatorPods(kube))
+    .flatMap(({ status }) => status.containerStatuses ?? [])
+    .reduce((sum, { restartCount }) => sum + restartCount, 0);
 }
 
 function podOf(identity: string): string {

@@ -14,6 +14,7 @@ import {
 } from '../controller/index.ts';
 import { createOperator } from '../operator.ts';
 import { KafkaJsAdmin, keptEtcdAdmins, keptRedisAdmin, redisAdmin } from '../platform/index.ts';
+import { beginAgain } from './begin-again.ts';
 import { exitSoon } from './exit.ts';
 import { addImageOptions, imagesOf, parseList, type ImageOptions } from './image-options.ts';
 
@@ -43,7 +44,7 @@ Examples:
   # On your machine, against the cluster of your kubeconfig, for one namespace
   causeway run --watch-namespaces messaging --no-leader-elect --log-format human
 
-Exit codes: 0 stopped as asked, or handed the leadership over · 1 failed, wrong settings, or lost the leadership`;
+Exit codes: 0 stopped as asked · 1 failed, wrong settings, or lost the leadership`;
 
 function env(flags: string, description: string, variable: string, fallback: string): Option {
   return new Option(flags, description).env(variable).default(fallback);
@@ -78,7 +79,8 @@ export function registerRun(program: Command): void {
   addImageOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (options: RunOptions) => {
-      exitSoon(await runOperator(options));
+      const outcome = await runOperator(options);
+      exitSoon(outcome === 'again' ? becomeStandby(options) : outcome);
     });
 }
 
@@ -89,8 +91,11 @@ function parseWhole(text: string): number {
   return number;
 }
 
-/** Runs the operator; resolves with the exit code once it has stopped. */
-async function runOperator(options: RunOptions): Promise<number> {
+/**
+ * Runs the operator; resolves once it has stopped, with the exit code, or with 'again' when it handed the leadership over and is
+ * to go on as a standby.
+ */
+async function runOperator(options: RunOptions): Promise<number | 'again'> {
   const log = createLogger({ level: options.logLevel, format: options.logFormat });
   const metrics = createMetrics();
   const stop = stopOnSignals({ log });
@@ -127,17 +132,26 @@ async function runOperator(options: RunOptions): Promise<number> {
   });
   try {
     const end = await operator.run(stop.signal);
-    if (end === 'yielded')
-      log.info(
-        'handed the leadership over, out of a zone that is home of more platforms: this process ends, to be started again as a standby',
-      );
     if (end === 'lost') log.error('the leadership is lost: this process ends, and another one goes on');
-    return end === 'lost' ? 1 : 0;
+    if (end !== 'yielded') return end === 'lost' ? 1 : 0;
+    log.info('handed the leadership over, out of a zone that is home of more platforms');
+    return stop.signal.aborted ? 0 : 'again';
   } finally {
     await Promise.all([kafka.close(), health.stop()]);
     api.close();
     stop.dispose();
     log.info('operator stopped');
+  }
+}
+
+/** Returns an exit code only where that fails: then whoever started the process starts it again. */
+function becomeStandby({ logLevel, logFormat }: RunOptions): number {
+  try {
+    return beginAgain();
+  } catch (error) {
+    const log = createLogger({ level: logLevel, format: logFormat });
+    log.warn('the process cannot begin again in its place: it ends, to be started again', { error });
+    return 0;
   }
 }
 

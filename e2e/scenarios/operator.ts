@@ -44,11 +44,13 @@ async function operatorPods(kube: Kube): Promise<Pod[]> {
   return items;
 }
 
+function isReady({ status }: Pod): boolean {
+  return status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
+}
+
 /** Zones of the operator's pods that are ready, by name. */
 async function zonesOfOperators(kube: Kube): Promise<Map<string, string>> {
-  const ready = (await operatorPods(kube)).filter(({ status }) =>
-    status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
-  );
+  const ready = (await operatorPods(kube)).filter(isReady);
   return new Map(
     ready.map(({ metadata, spec }) => [metadata.name, (spec.nodeName ?? '').replace('node-', 'zone-')]),
   );
@@ -139,9 +141,9 @@ export function newLeader(kube: Kube, before: string): Promise<string> {
   );
 }
 
-/** Sum of a counter over the operator's pods, by any of its labels. */
+/** Sum of a counter over the operator's pods that are ready, by any of its labels. */
 export async function operatorMetric(kube: Kube, name: string): Promise<number> {
-  const pods = await operatorPods(kube);
+  const pods = (await operatorPods(kube)).filter(isReady);
   const texts = await Promise.all(
     pods.map(async ({ status }) => (await fetch(`http://${status.podIP}:8081/metrics`)).text()),
   );

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ETCD_KEY, objectName, type ReplicationCheckpoint } from '@causeway/crds';
 import type { Etcd3 } from 'etcd3';
 import { createTestPki, startEtcd, type Etcd, type TestPki } from '../../../e2e/harness/index.ts';
@@ -307,6 +309,22 @@ describe('fence and promote', () => {
     });
   }
 
+  for (const scheme of ['http', 'https']) {
+    it(`one that no connection comes about with is given up as soon (${scheme})`, async () => {
+      const peer = await fullQueue();
+      const silence = etcdAdmin({
+        access: () => ({ ...certificates.operator, endpoints: [`${scheme}://127.0.0.1:${peer.port}`] }),
+        applications: undefined,
+      });
+      try {
+        const state = await Promise.race([silence.state('zone-a'), delay(10_000, undefined)]);
+        assert.match(state?.trouble ?? 'nothing was said', /no answer within 2 s/);
+      } finally {
+        peer.close();
+      }
+    });
+  }
+
   it('the etcds of a platform are found by its spec, with the Secret that goes with them', async () => {
     const platform = ordersPlatform((one) => {
       const external = Object.entries(zones).map(([zone, { endpoint }]) => ({ zone, endpoints: [endpoint] }));
@@ -437,3 +455,26 @@ describe('with the certificates that the operator issues', () => {
     }
   });
 });
+
+/**
+ * A port of loopback that drops who wants to connect, as a zone that is cut off does: of a process that stands still, with as
+ * many connections waiting as the system lets.
+ */
+async function fullQueue(): Promise<{ port: number; close(): void }> {
+  const script = `const server = require('node:net').createServer();
+    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(server.address().port));`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [said] = (await once(child.stdout, 'data')) as [Buffer];
+  child.kill('SIGSTOP');
+  const port = Number(said.toString());
+  const waiting = Array.from({ length: 8 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+  // Those that wait are connected, as far as they know: one more than the backlog.
+  await waitFor('the end of the queue', () => waiting.filter(({ connecting }) => !connecting).length >= 2);
+  return {
+    port,
+    close: () => {
+      for (const socket of waiting) socket.destroy();
+      child.kill('SIGKILL');
+    },
+  };
+}

@@ -3,8 +3,8 @@
  * fault handling switched off (docs/adr/0021).
  */
 import { connect as connectHttp2 } from 'node:http2';
-import { isIP } from 'node:net';
-import { checkServerIdentity } from 'node:tls';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { checkServerIdentity, connect as connectTls } from 'node:tls';
 import type { ChannelCredentials, ChannelOptions } from '@grpc/grpc-js';
 import type { Etcd3, IOptions } from 'etcd3';
 import { Kept, type Link } from './kept.ts';
@@ -146,33 +146,37 @@ function link(endpoint: string, access: EtcdAccess, timeoutMs: number): EtcdLink
  * connections and says nothing it never ends, also when its client is closed (tried with grpc-js 1.14.7): three sockets
  * for each look, for as long as the peer stays silent.
  */
-async function reach(
-  endpoint: string,
-  { ca, cert, key, serverName }: EtcdAccess,
-  timeoutMs: number,
-): Promise<void> {
-  const pem = {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined || key === undefined ? {} : { cert, key }),
-  };
-  const session = connectHttp2(endpoint, {
-    ...pem,
-    ...(serverName === undefined ? {} : { servername: serverName }),
-  });
-  const late = setTimeout(
-    () => session.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)),
-    timeoutMs,
-  );
+async function reach(endpoint: string, access: EtcdAccess, timeoutMs: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  // A session that is destroyed while its socket connects says nothing before that has connected or failed (Node 26): with a
+  // peer that is cut off, up to two minutes later.
+  const socket = open(endpoint, access);
+  const session = connectHttp2(endpoint, { createConnection: () => socket });
+  const late = setTimeout(() => reject(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
+  session.once('remoteSettings', () => resolve());
+  session.on('error', reject);
+  session.once('close', () => reject(new Error(`${endpoint} closed the connection`)));
   try {
-    await new Promise<void>((resolve, reject) => {
-      session.once('remoteSettings', () => resolve());
-      session.on('error', reject);
-      session.once('close', () => reject(new Error(`${endpoint} closed the connection`)));
-    });
+    await promise;
   } finally {
     clearTimeout(late);
     session.destroy();
+    socket.destroy();
   }
+}
+
+function open(endpoint: string, { ca, cert, key, serverName }: EtcdAccess): Socket {
+  const { protocol, hostname, port } = new URL(endpoint);
+  const at = { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
+  if (protocol !== 'https:') return connectTcp(at);
+  const servername = serverName ?? (isIP(at.host) === 0 ? at.host : undefined);
+  return connectTls({
+    ...at,
+    ALPNProtocols: ['h2'],
+    ...(servername === undefined ? {} : { servername }),
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined || key === undefined ? {} : { cert, key }),
+  });
 }
 
 /** etcd refuses what it checked before a change of users and would carry out after it. Not done, so done again. */

@@ -7,8 +7,9 @@ import { startKafka } from '../../../e2e/harness/index.ts';
 import type { Kafka } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import { createLog } from '../log/index.ts';
+import type { Log } from '../log/index.ts';
 import { Payload } from '../protocol/index.ts';
-import type { Streams } from './carrier.ts';
+import type { CarrierOptions, Streams } from './carrier.ts';
 import { Carrier, createKafka, encodeEnvelope } from './index.ts';
 import type { Append, AppendOutcome } from './redis-streams.ts';
 
@@ -56,7 +57,8 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
   let client: KafkaClient;
   let admin: Admin;
   let producer: Producer;
-  let carrier: Carrier | undefined;
+  const carriers: Carrier[] = [];
+  const log = createLog({ component: 'test' });
   let blocker: Consumer | undefined;
 
   before(async () => {
@@ -75,7 +77,7 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
     await kafka.stop();
   });
   afterEach(async () => {
-    await Promise.all([blocker?.disconnect(), carrier?.close()]);
+    await Promise.all([blocker?.disconnect(), ...carriers.splice(0).map((one) => one.close())]);
   });
 
   const group = async (): Promise<GroupDescription | undefined> =>
@@ -105,13 +107,8 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
     return made;
   };
 
-  it('is one member, also when it gave up a consumer that joined', async () => {
-    const streams = new MemoryStreams();
-    let givenUp = 0;
-    const log = createLog({ component: 'test' });
-    await publish();
-    blocker = await block();
-    carrier = new Carrier({
+  const carry = (streams: Streams, options: Partial<CarrierOptions> = {}): Carrier => {
+    const made = new Carrier({
       kafka: () =>
         createKafka({ connection: { brokers: [kafka.bootstrapServers] }, clientId: 'carrier', log }),
       group: GROUP,
@@ -121,12 +118,25 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
       tracer: undefined,
       log,
       carried: () => undefined,
+      failed: () => undefined,
+      ...options,
+    });
+    carriers.push(made);
+    made.start();
+    return made;
+  };
+
+  it('is one member, also when it gave up a consumer that joined', async () => {
+    const streams = new MemoryStreams();
+    let givenUp = 0;
+    await publish();
+    blocker = await block();
+    carry(streams, {
       failed: (what) => {
         if (what === 'consume') givenUp += 1;
       },
       contact: { memberMs: 9_000, joiningMs: 2_500 },
     });
-    carrier.start();
     // On a busy machine more than one.
     await waitFor('one is given up, and another one joins', async () => (await members()) >= 3);
     assert.ok(givenUp >= 1);
@@ -143,5 +153,36 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
     await waitFor('all records', () => streams.carried.length >= expected.length);
     assert.deepEqual(streams.carried.toSorted(), expected);
     assert.equal(await members(), 1);
+  });
+
+  it('stays out of a group that has enough members, and joins when one leaves', async () => {
+    const told: string[] = [];
+    const silent = (): undefined => undefined;
+    const noting: Log = { debug: silent, warn: silent, error: silent, info: (text) => void told.push(text) };
+    const streams = new MemoryStreams();
+    const first = carry(streams, { enough: 1 });
+    const isOneMember = async (): Promise<boolean> => {
+      const { state, members: all } = (await group()) ?? {};
+      return state === 'Stable' && all?.length === 1;
+    };
+    await waitFor('the first', isOneMember);
+    const [before] = (await group())?.members ?? [];
+    carry(streams, { enough: 1, log: noting });
+    await waitFor('the second to see it', () => told.some((message) => message.startsWith('enough')));
+    await publish();
+    await waitFor(
+      'all records',
+      () => streams.carried.length % PARTITIONS === 0 && streams.carried.length > 0,
+    );
+    assert.deepEqual(
+      (await group())?.members.map(({ memberId }) => memberId),
+      [before?.memberId],
+    );
+
+    await first.close();
+    await waitFor('the second in its place', isOneMember);
+    const carried = streams.carried.length;
+    await publish();
+    await waitFor('what was published then', () => streams.carried.length === carried + PARTITIONS);
   });
 });

@@ -6,6 +6,8 @@ import type { Log } from '../log/index.ts';
 import { decodeEnvelope, encodeEntry } from './entry.ts';
 import type { Envelope } from './entry.ts';
 import type { ContactLimits } from './group-contact.ts';
+import { isNeeded, JOIN_PATIENCE_MS, NEED_EVERY_MS } from './group-need.ts';
+import type { GroupSeen } from './group-need.ts';
 import { BEAT_MS, CALL_MS, GroupMember, LEAVE_MS } from './group-member.ts';
 import type { Passed } from './group-member.ts';
 import { lagOf } from './lag.ts';
@@ -66,6 +68,8 @@ export interface CarrierOptions {
   failed(what: 'consume' | 'append' | 'record'): void;
   /** Default: {@link CONTACT}. */
   contact?: ContactLimits;
+  /** Of a group with so many members it becomes one when it is needed, see {@link isNeeded}. Default 0: at once. */
+  enough?: number;
 }
 
 /** A partition that this gateway has been given. */
@@ -160,12 +164,40 @@ export class Carrier {
     await member.connect();
     const topics = await this.#existingTopics(member);
     if (topics.length === 0) throw new Error('none of the topics is there yet');
+    await this.#untilNeeded(member);
+    if (this.#stop.signal.aborted) return;
     await member.join(topics);
     const over = new AbortController();
     try {
       await Promise.race([member.crashed, this.#watch(member, topics.length, over.signal)]);
     } finally {
       over.abort();
+    }
+  }
+
+  /** One that cannot ask about the group joins it at once, and finds there what is wrong. */
+  async #untilNeeded(member: GroupMember): Promise<void> {
+    const { enough = 0, log } = this.#options;
+    if (enough === 0) return;
+    const deadline = performance.now() + JOIN_PATIENCE_MS;
+    let first: GroupSeen | undefined;
+    while (performance.now() < deadline && !this.#stop.signal.aborted) {
+      const seen = await this.#lookAtGroup(member);
+      if (seen === undefined || isNeeded(first ?? seen, seen, enough)) return;
+      if (first === undefined) log.info('enough gateways carry: joining when one is missed', { ...seen });
+      first ??= seen;
+      await delay(NEED_EVERY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    }
+  }
+
+  async #lookAtGroup(member: GroupMember): Promise<GroupSeen | undefined> {
+    try {
+      const asked = member.ask('group', (admin) => admin.describeGroups([this.#options.group]));
+      const [group] = (await asked).groups;
+      return group && { state: group.state, members: group.members.length };
+    } catch (error) {
+      this.#options.log.debug('the group cannot be asked about', { reason: reason(error) });
+      return undefined;
     }
   }
 

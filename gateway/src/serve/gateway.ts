@@ -311,6 +311,8 @@ export class Gateway {
     return new Carrier({
       kafka: this.#kafka('carry'),
       group: config.kafka.group,
+      // One in each zone is enough to carry on with.
+      enough: config.peers.length,
       namespaces: new Map(config.kafka.topics.map(({ name, topic }) => [topic, name])),
       historySeconds: (topic) => historySecondsOf(config, topic),
       streams,

@@ -77,7 +77,7 @@ interface Connection {
   idle: NodeJS.Timeout;
 }
 
-/** Kafka through kafkajs: one admin connection for each cluster and set of credentials, shared by all platforms. */
+/** Kafka through kafkajs: one admin connection for each cluster and set of credentials, shared by all platforms; but see {@link useOnce}. */
 export class KafkaJsAdmin implements KafkaAdmin {
   readonly #connections = new Map<string, Connection>();
 
@@ -94,7 +94,7 @@ export class KafkaJsAdmin implements KafkaAdmin {
   }
 
   async ends(access: KafkaAccess, topics: readonly string[]): Promise<TopicEnds> {
-    return this.#use(access, (admin) => endsOf(admin, topics));
+    return useOnce(access, (admin) => endsOf(admin, topics));
   }
 
   async offsetSyncs(
@@ -102,7 +102,7 @@ export class KafkaJsAdmin implements KafkaAdmin {
     topic: string,
     partitions: readonly PartitionName[],
   ): Promise<readonly OffsetSync[]> {
-    return this.#use(access, (admin, client) => lastOffsetSyncs({ client, admin }, topic, partitions));
+    return useOnce(access, (admin, client) => lastOffsetSyncs({ client, admin }, topic, partitions));
   }
 
   async reorder(access: KafkaAccess, orders: readonly PartitionOrder[]): Promise<void> {
@@ -145,9 +145,7 @@ export class KafkaJsAdmin implements KafkaAdmin {
   }
 
   #connect(key: string, access: KafkaAccess): Connection {
-    mendKafkaTimers();
-    const client = new KafkaClient(clientConfig(access));
-    const admin = client.admin({ retry: { retries: 1, initialRetryTime: 200 } });
+    const { client, admin } = adminFor(access);
     const idle = setTimeout(() => this.#drop(key), IDLE_TIMEOUT);
     idle.unref();
     const connection = { client, admin, connected: admin.connect(), idle };
@@ -163,6 +161,31 @@ export class KafkaJsAdmin implements KafkaAdmin {
     // Closing a broken connection may fail as well; it is gone from the pool either way.
     connection.admin.disconnect().catch(() => undefined);
   }
+}
+
+/**
+ * With a connection for this alone, for offsets: the topics whose offsets an admin client of kafkajs 2.2.4 was asked for it asks for with
+ * every later request, and once one of them is deleted all of these fail.
+ */
+async function useOnce<T>(
+  access: KafkaAccess,
+  work: (admin: Admin, client: Kafka) => Promise<T>,
+): Promise<T> {
+  const { client, admin } = adminFor(access);
+  try {
+    await admin.connect();
+    return await work(admin, client);
+  } catch (error) {
+    throw describeFailure(error, access);
+  } finally {
+    await admin.disconnect().catch(() => undefined);
+  }
+}
+
+function adminFor(access: KafkaAccess): { client: Kafka; admin: Admin } {
+  mendKafkaTimers();
+  const client = new KafkaClient(clientConfig(access));
+  return { client, admin: client.admin({ retry: { retries: 1, initialRetryTime: 200 } }) };
 }
 
 function accessKey(access: KafkaAccess): string {

@@ -107,3 +107,19 @@ test('the lag is none, unknown, none again, and what MirrorMaker has missed whil
   );
   await mirror.start();
 });
+
+test('topics are made also when one whose ends were asked for has been deleted by somebody else', async () => {
+  const make = { act: 'create', partitions: 1, replicationFactor: 1, config: {} } as const;
+  await admin.perform(access(east), { ...make, topic: 'passing' });
+  const has = async (topic: string): Promise<boolean> =>
+    (await admin.look(access(east), [topic])).topics.has(topic);
+  await waitFor('its end', async () => (await admin.ends(access(east), ['passing'])).size === 1);
+  const somebody = new KafkaJsAdmin();
+  try {
+    await somebody.perform(access(east), { act: 'delete', topic: 'passing' });
+  } finally {
+    await somebody.close();
+  }
+  await waitFor('it is gone', async () => !(await has('passing')));
+  assert.equal(await admin.perform(access(east), { ...make, topic: 'next' }), 'done');
+});

@@ -35,10 +35,12 @@ export function snapshotNeeded(
   if (!isSameHome(checkpoint, source)) return 'home-moved';
   if (checkpoint.sourceClusterId !== source.clusterId || hasForgotten(source)) return 'source-changed';
   // The same cluster id with a lower revision: restored from a backup, or made again with the same names.
-  if (BigInt(checkpoint.snapshot?.revision ?? checkpoint.revision) > source.revision)
-    return 'source-went-back';
-  if (checkpoint.snapshot !== undefined) return 'interrupted';
+  const { snapshot, partial } = checkpoint;
+  if (BigInt((snapshot ?? partial ?? checkpoint).revision) > source.revision) return 'source-went-back';
+  if (snapshot !== undefined) return 'interrupted';
   if (!coversPrefixes(checkpoint.prefixes, prefixes)) return 'prefixes-added';
+  // How many of a revision's changes are there was counted with those of a prefix that is no longer asked for.
+  if (partial !== undefined && !coversPrefixes(prefixes, checkpoint.prefixes)) return 'interrupted';
   return undefined;
 }
 

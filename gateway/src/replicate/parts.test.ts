@@ -106,6 +106,17 @@ describe('checkpoint', () => {
     assert.equal(snapshotNeeded(snapshot, { ...head, revision: 14n }, ['/a/']), 'source-went-back');
   });
 
+  it('a part of a revision is gone on from only where the prefixes and the revision are those of the part', () => {
+    const prefixes = ['/a/', '/b/'];
+    const part = { ...from, prefixes, partial: { revision: '13', changes: 7 } };
+    const head = source('zone-a', 3, []);
+    assert.equal(snapshotNeeded(part, head, prefixes), undefined);
+    assert.equal(snapshotNeeded(part, head, ['/b/']), 'interrupted');
+    assert.equal(snapshotNeeded(part, head, ['/a/', '/b/c/']), 'interrupted');
+    assert.equal(snapshotNeeded(part, head, [...prefixes, '/c/']), 'prefixes-added');
+    assert.equal(snapshotNeeded(part, { ...head, revision: 12n }, prefixes), 'source-went-back');
+  });
+
   const source = (zone: string, epoch: number, homes: HomeRecord[]): Source => ({
     clusterId: checkpoint.sourceClusterId,
     revision: 20n,

@@ -599,6 +599,31 @@ describe('replicate: over the limits', () => {
     );
   });
 
+  it('a prefix is given up while a revision is there in part: of the others nothing is missing', async () => {
+    const replicator = start();
+    await ready(replicator);
+    const value = 'v'.repeat(90_000);
+    const names = Array.from({ length: 20 }, (_, n) => n);
+    await put(
+      at,
+      ...names.map((n): [string, string] => [`/config/${n}`, value]),
+      ['/config/huge', 'v'.repeat(3_000_000)],
+      ...names.map((n): [string, string] => [`/tenants/${n}`, value]),
+    );
+    await waitFor('blocked', () => replicator.status.phase === 'Blocked');
+    assert.equal(
+      (await checkpoint())?.partial?.changes,
+      names.length,
+      'all up to the value that is too large',
+    );
+    await stop(replicator);
+    const left = PREFIXES.filter((prefix) => prefix !== '/config/');
+    await ready(start({ prefixes: left }));
+    assert.equal(await to.count(prefixRange('/tenants/')), names.length);
+    await put(at, ['/zz/after', '1']);
+    await waitFor('what comes after', async () => (await get(to, '/zz/after')) === '1');
+  });
+
   it('a single value that the target refuses blocks, and says which key and what to do', async () => {
     const replicator = start();
     await ready(replicator);

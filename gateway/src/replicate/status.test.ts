@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { changesBytes } from '../etcd/index.ts';
 import { Status } from './status.ts';
 import { figures } from './testing/figures.ts';
 
@@ -50,4 +51,43 @@ describe('the metrics of a replicator', () => {
       assert.equal((await figures(status.metrics.registry))['stalled'], 0);
     });
   }
+
+  it('count what was written, with the parts of large revisions apart, and say how far both sides are', async () => {
+    const { metrics, bytes } = written();
+    const seen = await figures(metrics.registry);
+    assert.deepEqual(
+      [seen['transactions_total'], seen['revisions_total'], seen['split_transactions_total']],
+      [3, 3, 2],
+    );
+    assert.equal(seen['transaction_seconds_count'], 3);
+    assert.equal(seen['bytes_total'], bytes);
+    assert.deepEqual([seen['revision'], seen['source_revision'], seen['lag_revisions']], [7, 9, 2]);
+    const text = await metrics.registry.metrics();
+    assert.match(text, /causeway_replication_keys_total\{op="put"\} 3\n/);
+    assert.match(text, /causeway_replication_keys_total\{op="delete"\} 1\n/);
+  });
+
+  it('say while a snapshot is written', async () => {
+    const status = new Status(1);
+    const writing = async (): Promise<number | undefined> =>
+      (await figures(status.metrics.registry))['snapshot_in_progress'];
+    status.enter('Snapshot', 'writing a snapshot');
+    assert.equal(await writing(), 1);
+    status.enter('Following', '');
+    assert.equal(await writing(), 0);
+  });
 });
+
+/** Two revisions in one transaction, then one in two parts; the source is two ahead. */
+function written(): { metrics: Status['metrics']; bytes: number } {
+  const status = new Status(1);
+  const checkpoint = { sourceClusterId: '7', revision: '7', epoch: 1, prefixes: ['/a/'] };
+  const put = { key: Buffer.from('/a/1'), value: Buffer.from('v') };
+  const gone = { key: Buffer.from('/a/2'), value: undefined };
+  status.committed({ changes: [put, gone], checkpoint, revisions: 2, split: false }, 0.01);
+  status.committed({ changes: [put], checkpoint, revisions: 0, split: true }, 0.01);
+  status.committed({ changes: [put], checkpoint, revisions: 1, split: true }, 0.01);
+  status.seen(9n);
+  status.reached(7n);
+  return { metrics: status.metrics, bytes: changesBytes([put, gone, put, put]) };
+}

@@ -440,12 +440,14 @@ describe('replicate: fencing', () => {
 
   it('two replicators for one target: each revision is still written once', async () => {
     const writer = new RandomWriter(source.endpoint, PREFIXES);
-    await ready(start());
-    start();
+    const both = [start(), start()];
+    await Promise.all(both.map(ready));
     await writer.run(600);
     writer.close();
     await equal();
     await histories();
+    const texts = await Promise.all(both.map(({ status }) => status.metrics.registry.metrics()));
+    assert.match(texts.join(), /causeway_replication_errors_total\{kind="conflict"\} [1-9]/);
   });
 });
 

@@ -626,12 +626,18 @@ describe('replicate: over the limits', () => {
     await waitFor('what comes after', async () => (await get(to, '/zz/after')) === '1');
   });
 
-  it('a single value that the target refuses blocks, and says which key and what to do', async () => {
+  it('a single value that the target refuses blocks, and says which key and what to do; without it a snapshot goes on', async () => {
     const replicator = start();
     await ready(replicator);
     await put(at, ['/config/huge', 'v'.repeat(3_000_000)]);
     await waitFor('blocked', () => replicator.status.phase === 'Blocked');
     assert.match(replicator.status.notReady() ?? '', /"\/config\/huge".*--max-request-bytes/);
+    await remove(at, '/config/huge');
+    await put(at, ['/config/after', '1']);
+    await remove(to, ETCD_KEY.checkpoint);
+    await ready(replicator);
+    await equal();
+    assert.equal(await get(to, '/config/after'), '1');
   });
 });
 

@@ -11,6 +11,7 @@ import type { Log } from '../log/index.ts';
 import { Payload } from '../protocol/index.ts';
 import type { CarrierOptions, Streams } from './carrier.ts';
 import { Carrier, createKafka, encodeEnvelope } from './index.ts';
+import { TopicIds } from './kafkajs-topic-ids.ts';
 import type { Append, AppendOutcome } from './redis-streams.ts';
 
 const TOPIC = 'p.chat';
@@ -24,6 +25,7 @@ class MemoryStreams implements Streams {
   /** `<topic>/<partition>` and offset of each record, in order. */
   readonly carried: string[] = [];
   readonly #positions = new Map<string, number>();
+  readonly #logs = new Map<string, string>();
 
   async connection(): Promise<void> {}
 
@@ -47,8 +49,23 @@ class MemoryStreams implements Streams {
     return sources.map((source) => this.#positions.get(source));
   }
 
-  async forget(source: string): Promise<void> {
+  async logs(sources: string[]): Promise<(string | undefined)[]> {
+    return sources.map((source) => this.#logs.get(source));
+  }
+
+  async noteLog(source: string, id: string): Promise<void> {
+    if (!this.#positions.has(source) || !this.#logs.has(source)) this.#logs.set(source, id);
+  }
+
+  async forget(source: string): Promise<boolean> {
+    return this.#positions.delete(source);
+  }
+
+  async replaceLog(source: string, from: string, to: string): Promise<boolean> {
+    if (this.#logs.get(source) !== from) return false;
+    this.#logs.set(source, to);
     this.#positions.delete(source);
+    return true;
   }
 }
 
@@ -110,7 +127,7 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
   const carry = (streams: Streams, options: Partial<CarrierOptions> = {}): Carrier => {
     const made = new Carrier({
       kafka: () =>
-        createKafka({ connection: { brokers: [kafka.bootstrapServers] }, clientId: 'carrier', log }),
+        createKafka({ connection: { brokers: kafka.bootstrapServers.split(',') }, clientId: 'carrier', log }),
       group: GROUP,
       namespaces: new Map([[TOPIC, 'chat']]),
       historySeconds: () => 3_600,
@@ -184,5 +201,53 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
     const carried = streams.carried.length;
     await publish();
     await waitFor('what was published then', () => streams.carried.length === carried + PARTITIONS);
+  });
+
+  it('carries all records of a topic that was made anew, and was longer than the old one when that was seen', async () => {
+    const topic = 'p.anew';
+    const options = { group: 'p-anew', namespaces: new Map([[topic, 'chat']]) };
+    const publishTo = async (count: number): Promise<void> => {
+      const value = encodeEnvelope(Payload.ofJson({}), NOBODY, Date.now());
+      await producer.send({
+        topic,
+        messages: Array.from({ length: count }, () => ({ key: 'chat:a', value })),
+      });
+    };
+    const make = () =>
+      admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: 1 }] }).catch(() => false);
+    const streams = new MemoryStreams();
+    await make();
+    await publishTo(3);
+    const before = carry(streams, options);
+    await waitFor('the old ones', () => streams.carried.length === 3);
+    await before.close();
+    const [old] = await streams.logs([`${topic}/0`]);
+    assert.ok(old);
+
+    await admin.deleteTopics({ topics: [topic] });
+    await waitFor('it is made anew', make);
+    await publishTo(6);
+    streams.carried.length = 0;
+    carry(streams, options);
+    await waitFor('the first of the new ones', () => streams.carried.includes(`${topic}/0 0`));
+    const all = Array.from({ length: 6 }, (_, offset) => `${topic}/0 ${offset}`);
+    await waitFor('the last', () => streams.carried.slice(streams.carried.indexOf(all[0]!)).length === 6);
+    assert.deepEqual(streams.carried.slice(-6), all);
+    const [anew] = await streams.logs([`${topic}/0`]);
+    assert.ok(anew !== undefined && anew !== old);
+  });
+
+  it("can ask for its topics' ids", async () => {
+    const log = createLog({ component: 'test' });
+    const ids = new TopicIds(
+      createKafka({ connection: { brokers: kafka.bootstrapServers.split(',') }, clientId: 'ids', log }),
+    );
+    await admin.createTopics({ waitForLeaders: true, topics: [{ topic: 'p.other', numPartitions: 1 }] });
+    const found = await ids.of([TOPIC, 'p.other', 'p.none']);
+    assert.deepEqual([...found.keys()].toSorted(), [TOPIC, 'p.other']);
+    for (const id of found.values()) assert.match(id, /^[\w-]{22}$/);
+    assert.equal(new Set(found.values()).size, 2);
+    assert.deepEqual(await ids.of(['p.other', TOPIC]), found);
+    await ids.close();
   });
 });

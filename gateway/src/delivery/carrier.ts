@@ -11,6 +11,8 @@ import type { GroupSeen } from './group-need.ts';
 import { BEAT_MS, CALL_MS, GroupMember, LEAVE_MS } from './group-member.ts';
 import type { Passed } from './group-member.ts';
 import { lagOf } from './lag.ts';
+import { heed, LogJudge } from './log-identity.ts';
+import type { KeptLogs } from './log-identity.ts';
 import { IDEMPOTENCY_HEADER, IDEMPOTENCY_WINDOW_MS, onceOf } from './once.ts';
 import { endSpans, traceparentIn } from './record-tracer.ts';
 import type { CarrySpan, RecordTracer } from './record-tracer.ts';
@@ -34,20 +36,18 @@ const COMMIT_MS = 1_000;
 const COMMIT_PAUSE_MS = 10_000;
 /** At each so many commits it is asked whether Redis still has what was put there, and whether missing topics have come. */
 const VERIFY_EVERY = 3;
-/** After so many looks in a row at which Kafka's log ended before what Redis has, it is another log. */
-const STRIKES = 3;
 /** How much further back than its history a topic is read for idempotency keys. Clocks of writers may differ by a minute. */
 const KEYS_BEFORE_MS = IDEMPOTENCY_WINDOW_MS + 60_000;
 
 /** The part of Redis that the carrier uses; see RedisStreams. */
-export interface Streams {
+export interface Streams extends KeptLogs {
   /** Resolves when Redis is connected, at once if it is; rejects when it has not come for a while. */
   connection(): Promise<void>;
   readonly connected: boolean;
   append(records: Append[]): Promise<AppendOutcome[]>;
   note(notes: Note[]): Promise<void>;
   positions(sources: string[]): Promise<(number | undefined)[]>;
-  forget(source: string): Promise<void>;
+  logs(sources: string[]): Promise<(string | undefined)[]>;
 }
 
 /** What a {@link Carrier} needs. */
@@ -88,7 +88,13 @@ interface Source {
   replayBelow: number;
   /** Records below this offset are older than the history: only their idempotency keys count. */
   appendFrom: number;
-  strikes: number;
+  judge: LogJudge;
+}
+
+/** What Redis has of sources, in their order. */
+interface Kept {
+  positions: (number | undefined)[];
+  logs: (string | undefined)[];
 }
 
 /**
@@ -132,7 +138,7 @@ export class Carrier {
 
   /** Redis may have lost or forgotten something: looks now, not at the next interval. */
   verify(): void {
-    if (this.#member) void this.#verify();
+    if (this.#member) void this.#verify(false);
   }
 
   async #run(): Promise<void> {
@@ -211,7 +217,7 @@ export class Carrier {
       if (!over.aborted && isDue) await this.#commit(member, ended.aborted ? LEAVE_MS : CALL_MS);
       if (ended.aborted) return;
       if (look % VERIFY_EVERY !== 0) continue;
-      await this.#verify();
+      await this.#verify(true);
       if (
         subscribed < this.#options.namespaces.size &&
         (await this.#existingTopics(member)).length > subscribed
@@ -267,7 +273,7 @@ export class Carrier {
           end: undefined,
           replayBelow: 0,
           appendFrom: 0,
-          strikes: 0,
+          judge: new LogJudge(),
         };
         this.#sources.set(sourceName(topic, partition), source);
       }
@@ -281,9 +287,10 @@ export class Carrier {
     while (assignment === this.#assignment && !this.#stop.signal.aborted) {
       try {
         const positions = await this.#options.streams.positions(sources.map(nameOf));
+        const ids = positions.includes(undefined) ? await this.#topicIds(sources) : undefined;
         for (const [index, source] of sources.entries()) {
           const position = positions[index];
-          if (position === undefined) await this.#rebuild(source, assignment);
+          if (position === undefined) await this.#rebuild(source, ids?.get(source.topic), assignment);
           else this.#seek(source, position, position + 1, assignment);
         }
         return;
@@ -297,9 +304,10 @@ export class Carrier {
 
   /**
    * Redis has nothing of a partition: as much of it as history reaches back is carried again. Reading begins a window
-   * earlier, for the keys there: what was not delivered because of one of them must not be delivered now.
+   * earlier, for the keys there: what was not delivered because of one of them must not be delivered now. `id`: of the log
+   * in Kafka, if known; noted before there is a position in it.
    */
-  async #rebuild(source: Source, assignment: number): Promise<void> {
+  async #rebuild(source: Source, id: string | undefined, assignment: number): Promise<void> {
     const { topic, partition } = source;
     const member = this.#member;
     if (!member || assignment !== this.#assignment) return;
@@ -314,6 +322,7 @@ export class Carrier {
     const end = Number(ends.find((entry) => entry.partition === partition)?.high);
     if (![start, keyStart, end].every(Number.isSafeInteger))
       throw new Error(`no offsets of ${nameOf(source)}`);
+    if (id !== undefined) await this.#options.streams.noteLog(nameOf(source), id);
     if (assignment !== this.#assignment) return;
     source.replayBelow = end;
     source.end = end;
@@ -335,29 +344,38 @@ export class Carrier {
     this.#member?.seek(source.topic, source.partition, next);
   }
 
+  async #topicIds(sources: readonly Source[]): Promise<ReadonlyMap<string, string>> {
+    const topics = new Set(sources.map(({ topic }) => topic));
+    return (await this.#member?.topicIds([...topics])) ?? new Map();
+  }
+
   /** Finds what no record has told yet: Redis was emptied or went back while nothing was published. */
-  async #verify(): Promise<void> {
+  async #verify(andLogs: boolean): Promise<void> {
     const assignment = this.#assignment;
     await this.#placed;
     const sources = [...this.#sources.values()];
     try {
       const before = sources.map((source) => source.last);
-      const positions = await this.#positions(sources);
+      const kept = await this.#kept(sources);
       if (assignment !== this.#assignment) return;
       const changed = sources.filter(
-        (_, index) => positions && (positions[index] ?? -1) < (before[index] ?? -1),
+        (_, index) => kept && (kept.positions[index] ?? -1) < (before[index] ?? -1),
       );
       if (changed.length > 0) this.#placed = this.#place(changed, assignment);
-      await this.#lookAtLogs(sources, positions);
+      // At their interval only: what they show counts when it shows often.
+      if (andLogs) await this.#lookAtLogs(sources, kept);
     } catch (error) {
       this.#notVerified(error);
     }
   }
 
   /** Undefined while Redis is away: how far Kafka is meanwhile can be looked at all the same. */
-  async #positions(sources: Source[]): Promise<(number | undefined)[] | undefined> {
+  async #kept(sources: Source[]): Promise<Kept | undefined> {
+    const { streams } = this.#options;
+    const names = sources.map(nameOf);
     try {
-      return await this.#options.streams.positions(sources.map(nameOf));
+      const [positions, logs] = await Promise.all([streams.positions(names), streams.logs(names)]);
+      return { positions, logs };
     } catch (error) {
       this.#notVerified(error);
       return undefined;
@@ -368,34 +386,25 @@ export class Carrier {
     this.#options.log.debug('not verified', { reason: reason(error) });
   }
 
-  /**
-   * Sees where Kafka's logs end, and whether one was replaced since `positions` were read. A topic that was deleted and
-   * made again starts over: its records would count as seen. A log that ends early for a moment after a change of leader
-   * is no such case, so it takes several looks.
-   */
-  async #lookAtLogs(sources: Source[], positions: (number | undefined)[] | undefined): Promise<void> {
+  /** Sees where Kafka's logs end, and whether they are still those that what Redis has is of. */
+  async #lookAtLogs(sources: Source[], kept: Kept | undefined): Promise<void> {
     const [member, assignment] = [this.#member, this.#assignment];
-    if (!member) return;
+    if (!member || sources.length === 0) return;
+    const asked = kept ? this.#topicIds(sources) : undefined;
     for (const topic of new Set(sources.map((source) => source.topic))) {
-      const ends = new Map(
-        (await member.ask('offsets', (admin) => admin.fetchTopicOffsets(topic))).map((entry) => [
-          entry.partition,
-          Number(entry.high),
-        ]),
-      );
+      const ends = await endsOf(topic, member);
+      const id = (await asked)?.get(topic);
       if (assignment !== this.#assignment) return;
       for (const [index, source] of sources.entries()) {
         if (source.topic !== topic) continue;
-        const end = ends.get(source.partition) ?? 0;
-        source.end = end;
-        if (!positions) continue;
-        const replaced = end < (positions[index] ?? -1) + 1;
-        source.strikes = replaced ? source.strikes + 1 : 0;
-        if (source.strikes < STRIKES) continue;
-        this.#options.log.warn('the topic was made anew, starting over', { source: nameOf(source) });
-        await this.#options.streams.forget(nameOf(source));
-        source.strikes = 0;
-        this.#placed = this.#place([source], this.#assignment);
+        const end = ends.get(source.partition);
+        source.end = end ?? 0;
+        if (!kept) continue;
+        const [position, noted] = [kept.positions[index], kept.logs[index]];
+        const look = { source: nameOf(source), position, noted, id, end };
+        const verdict = source.judge.judge(look);
+        if (await heed(verdict, look, this.#options.streams, this.#options.log))
+          this.#placed = this.#place([source], this.#assignment);
       }
     }
   }
@@ -533,6 +542,12 @@ export class Carrier {
     const isOurs = envelope && namespaceOf(channel) === this.#options.namespaces.get(topic);
     return isOurs ? { channel, envelope } : undefined;
   }
+}
+
+/** Where a topic's logs end, by partition. */
+async function endsOf(topic: string, member: GroupMember): Promise<ReadonlyMap<number, number>> {
+  const ends = await member.ask('offsets', (admin) => admin.fetchTopicOffsets(topic));
+  return new Map(ends.map(({ partition, high }) => [partition, Number(high)]));
 }
 
 function isCurrent(payload: EachBatchPayload): boolean {

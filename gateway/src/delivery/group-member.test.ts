@@ -68,6 +68,14 @@ describe('a member of the group', () => {
     assert.deepEqual(said, ['assigned', 'passed', 'carry', 'carried']);
   });
 
+  it('does without the ids of topics where it cannot ask for them', async () => {
+    const { kafka, joining } = fake();
+    const { member: made } = await member(kafka);
+    assert.deepEqual(await made.topicIds(['t']), new Map());
+    joining.resolve();
+    await made.leave();
+  });
+
   for (const [how, settle] of [
     ['has joined', (joining: PromiseWithResolvers<void>) => joining.resolve()],
     ['has failed to', (joining: PromiseWithResolvers<void>) => joining.reject(new Error('no'))],

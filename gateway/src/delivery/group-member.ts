@@ -3,6 +3,7 @@ import { reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
 import { GroupContact } from './group-contact.ts';
 import type { ContactLimits } from './group-contact.ts';
+import { TopicIds } from './kafkajs-topic-ids.ts';
 import { OverdueError, within } from './within.ts';
 
 /**
@@ -15,6 +16,8 @@ export const BEAT_MS = 300;
 export const CALL_MS = 10_000;
 /** Leaving the group may take this long; after that others learn of it by the session's time-out. */
 export const LEAVE_MS = 3_000;
+/** Who asks for topics' ids does without them after this time, milliseconds. */
+const IDS_MS = 3_000;
 /** How often it is asked whether there is still contact with the group. */
 const CONTACT_MS = 1_000;
 
@@ -36,11 +39,12 @@ export interface GroupMemberOptions {
   passed(batch: Passed, lastOffset: string): void;
 }
 
-/** A consumer of kafkajs in the gateways' group, and the admin client beside it, from their first connection to their end. */
+/** A consumer of kafkajs in the gateways' group, and what asks Kafka beside it, from their first connection to their end. */
 export class GroupMember {
   readonly #options: GroupMemberOptions;
   readonly #admin: Admin;
   readonly #consumer: Consumer;
+  readonly #ids: TopicIds;
   readonly #crashed = Promise.withResolvers<never>();
   /** What the consumer was told last; settles when it has done it. */
   #step: Promise<void> = Promise.resolve();
@@ -51,6 +55,7 @@ export class GroupMember {
     const { kafka, group } = options;
     this.#options = options;
     this.#admin = kafka.admin({ retry: { retries: 2, initialRetryTime: 100 } });
+    this.#ids = new TopicIds(kafka);
     this.#consumer = kafka.consumer({
       groupId: group,
       sessionTimeout: 6_000,
@@ -129,6 +134,16 @@ export class GroupMember {
     }
   }
 
+  /** The ids of topics, see TopicIds; none where Kafka does not tell them in time. */
+  async topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    try {
+      return await within(IDS_MS, 'topic ids', this.#ids.of(topics));
+    } catch (error) {
+      this.#options.log.debug('topic ids not read', { reason: reason(error) });
+      return new Map();
+    }
+  }
+
   /** Goes on there with a partition that it has. */
   seek(topic: string, partition: number, offset: number): void {
     this.#consumer.seek({ topic, partition, offset: String(offset) });
@@ -155,7 +170,8 @@ export class GroupMember {
       this.#options.log.debug('disconnecting', { reason: reason(error) });
     // Why a step failed is told where it was taken.
     const left = Promise.allSettled([this.#step]).then(() => this.#consumer.disconnect());
-    const ends = Promise.all([left.catch(notLeft), this.#admin.disconnect().catch(notLeft)]);
+    const others = [this.#admin.disconnect(), this.#ids.close()].map((end) => end.catch(notLeft));
+    const ends = Promise.all([left.catch(notLeft), ...others]);
     await within(LEAVE_MS, 'disconnect', ends).catch(notLeft);
   }
 }

@@ -2,6 +2,8 @@
 export interface RedisKeys {
   /** Hash: `<topic>/<partition>` → last Kafka offset that is in a stream. */
   positions: string;
+  /** Hash: `<topic>/<partition>` → id of the Kafka log (its topic's id) that the position is of. */
+  logs: string;
   /** Hash of a channel: e (epoch), o (offset of the last publication), k (its Kafka partition and offset). */
   meta(channel: string): string;
   /** Stream of a channel; an entry's id is `<offset>-0`. */
@@ -23,6 +25,7 @@ export function redisKeys(namespace: string, platform: string): RedisKeys {
   const feedPrefix = `${prefix}feed:`;
   return {
     positions: `${prefix}positions`,
+    logs: `${prefix}logs`,
     meta: (channel) => `${prefix}meta:${channel}`,
     stream: (channel) => `${prefix}stream:${channel}`,
     once: (channel) => `${prefix}once:${channel}`,

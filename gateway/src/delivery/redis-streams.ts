@@ -20,9 +20,9 @@ import { RedisScripts } from './redis-scripts.ts';
 import type { ScriptCall } from './redis-scripts.ts';
 import { IDEMPOTENCY_WINDOW_MS } from './once.ts';
 import type { Once } from './once.ts';
-import { APPEND, NOTE, READ } from './scripts.ts';
+import { APPEND, FORGET, NOTE, NOTE_LOG, READ } from './scripts.ts';
 
-const SCRIPTS = { append: APPEND, note: NOTE, read: READ };
+const SCRIPTS = { append: APPEND, note: NOTE, noteLog: NOTE_LOG, forget: FORGET, read: READ };
 
 /** Channels in one SUBSCRIBE after a reconnect. */
 const SUBSCRIBE_CHUNK = 500;
@@ -128,9 +128,34 @@ export class RedisStreams implements StreamReader {
     return values.map((value) => (value === null ? undefined : Number(value)));
   }
 
-  /** Forgets how far a source is in Redis. */
-  async forget(source: string): Promise<void> {
-    await this.#link.client.hDel(this.#keys.positions, source);
+  /** The id of the log that each source's position is of, undefined where none is noted. */
+  async logs(sources: string[]): Promise<(string | undefined)[]> {
+    if (sources.length === 0) return [];
+    const values = await this.#link.client.hmGet(this.#keys.logs, sources);
+    return values.map((value) => value ?? undefined);
+  }
+
+  /** See {@link NOTE_LOG}. */
+  async noteLog(source: string, id: string): Promise<void> {
+    await this.#scripts.run('noteLog', { keys: this.#logKeys, arguments: [source, id] });
+  }
+
+  /** Forgets how far a source is in Redis, unless it is not at `position` any more. */
+  forget(source: string, position: number): Promise<boolean> {
+    return this.#forget([source, String(position), '', '']);
+  }
+
+  /** Forgets how far a source is in log `from`, and notes that it is of log `to`; unless it is not of `from` any more. */
+  replaceLog(source: string, from: string, to: string): Promise<boolean> {
+    return this.#forget([source, '', from, to]);
+  }
+
+  async #forget(args: string[]): Promise<boolean> {
+    return (await this.#scripts.run('forget', { keys: this.#logKeys, arguments: args })) === 1;
+  }
+
+  get #logKeys(): string[] {
+    return [this.#keys.positions, this.#keys.logs];
   }
 
   #appendCall(record: Append, epoch: string): ScriptCall {

@@ -68,6 +68,34 @@ local before${noteOnce('KEYS[1]', 'ARGV[1]', 'ARGV[2]', { windowMs: 'ARGV[3]', s
 `;
 
 /**
+ * Takes note of the id of the log that a source's position is of. Where there is a position, only if none is noted: it would
+ * be that of another log.
+ *
+ * KEYS: positions, logs
+ * ARGV: 1 `<topic>/<partition>`, 2 the id
+ */
+export const NOTE_LOG = `
+local known = redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1
+redis.call(known and 'HSETNX' or 'HSET', KEYS[2], ARGV[1], ARGV[2])
+`;
+
+/**
+ * Forgets a source's position, unless another gateway did so and the source is further by now.
+ *
+ * KEYS: positions, logs
+ * ARGV: 1 `<topic>/<partition>`, 2 its position as the caller knows it (empty: any), 3 the id that is noted as the caller knows
+ *   it (empty: any), 4 the id of the log that it is of from now on (empty: as before)
+ * Returns 1, or 0 if it is not what the caller knows.
+ */
+export const FORGET = `
+if ARGV[2] ~= '' and redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+if ARGV[3] ~= '' and redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[3] then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[1])
+if ARGV[4] ~= '' then redis.call('HSET', KEYS[2], ARGV[1], ARGV[4]) end
+return 1
+`;
+
+/**
  * Reads a channel's position and a part of its stream at one moment. A channel without a position gets one, so that a
  * client that subscribes before the first publication can recover from there.
  *

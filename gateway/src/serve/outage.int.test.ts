@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Centrifuge } from 'centrifuge';
-import { Kafka, logLevel } from 'kafkajs';
+import { coordinatorOf } from '../../../e2e/harness/index.ts';
 import type { KafkaBroker } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import {
@@ -19,8 +19,6 @@ import {
 } from '../testing/index.ts';
 import type { Backends, GatewayProcess, Listener, Platform } from '../testing/index.ts';
 
-/** One partition of `__consumer_offsets` for each broker. */
-const OFFSETS_PARTITIONS = 3;
 /** Enough that each of the three partitions has some. */
 const CHANNELS = ['chat:a', 'chat:b', 'chat:c', 'chat:d', 'chat:e', 'chat:f'];
 /** Between two publications to one channel, milliseconds. */
@@ -58,24 +56,6 @@ class Publisher {
   }
 }
 
-/** Which broker coordinates a group: the leader of one partition of Kafka's own topic (GroupMetadataManager.partitionFor). */
-async function coordinatorOf(
-  group: string,
-  { bootstrapServers, brokers }: Backends['kafka'],
-): Promise<KafkaBroker> {
-  let hash = 0;
-  for (const letter of group) hash = (Math.imul(hash, 31) + letter.charCodeAt(0)) | 0;
-  const partition = (hash & 0x7fff_ffff) % OFFSETS_PARTITIONS;
-  const admin = new Kafka({ brokers: bootstrapServers.split(','), logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
-  const { topics } = await admin.fetchTopicMetadata({ topics: ['__consumer_offsets'] });
-  await admin.disconnect();
-  const leader = topics[0]?.partitions.find(({ partitionId }) => partitionId === partition)?.leader;
-  const found = brokers.find(({ id }) => id === leader);
-  assert.ok(found, 'the group has a coordinator');
-  return found;
-}
-
 /** A broker that stands still, and takes no connection any more, as the network has it that loses all packets. */
 async function cutOff(broker: KafkaBroker): Promise<() => void> {
   const pid = broker.pid();
@@ -100,10 +80,7 @@ for (const runtime of RUNTIMES.filter((one) => one === (process.env['RUNTIME'] ?
     const ends: (() => void | Promise<void>)[] = [];
 
     before(async () => {
-      const config = {
-        'offsets.topic.num.partitions': String(OFFSETS_PARTITIONS),
-        'socket.listen.backlog.size': '1',
-      };
+      const config = { 'socket.listen.backlog.size': '1' };
       [backends] = await Promise.all([startBackends({ kafka: { brokers: 3, config } }), buildBundle()]);
       platform = await backends.platform();
     });
@@ -147,7 +124,7 @@ for (const runtime of RUNTIMES.filter((one) => one === (process.env['RUNTIME'] ?
       });
 
       const group = `${platform.name}.causeway-delivery`;
-      const broker = await coordinatorOf(group, backends.kafka);
+      const broker = await coordinatorOf(backends.kafka, group);
       const cutAt = performance.now();
       const heal = await cutOff(broker);
       ends.push(heal);

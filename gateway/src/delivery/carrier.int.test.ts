@@ -12,62 +12,12 @@ import { Payload } from '../protocol/index.ts';
 import type { CarrierOptions, Streams } from './carrier.ts';
 import { Carrier, createKafka, encodeEnvelope } from './index.ts';
 import { TopicIds } from './kafkajs-topic-ids.ts';
-import type { Append, AppendOutcome } from './redis-streams.ts';
+import { MemoryStreams } from './testing/memory-streams.ts';
 
 const TOPIC = 'p.chat';
 const GROUP = 'p-gateways';
 const PARTITIONS = 4;
 const NOBODY = { user: '', client: '' };
-
-/** Decides as Redis does, see APPEND. */
-class MemoryStreams implements Streams {
-  readonly connected = true;
-  /** `<topic>/<partition>` and offset of each record, in order. */
-  readonly carried: string[] = [];
-  readonly #positions = new Map<string, number>();
-  readonly #logs = new Map<string, string>();
-
-  async connection(): Promise<void> {}
-
-  async append(records: Append[]): Promise<AppendOutcome[]> {
-    return records.map((record) => this.#append(record));
-  }
-
-  #append({ source, kafka: { offset }, previous }: Append): AppendOutcome {
-    const last = this.#positions.get(source);
-    if (last !== undefined && last >= offset) return 'seen';
-    if (last !== undefined && last !== previous) return 'elsewhere';
-    if (last === undefined && previous !== -1) return 'lost';
-    this.#positions.set(source, offset);
-    this.carried.push(`${source} ${offset}`);
-    return 'ok';
-  }
-
-  async note(): Promise<void> {}
-
-  async positions(sources: string[]): Promise<(number | undefined)[]> {
-    return sources.map((source) => this.#positions.get(source));
-  }
-
-  async logs(sources: string[]): Promise<(string | undefined)[]> {
-    return sources.map((source) => this.#logs.get(source));
-  }
-
-  async noteLog(source: string, id: string): Promise<void> {
-    if (!this.#positions.has(source) || !this.#logs.has(source)) this.#logs.set(source, id);
-  }
-
-  async forget(source: string): Promise<boolean> {
-    return this.#positions.delete(source);
-  }
-
-  async replaceLog(source: string, from: string, to: string): Promise<boolean> {
-    if (this.#logs.get(source) !== from) return false;
-    this.#logs.set(source, to);
-    this.#positions.delete(source);
-    return true;
-  }
-}
 
 describe('a carrier in its group', { timeout: 120_000 }, () => {
   let kafka: Kafka;

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
-import { within } from './within.ts';
+import { OverdueError, within } from './within.ts';
 
 /** For how long one that is gone may be looked for, milliseconds: Kafka itself takes up to nine seconds to call a broker gone. */
 const FIND_MS = 17_000;
@@ -12,6 +12,11 @@ const FIND_EVERY_MS = 250;
  * less than the session, 6 s, since a broker that says nothing is given up after as long.
  */
 export const LEADERS_MS = 2_000;
+/**
+ * For how long a member that has joined looks for its next coordinator without joining anew. With the time for which the last one may
+ * owe an answer (kafka-silence.ts) that is a session, 6 s: for as long nobody has taken it for gone, and its partitions are its own.
+ */
+export const MOVED_MS = 3_000;
 /** NOT_COORDINATOR in Kafka's protocol guide. kafkajs joins anew upon it. */
 const NOT_COORDINATOR = 16;
 
@@ -21,53 +26,172 @@ const OF_CONNECTION: ReadonlySet<string> = new Set([
   'KafkaJSConnectionClosedError',
   'KafkaJSRequestTimeoutError',
 ]);
-/** Errors of one who looks for a coordinator while there is none, by kafkajs's names or types. */
-const OF_SEARCH: ReadonlySet<string> = new Set([
+/** Errors that say of a coordinator that it is another one, or not there yet: nothing of the member. */
+const OF_COORDINATOR: ReadonlySet<string> = new Set([
   ...OF_CONNECTION,
-  'KafkaJSBrokerNotFound',
-  'KafkaJSLockTimeout',
-  'KafkaJSGroupCoordinatorNotFound',
   'GROUP_COORDINATOR_NOT_AVAILABLE',
   'GROUP_LOAD_IN_PROGRESS',
   'NOT_COORDINATOR_FOR_GROUP',
+]);
+/** Errors of one who looks for a coordinator while there is none, by kafkajs's names or types. */
+const OF_SEARCH: ReadonlySet<string> = new Set([
+  ...OF_COORDINATOR,
+  'KafkaJSBrokerNotFound',
+  'KafkaJSLockTimeout',
+  'KafkaJSGroupCoordinatorNotFound',
   'LEADER_NOT_AVAILABLE',
   'REQUEST_TIMED_OUT',
 ]);
 
+const { heartbeat, commitOffsets, leave, joinAndSync } = ConsumerGroup.prototype;
 let mended = false;
 
 /**
- * kafkajs asks for the coordinator only when it joins. When that broker is gone it sends heartbeats into the void until its
- * retries are used up, and then gives the consumer up, whose place in the group stays taken until the session is over: the one
- * that is made anew joins as somebody else, and waits for its own ghost. Here a heartbeat that fails with its connection means that
- * the coordinator is another one, so the same member joins there; and whoever joins goes on looking while there is none.
+ * kafkajs asks for the coordinator only when it joins. When that is another broker by now, it joins anew, and with it the whole group,
+ * which carries nothing meanwhile, though the next coordinator has read from Kafka who is a member (its issue 1069). When that broker is
+ * gone it sends heartbeats into the void until its retries are used up, and then gives the consumer up, whose place in the group stays
+ * taken until the session is over: the one that is made anew joins as somebody else, and waits for its own ghost. Here what fails with
+ * its coordinator is sent again to the next one, by the same member. Who does not find that in time ({@link MOVED_MS}), or is no
+ * member there, joins anew, as the same member; and whoever joins goes on looking while there is none.
  */
 export function mendKafkaCoordinators(): void {
   if (mended) return;
   mended = true;
-  const { heartbeat, joinAndSync } = ConsumerGroup.prototype;
-  ConsumerGroup.prototype.heartbeat = async function heartbeatThere(options): Promise<void> {
-    try {
-      await heartbeat.call(this, options);
-    } catch (error) {
-      throw isOf(error, OF_CONNECTION) ? createErrorFromCode(NOT_COORDINATOR) : error;
-    }
+  ConsumerGroup.prototype.heartbeat = beat;
+  ConsumerGroup.prototype.commitOffsets = function commitThere(offsets): Promise<void> {
+    return whereItIs(this, () => commitOffsets.call(this, offsets));
   };
-  ConsumerGroup.prototype.joinAndSync = async function joinWhereItIs(): Promise<void> {
-    const deadline = performance.now() + FIND_MS;
-    for (;;) {
+  ConsumerGroup.prototype.leave = async function leaveThere(): Promise<void> {
+    // It leaves where it is a member by now. And what follows ends all connections: nothing may make a new one after that.
+    await searches.get(this)?.ended;
+    await leave.call(this);
+  };
+  ConsumerGroup.prototype.joinAndSync = joinWhereItIs;
+}
+
+/** Of each member, the search that is under way, or that has failed, which the next heartbeat tells. */
+const searches = new WeakMap<ConsumerGroup, Search>();
+
+/** A member's search for the coordinator that its group has by now. */
+class Search {
+  /** Resolves when the member was answered there as one. Rejects as that answer; with NOT_COORDINATOR when there was none in time. */
+  readonly outcome: Promise<void>;
+  /** Resolves when it asks nothing any more. */
+  readonly ended: Promise<void>;
+  isUnderWay = true;
+  readonly #group: ConsumerGroup;
+  #told: Promise<void> | undefined;
+
+  constructor(group: ConsumerGroup) {
+    this.#group = group;
+    const found = this.#find();
+    const ignored = (): void => undefined;
+    this.ended = found.catch(ignored).then(() => this.#told);
+    this.outcome = this.#inTime(found);
+    // There may be nobody who waits for it.
+    this.outcome.catch(ignored);
+  }
+
+  /** It is of no more use. */
+  end(): void {
+    this.isUnderWay = false;
+  }
+
+  async #inTime(found: Promise<void>): Promise<void> {
+    try {
+      await within(MOVED_MS, 'coordinator', found);
+      if (searches.get(this.#group) === this) searches.delete(this.#group);
+    } catch (error) {
+      throw error instanceof OverdueError ? createErrorFromCode(NOT_COORDINATOR) : error;
+    } finally {
+      this.end();
+    }
+  }
+
+  async #find(): Promise<void> {
+    const group = this.#group;
+    const { groupId, cluster } = group;
+    while (this.isUnderWay) {
       try {
-        await joinAndSync.call(this);
-        // Only the group's leader asks kafkajs for the leaders of partitions: others would ask the one that is gone. One that is
-        // not told here, or not in time, asks when that fails.
-        await within(LEADERS_MS, 'leaders', this.cluster.refreshMetadata()).catch(() => undefined);
+        const coordinator = await cluster.findGroupCoordinator({ groupId });
+        if (!this.isUnderWay) return;
+        group.coordinator = coordinator;
+        if (group.offsetManager) group.offsetManager.coordinator = coordinator;
+        await heartbeat.call(group, { interval: 0 });
+        // A broker that ends led partitions of the member's as well.
+        this.#told = tellLeaders(group);
         return;
       } catch (error) {
-        if (!isOf(error, OF_SEARCH) || performance.now() > deadline) throw error;
-        await delay(FIND_EVERY_MS);
+        if (!isOf(error, OF_SEARCH)) throw error;
       }
+      await delay(FIND_EVERY_MS);
     }
-  };
+  }
+}
+
+function lookFor(group: ConsumerGroup): void {
+  if (!searches.has(group)) searches.set(group, new Search(group));
+}
+
+/** A search is not waited for, since fetches wait for heartbeats: until it is over the member is one, as it is between two heartbeats. */
+async function beat(this: ConsumerGroup, options: { interval: number }): Promise<void> {
+  const begun = searches.get(this);
+  if (begun?.isUnderWay) return;
+  searches.delete(this);
+  await begun?.outcome;
+  try {
+    await heartbeat.call(this, options);
+  } catch (error) {
+    if (!isOf(error, OF_COORDINATOR)) throw error;
+    lookFor(this);
+  }
+}
+
+/** Asks the coordinator, and the next one where that has changed. */
+async function whereItIs(group: ConsumerGroup, ask: () => Promise<void>): Promise<void> {
+  let deadline: number | undefined;
+  for (;;) {
+    await searches.get(group)?.outcome;
+    try {
+      await ask();
+      return;
+    } catch (error) {
+      if (!isOf(error, OF_COORDINATOR)) throw error;
+      deadline ??= performance.now() + MOVED_MS;
+      if (performance.now() > deadline) throw error;
+    }
+    lookFor(group);
+    // One that still reads how far its groups are answers heartbeats already.
+    await delay(FIND_EVERY_MS);
+  }
+}
+
+async function joinWhereItIs(this: ConsumerGroup): Promise<void> {
+  const deadline = performance.now() + FIND_MS;
+  for (;;) {
+    // What it finds out about the member of before is no news for the one that joins.
+    endSearch(this);
+    try {
+      await joinAndSync.call(this);
+      endSearch(this);
+      // Only the group's leader asks kafkajs for the leaders of partitions: others would ask the one that is gone.
+      await tellLeaders(this);
+      return;
+    } catch (error) {
+      if (!isOf(error, OF_SEARCH) || performance.now() > deadline) throw error;
+      await delay(FIND_EVERY_MS);
+    }
+  }
+}
+
+/** Asks who leads partitions by now. A member that is not told here, or not in time, asks when its fetches fail, and then waits. */
+async function tellLeaders({ cluster }: ConsumerGroup): Promise<void> {
+  await within(LEADERS_MS, 'leaders', cluster.refreshMetadata()).catch(() => undefined);
+}
+
+function endSearch(group: ConsumerGroup): void {
+  searches.get(group)?.end();
+  searches.delete(group);
 }
 
 /** Whether it, or what it is about, has one of these names or types. */

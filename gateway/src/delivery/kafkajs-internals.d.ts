@@ -7,10 +7,23 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
 }
 
 declare module 'kafkajs/src/consumer/consumerGroup.js' {
+  /** A broker, of which nothing is used here. */
+  type Coordinator = object;
   export default class ConsumerGroup {
-    readonly cluster: { refreshMetadata(): Promise<void> };
+    readonly groupId: string;
+    readonly cluster: {
+      refreshMetadata(): Promise<void>;
+      /** Asks one of the brokers who it is, and connects to it. */
+      findGroupCoordinator(of: { groupId: string }): Promise<Coordinator>;
+    };
+    /** Whom heartbeats go to. */
+    coordinator: Coordinator;
+    /** Since the first join. It tells its own coordinator how far the member is. */
+    readonly offsetManager: { coordinator: Coordinator } | null;
     /** Asks the coordinator that the member joined at, unless it was asked less than `interval` milliseconds ago. */
     heartbeat: (this: ConsumerGroup, options: { interval: number }) => Promise<void>;
+    commitOffsets: (this: ConsumerGroup, offsets?: object) => Promise<void>;
+    leave: (this: ConsumerGroup) => Promise<void>;
     /** Finds the coordinator, and joins there, as the member that this is already if it is one. */
     joinAndSync: (this: ConsumerGroup) => Promise<void>;
   }

@@ -133,7 +133,7 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
       return state === 'Stable' && all?.length === 1;
     };
     await waitFor('the first', isOneMember);
-    const [before] = (await group())?.members ?? [];
+    const [alone] = (await group())?.members ?? [];
     carry(streams, { enough: 1, log: noting });
     await waitFor('the second to see it', () => told.some((message) => message.startsWith('enough')));
     await publish();
@@ -143,7 +143,7 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
     );
     assert.deepEqual(
       (await group())?.members.map(({ memberId }) => memberId),
-      [before?.memberId],
+      [alone?.memberId],
     );
 
     await first.close();

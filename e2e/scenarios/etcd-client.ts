@@ -57,7 +57,9 @@ export class EtcdClient {
     const host = `${objectName.zoneEtcd(this.#platform, zone)}.${this.#lab.namespace}.svc`;
     const files = FILES[this.#who];
     const tls = [`--cacert=${files}/ca.crt`, `--cert=${files}/tls.crt`, `--key=${files}/tls.key`];
-    const command = ['etcdctl', `--endpoints=https://${host}:${PORT.etcd}`, ...tls, ...words];
+    // One name server of two may have gone with its zone: each look-up that meets it takes five seconds.
+    const patience = ['--dial-timeout=20s', '--command-timeout=30s'];
+    const command = ['etcdctl', `--endpoints=https://${host}:${PORT.etcd}`, ...patience, ...tls, ...words];
     return this.#lab.kubectl('exec', 'etcd-client', '--', ...command);
   }
 

@@ -52,11 +52,15 @@ async function leaves(zone: string, known: readonly ZoneFailover[]): Promise<str
   const { name, uid } = emergency.metadata;
   lab.progress.note(`${name} has ended ${after} s after the cut: ${emergency.status?.message ?? ''}`);
   assert.deepEqual([emergency.spec.fromZone, emergency.spec.mode], [zone, 'Emergency']);
-  const { automaticFailover: said, homeZone } = await own.status();
-  assert.notEqual(homeZone, zone);
-  assert.equal(said?.zones?.find((one) => one.zone === zone)?.missedBy?.length, 2, 'both others miss it');
+  assert.notEqual((await own.status()).homeZone, zone);
+  // A witness that does not answer within a second, as on a busy machine, is none at that look.
+  const said = await eventually('both others miss it', async () => {
+    const { automaticFailover } = await own.status();
+    const missedBy = automaticFailover?.zones?.find((one) => one.zone === zone)?.missedBy;
+    return missedBy?.length === 2 ? automaticFailover : undefined;
+  });
   assert.deepEqual(
-    said?.emergencies?.slice(known.length).map((one) => [one.zone, one.failover, one.uid]),
+    said.emergencies?.slice(known.length).map((one) => [one.zone, one.failover, one.uid]),
     [[zone, name, uid]],
     'the status names it',
   );

@@ -168,9 +168,9 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
     const streams = new MemoryStreams();
     await make();
     await publishTo(3);
-    const before = carry(streams, options);
+    const earlier = carry(streams, options);
     await waitFor('the old ones', () => streams.carried.length === 3);
-    await before.close();
+    await earlier.close();
     const [old] = await streams.logs([`${topic}/0`]);
     assert.ok(old);
 
@@ -188,7 +188,6 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
   });
 
   it("can ask for its topics' ids", async () => {
-    const log = createLog({ component: 'test' });
     const ids = new TopicIds(
       createKafka({ connection: { brokers: kafka.bootstrapServers.split(',') }, clientId: 'ids', log }),
     );

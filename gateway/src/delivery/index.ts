@@ -5,6 +5,7 @@
 export { BackendAwayError } from './away.ts';
 export { Carrier } from './carrier.ts';
 export { encodeEnvelope } from './entry.ts';
+export { GroupEvictor } from './group-evictor.ts';
 export { createKafka } from './kafka-client.ts';
 export { KafkaLog } from './kafka-log.ts';
 export { redisKeys } from './keys.ts';

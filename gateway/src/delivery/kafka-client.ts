@@ -21,10 +21,27 @@ export interface KafkaClientOptions {
   log: Log;
   /** Where servers are; without it, the process' own. */
   names?: Names;
+  /** For calls that are worth nothing later, and are tried again by who makes them. */
+  hasty?: boolean;
 }
 
+/** How long a client waits. */
+const PATIENCE = {
+  connectionTimeout: 2_000,
+  authenticationTimeout: 5_000,
+  requestTimeout: 8_000,
+  retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 },
+};
+/** The same for one that is hasty: what it does may take three seconds, and the first server that it comes to may be gone. */
+const HASTE = {
+  connectionTimeout: 700,
+  authenticationTimeout: 2_000,
+  requestTimeout: 2_000,
+  retry: { initialRetryTime: 50, maxRetryTime: 100, retries: 2 },
+};
+
 /** A kafkajs client that takes its credentials from the mounted files, at each connection anew. */
-export function createKafka({ connection, clientId, log, names }: KafkaClientOptions): Kafka {
+export function createKafka({ connection, clientId, log, names, hasty }: KafkaClientOptions): Kafka {
   mendKafkaTimers();
   mendKafkaCoordinators();
   mendKafkaRunners();
@@ -35,11 +52,8 @@ export function createKafka({ connection, clientId, log, names }: KafkaClientOpt
     ...(connection.tls && { ssl: true }),
     ...(sasl && { sasl }),
     socketFactory: socketsWith(connection.tls?.dir, names),
-    connectionTimeout: 2_000,
-    authenticationTimeout: 5_000,
-    requestTimeout: 8_000,
+    ...(hasty ? HASTE : PATIENCE),
     enforceRequestTimeout: true,
-    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 },
     logLevel: logLevel.INFO,
     logCreator: () => (entry) => forward(log, entry),
   });

@@ -3,6 +3,8 @@
  * own. https://kafka.apache.org/protocol#The_Messages_Metadata
  */
 import type { Kafka } from 'kafkajs';
+import { clusterOf } from './kafkajs-cluster.ts';
+import type { Cluster } from './kafkajs-cluster.ts';
 import { compactArray, CompactReader, compactString, NONE } from './compact-bytes.ts';
 
 const API_KEY = 3;
@@ -10,19 +12,6 @@ const API_KEY = 3;
 const VERSION = 10;
 /** What a topic has that was made before Kafka had ids. */
 const NO_ID = Buffer.alloc(16);
-
-/** What kafkajs keeps to itself of a cluster, as far as we use it. */
-interface Cluster {
-  disconnect(): Promise<void>;
-  brokerPool: {
-    /** Connects where nothing is connected. */
-    findConnectedBroker(): Promise<{
-      /** By API key, what it serves. */
-      versions: Record<number, { minVersion: number; maxVersion: number } | undefined>;
-      connectionPool: { send<T>(call: { request: object; response: object }): Promise<T> };
-    }>;
-  };
-}
 
 /** Asks for topics' ids, over a connection that it keeps. */
 export class TopicIds {
@@ -123,14 +112,4 @@ function skipPartition(reader: CompactReader): void {
   reader.bytes(2 + 4 + 4 + 4);
   for (let lists = 3; lists > 0; lists -= 1) reader.array(() => reader.bytes(4));
   reader.end();
-}
-
-/** kafkajs makes a cluster for each of its clients, by a method whose name is a symbol that it does not export. */
-function clusterOf(client: Kafka): Cluster {
-  const name = Object.getOwnPropertySymbols(client).find(
-    ({ description }) => description === 'private:Kafka:createCluster',
-  );
-  const create = name && (client as unknown as Record<symbol, unknown>)[name];
-  if (typeof create !== 'function') throw new Error('this version of kafkajs has no cluster that we know');
-  return (create as (options: object) => Cluster)({ allowAutoTopicCreation: false });
 }

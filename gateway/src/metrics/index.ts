@@ -8,7 +8,7 @@ export { createDrainMetrics } from './drain.ts';
 export type { DrainSent } from './drain.ts';
 export { showKept } from './kept.ts';
 export { showQueues } from './queues.ts';
-export { createZoneMetrics } from './zones.ts';
+export { countEvictions, createZoneMetrics } from './zones.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 

@@ -1,5 +1,5 @@
 import type { ZoneView } from '@causeway/crds';
-import { Gauge } from 'prom-client';
+import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
 
 /** Adds to `registry` what this gateway sees of the other zones. */
@@ -13,4 +13,15 @@ export function createZoneMetrics(registry: Registry, view: () => ZoneView): voi
       for (const { zone, unreachableMs } of view().seen) this.set({ zone }, unreachableMs / 1000);
     },
   });
+}
+
+/** Adds to `registry` whom this gateway took out of the group, and returns what counts them, by the zone that they were of. */
+export function countEvictions(registry: Registry): (zone: string) => void {
+  const evictions = new Counter({
+    name: 'causeway_gateway_group_evictions_total',
+    help: "Members of a lost zone that this gateway took out of the gateways' group",
+    labelNames: ['zone'],
+    registers: [registry],
+  });
+  return (zone) => evictions.inc({ zone });
 }

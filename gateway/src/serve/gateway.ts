@@ -330,9 +330,9 @@ export class Gateway {
   }
 
   /** Makes a client for one purpose. */
-  #kafka(role: string): () => ReturnType<typeof createKafka> {
+  #kafka(role: 'publish' | 'carry'): () => ReturnType<typeof createKafka> {
     const { config, podName, log } = this.#parts;
-    return () => createKafka({ connection: config.kafka, clientId: `${podName}-${role}`, log });
+    return () => createKafka({ connection: config.kafka, clientId: kafkaClientId(podName, role), log });
   }
 
   #createPresence(store: RedisPresence): Presence {
@@ -487,6 +487,11 @@ export class Gateway {
   #error(kind: string): void {
     this.metrics.errors.inc({ kind });
   }
+}
+
+/** What a gateway calls itself in Kafka, for each purpose. Ids of members of its group begin with it. */
+export function kafkaClientId(podName: string, role: 'publish' | 'carry' | 'evict'): string {
+  return `${podName}-${role}`;
 }
 
 /** How far back the history of a topic in Kafka reaches, seconds. */

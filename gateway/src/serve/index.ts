@@ -14,13 +14,14 @@ import { loadGatewayConfig } from '../config/index.ts';
 import { readCredentials } from '../etcd/index.ts';
 import { createLog, reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
-import { countLookups, countSpans, createZoneMetrics } from '../metrics/index.ts';
+import { countEvictions, countLookups, countSpans, createZoneMetrics } from '../metrics/index.ts';
 import { innerState, readInnerState, watchFiles } from '../mounted/index.ts';
 import { names, sayWhenStale } from '../names/index.ts';
 import { startTracing } from '../tracing/index.ts';
 import { Certificates, startAdminServer } from '../transport/index.ts';
 import { DrainRequest } from './drain-request.ts';
 import { lookupAddresses, askPod, Witness } from '../witness/index.ts';
+import { createEvictor } from './evictions.ts';
 import { Gateway } from './gateway.ts';
 import { HomeNotice } from './home-notice.ts';
 import { Problems } from './problems.ts';
@@ -53,6 +54,8 @@ export async function serve(configFile: string): Promise<void> {
     random: Math.random,
   });
   createZoneMetrics(gateway.metrics.registry, () => witness.view);
+  const evicted = countEvictions(gateway.metrics.registry);
+  const evictor = createEvictor({ config, podName, witness, log, evicted });
   const admin = await startAdminServer(config.listen.adminPort, {
     missing: () => gateway.missing(),
     metrics: () => gateway.metrics.registry.metrics(),
@@ -65,6 +68,7 @@ export async function serve(configFile: string): Promise<void> {
   log.info('admin endpoint listening', { port: admin.port });
   gateway.start();
   witness.start();
+  evictor.start();
   const ended = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
   const drainRequest = new DrainRequest(config.tls.annotationsFile, log);
   const stopWatching = [
@@ -79,6 +83,7 @@ export async function serve(configFile: string): Promise<void> {
   await ended;
   await gateway.leave();
   for (const stop of stopWatching) stop();
+  evictor.stop();
   witness.stop();
   await gateway.stop();
   await tracing?.close();

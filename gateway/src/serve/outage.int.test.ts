@@ -1,16 +1,15 @@
 /** What clients of the other zones notice when a zone is cut off with its Kafka broker and its gateway. */
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
-import type { Socket } from 'node:net';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Centrifuge } from 'centrifuge';
 import { coordinatorOf } from '../../../e2e/harness/index.ts';
-import type { KafkaBroker } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import {
   buildBundle,
+  CAN_BE_CUT_OFF,
   connected,
+  cutOff,
   listen,
   RUNTIMES,
   sdk,
@@ -56,22 +55,6 @@ class Publisher {
   }
 }
 
-/** A broker that stands still, and takes no connection any more, as the network has it that loses all packets. */
-async function cutOff(broker: KafkaBroker): Promise<() => void> {
-  const pid = broker.pid();
-  assert.ok(pid !== undefined);
-  process.kill(pid, 'SIGSTOP');
-  const port = Number(broker.address.split(':')[1]);
-  // These are what its queue of connections holds; who comes after them gets no answer from the kernel either.
-  const sockets: Socket[] = Array.from({ length: 3 }, () =>
-    connect(port, '127.0.0.1').on('error', () => undefined),
-  );
-  return () => {
-    for (const socket of sockets) socket.destroy();
-    process.kill(pid, 'SIGCONT');
-  };
-}
-
 /** On one runtime, since most of it is waiting for Kafka's time-outs; `RUNTIME=node` or `bun` says on which. */
 for (const runtime of RUNTIMES.filter((one) => one === (process.env['RUNTIME'] ?? 'bun'))) {
   describe(`the others in an outage of a zone, with gateways on ${runtime}`, { timeout: 180_000 }, () => {
@@ -80,8 +63,10 @@ for (const runtime of RUNTIMES.filter((one) => one === (process.env['RUNTIME'] ?
     const ends: (() => void | Promise<void>)[] = [];
 
     before(async () => {
-      const config = { 'socket.listen.backlog.size': '1' };
-      [backends] = await Promise.all([startBackends({ kafka: { brokers: 3, config } }), buildBundle()]);
+      [backends] = await Promise.all([
+        startBackends({ kafka: { brokers: 3, config: CAN_BE_CUT_OFF } }),
+        buildBundle(),
+      ]);
       platform = await backends.platform();
     });
     after(() => backends.stop());

@@ -73,6 +73,8 @@ export interface GatewayOptions {
   zone?: string;
   /** Its pod is asked to be empty from the beginning, with this value of the annotation. */
   drain?: string;
+  /** More of its environment. */
+  environment?: Record<string, string>;
   /** Wait until it is ready. Default true. */
   ready?: boolean;
 }
@@ -121,6 +123,7 @@ export async function startGateway({
   config: adapt,
   zone = 'zone-a',
   drain,
+  environment,
   ready,
 }: GatewayOptions): Promise<GatewayProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'causeway-gateway-'));
@@ -133,17 +136,12 @@ export async function startGateway({
   const jwt = mountSecret({ hmac: HMAC });
   const podinfo = mountSecret({ annotations: drainAnnotation(drain) });
   const [port = 0, adminPort = 0] = await freePorts(2);
-  const config = defaultConfig(platform, {
-    port,
-    adminPort,
-    tls: tls.dir,
-    jwt: jwt.dir,
-    podinfo: podinfo.dir,
-  });
+  const at = { port, adminPort, tls: tls.dir, jwt: jwt.dir, podinfo: podinfo.dir };
+  const config = defaultConfig(platform, at);
   adapt?.(config);
   const file = join(folder, 'gateway.json');
   writeFileSync(file, JSON.stringify(config));
-  const child = run(runtime, { configFile: file, port, zone });
+  const child = run(runtime, { configFile: file, port, zone, environment });
   const { logs, exited, output } = follow(child);
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const admin = async (path: string): Promise<{ status: number; body: string }> => {
@@ -208,9 +206,23 @@ function drainAnnotation(value: string | undefined): string {
   return value === undefined ? '' : `${ANNOTATION.drain}=${JSON.stringify(value)}\n`;
 }
 
+/** What makes a gateway on Node come to Kafka from this loopback address. */
+export function sourceAddress(address: string, { brokers }: Platform): Record<string, string> {
+  return {
+    NODE_OPTIONS: `--import=${join(import.meta.dirname, 'source-address.ts')}`,
+    SOURCE_ADDRESS: address,
+    SOURCE_PORTS: brokers.map((broker) => broker.split(':')[1]).join(),
+  };
+}
+
 function run(
   runtime: Runtime,
-  { configFile, port, zone }: { configFile: string; port: number; zone: string },
+  {
+    configFile,
+    port,
+    zone,
+    environment,
+  }: { configFile: string; port: number; zone: string; environment: Record<string, string> | undefined },
 ): ChildProcess {
   const level = process.env['LOG_LEVEL'] ?? 'debug';
   return spawn(
@@ -224,6 +236,7 @@ function run(
         POD_NAME: `gateway-${port}`,
         ZONE: zone,
         LOG_LEVEL: level,
+        ...environment,
       },
     },
   );

@@ -14,6 +14,7 @@ export {
   HMAC,
   PROGRAM,
   RUNTIMES,
+  sourceAddress,
   startGateway,
   testTopic,
 } from './gateway-process.ts';
@@ -35,6 +36,7 @@ export type { KeyServer } from './key-server.ts';
 export { mountSecret } from './mounted-secret.ts';
 export type { MountedSecret } from './mounted-secret.ts';
 export type { NamedCommand, NamedOutcome, NamedServers } from './named-clients.ts';
+export { CAN_BE_CUT_OFF, cutOff } from './kafka-outage.ts';
 export { LineProgram } from './line-program.ts';
 export { startOtlpReceiver } from './otlp-receiver.ts';
 export type { OtlpReceiver, ReceivedSpan } from './otlp-receiver.ts';

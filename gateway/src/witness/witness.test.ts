@@ -110,6 +110,10 @@ describe('a witness', () => {
     const gone = of('zone-b');
     assert.ok(gone.unreachableMs > 8_500 && gone.unreachableMs <= 11_500, String(gone.unreachableMs));
     assert.deepEqual([gone.reachable, gone.total, of('zone-c').unreachableMs], [0, 4, 0]);
+    const [sight, other] = witness.sights;
+    assert.deepEqual([sight?.zone, other?.zone, other?.unreachableMs], ['zone-b', 'zone-c', 0]);
+    assert.deepEqual([...(sight?.pods.keys() ?? [])].toSorted(), world.names.get('orders-peers-zone-b'));
+    assert.equal(sight?.unreachableMs, clock - (sight?.answeredAt ?? 0), 'since its last answer');
     world.away.delete('10.0.2.3');
     await pass(3_000);
     assert.deepEqual([of('zone-b').reachable, of('zone-b').unreachableMs], [1, 0]);

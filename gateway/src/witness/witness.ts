@@ -39,6 +39,12 @@ interface Zone {
   saidAt: number | undefined;
 }
 
+/** What is known of one zone. */
+interface ZoneSight extends Pick<Sight, 'pods' | 'answeredAt'> {
+  zone: string;
+  unreachableMs: number;
+}
+
 /**
  * Asks a few gateways of each other zone every second whether they are there. Addresses are looked up beside that, one name
  * at a time, and remembered: without DNS it goes on with those that it has.
@@ -62,6 +68,17 @@ export class Witness {
     const { zone, now, unixNow } = this.#parts;
     const [at, unixAt] = [now(), unixNow()];
     return { zone, seen: this.#zones.map(({ peer, sight }) => seenZone(peer.zone, sight, at, unixAt)) };
+  }
+
+  /** The same for those who look often. Times are those of `now`. */
+  get sights(): ZoneSight[] {
+    const at = this.#parts.now();
+    return this.#zones.map(({ peer: { zone }, sight }) => ({
+      zone,
+      pods: sight.pods,
+      answeredAt: sight.answeredAt,
+      unreachableMs: unreachableMs(sight, at),
+    }));
   }
 
   start(): void {

@@ -7,11 +7,12 @@ export interface ContactLimits {
 }
 
 /**
- * A member that nobody in its group has heard for longer than its session (6 s) is none any more. It is told so, or finds another
- * coordinator (kafkajs-coordinator.ts), before this is over: what is left is a kafkajs that hangs. To join may take longer: members wait
- * for each other in a rebalance.
+ * A member whose coordinator is lost looks for the next one for 6 s (kafkajs-coordinator.ts), and joins there when its fetches have
+ * ended, also those to the broker that is gone, which may take 6 s more. One that is given up before leaves its ghost in the group, and
+ * all wait until the ghost's session is over. So after this time what is left is a kafkajs that hangs. To join may take longer: members
+ * wait for each other in a rebalance.
  */
-export const CONTACT: ContactLimits = { memberMs: 9_000, joiningMs: 20_000 };
+export const CONTACT: ContactLimits = { memberMs: 15_000, joiningMs: 20_000 };
 
 /** Whether a consumer still hears of its group. `now` is always monotonic milliseconds. */
 export class GroupContact {

@@ -30,6 +30,8 @@ describe('an evictor', () => {
       /** How it answers those who look for the coordinator, those who ask it who is there, and those who let somebody leave. */
       find: async (): Promise<void> => undefined,
       describe: async (): Promise<void> => undefined,
+      /** The coordinator has read the group from Kafka. */
+      isRead: true,
       leave: (memberId: string): Promise<void> => Promise.resolve(void memberId),
     };
     const calls = { describe: 0, leave: [] as string[], made: 0, closed: 0 };
@@ -49,7 +51,9 @@ describe('an evictor', () => {
       describeGroups: async () => {
         calls.describe += 1;
         await world.describe();
-        return { groups: [{ members: members() }] };
+        return {
+          groups: [world.isRead ? { state: 'Stable', members: members() } : { state: 'Dead', members: [] }],
+        };
       },
       leaveGroup: async ({ memberId }) => {
         await world.leave(memberId);
@@ -124,6 +128,18 @@ describe('an evictor', () => {
     await pass(60_000);
     assert.deepEqual([calls.describe, calls.leave.length], [1, 2]);
     assert.equal(calls.closed, calls.made);
+  });
+
+  it('asks on while the next coordinator has not read the group', async () => {
+    const { world, calls } = make();
+    world.isRead = false;
+    world.lostAt = clock;
+    await pass(8_000);
+    assert.ok(calls.describe > 1);
+    assert.deepEqual(calls.leave, []);
+    world.isRead = true;
+    await pass(1_000);
+    assert.deepEqual(calls.leave, ['b-1', 'b-2']);
   });
 
   it('leaves in peace who joined again, until the zone has answered', async () => {

@@ -148,6 +148,9 @@ export class GroupEvictor {
   async #membersOf(zone: ZoneSight, coordinator: ClusterBroker): Promise<string[]> {
     const { group, ownClientId } = this.#options;
     const { groups } = await coordinator.describeGroups({ groupIds: [group] });
+    // We are in the group: so it has not read it from Kafka yet.
+    if (groups.some(({ state }) => state === 'Dead'))
+      throw new Error('the coordinator does not know the group yet');
     const members = groups.flatMap((one) => one.members);
     return membersOf(zone, members, { zones: this.#options.zones(), ownClientId });
   }

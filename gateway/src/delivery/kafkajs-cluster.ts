@@ -22,9 +22,15 @@ export interface ClusterBroker {
     groupId: string;
     coordinatorType: 0;
   }): Promise<{ coordinator: { nodeId: string } }>;
-  describeGroups(of: { groupIds: string[] }): Promise<{ groups: { members: DescribedMember[] }[] }>;
+  /** `state` Dead: this broker knows of no such group, also when it coordinates it and has not read it from Kafka yet. */
+  describeGroups(of: { groupIds: string[] }): Promise<{ groups: DescribedGroup[] }>;
   /** Any member, not only ourselves. */
   leaveGroup(who: { groupId: string; memberId: string }): Promise<unknown>;
+}
+
+export interface DescribedGroup {
+  state: string;
+  members: DescribedMember[];
 }
 
 /** A member as its group's coordinator knows it. */

@@ -58,7 +58,8 @@ describe('when members of a silent zone are taken out', () => {
   it('is not while all others are silent or unknown: it is we who are cut off', () => {
     for (const noted of [undefined, ['b-1']]) {
       assert.equal(step(LOST_MS, noted, [silent('zone-c', 2_000)]), 'rest');
-      assert.equal(step(LOST_MS, noted, [silent('zone-c', LOST_MS), silent('zone-d', LOST_MS)]), 'rest');
+      assert.equal(step(LOST_MS, noted, [silent('zone-c', LOST_MS), silent('zone-d', LOST_MS)]), 'ours');
+      assert.equal(step(NOTE_MS, noted, [silent('zone-c', NOTE_MS)]), 'ours');
       assert.equal(step(LOST_MS, noted, [never('zone-c')]), 'rest');
       assert.notEqual(step(LOST_MS, noted, [silent('zone-c', LOST_MS), there('zone-d')]), 'rest');
     }

@@ -42,8 +42,8 @@ export interface Loss {
   readonly isOver: boolean;
 }
 
-/** `giveUp`: it has not come about for long. */
-export type Step = 'rest' | 'note' | 'evict' | 'giveUp';
+/** `ours`: it is we who were cut off. `giveUp`: it has not come about for long. */
+export type Step = 'rest' | 'ours' | 'note' | 'evict' | 'giveUp';
 
 /**
  * What is known of this zone's loss, or of one that may begin. Undefined: it never answered, so we cannot know whether it was ever
@@ -59,6 +59,7 @@ export function lossOf({ answeredAt }: ZoneSight, before: Loss | undefined): Los
 export function stepOf(zone: ZoneSight, loss: Loss, zones: readonly ZoneSight[], now: number): Step {
   const { unreachableMs } = zone;
   if (loss.isOver || loss.noted?.length === 0 || unreachableMs < NOTE_MS) return 'rest';
+  if (isOurs(zone, zones)) return 'ours';
   if (unreachableMs >= GIVE_UP_MS) return 'giveUp';
   if (!isWitness(zone, zones, now)) return 'rest';
   if (loss.noted === undefined) return 'note';
@@ -72,6 +73,15 @@ export function stepOf(zone: ZoneSight, loss: Loss, zones: readonly ZoneSight[],
 function isWitness(lost: ZoneSight, zones: readonly ZoneSight[], now: number): boolean {
   const others = zones.filter(({ zone }) => zone !== lost.zone);
   return others.length === 0 || others.some((zone) => isFresh(zone, now));
+}
+
+/**
+ * All others were silent for as long. When we are back one of them answers first, and for a moment the rest looks as if it alone were
+ * lost.
+ */
+function isOurs(lost: ZoneSight, zones: readonly ZoneSight[]): boolean {
+  const others = zones.filter(({ zone }) => zone !== lost.zone);
+  return others.length > 0 && others.every(({ unreachableMs }) => unreachableMs >= NOTE_MS);
 }
 
 function isFresh({ unreachableMs, answeredAt }: ZoneSight, now: number): boolean {

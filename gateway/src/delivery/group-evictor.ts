@@ -60,7 +60,8 @@ export class GroupEvictor {
     for (const zone of this.#options.zones()) {
       const step = this.#step(zone);
       if (step === 'rest' || this.#options.now() < (this.#nextTry.get(zone.zone) ?? 0)) continue;
-      if (step === 'giveUp') this.#giveUp(zone);
+      if (step === 'ours') this.#change(zone.zone, zone.answeredAt, { isOver: true });
+      else if (step === 'giveUp') this.#giveUp(zone);
       else void this.#try(zone);
     }
   }
@@ -91,7 +92,7 @@ export class GroupEvictor {
     try {
       await this.#atCoordinator((coordinator, signal) => this.#takeOut(zone, coordinator, signal));
     } catch (error) {
-      this.#options.log.debug('the group was not told who is gone yet', {
+      this.#options.log.info('the group was not told who is gone yet', {
         lost: zone.zone,
         reason: reason(error),
       });

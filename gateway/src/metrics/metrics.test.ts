@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Registry } from 'prom-client';
 import {
+  countEvictions,
   countLookups,
   countSpans,
   createDrainMetrics,
@@ -40,6 +41,7 @@ function everything(): Registry {
     problems: () => ({ value: false, etcd: false }),
   });
   createZoneMetrics(registry, () => ({ zone: 'zone-a', seen: [] }));
+  countEvictions(registry);
   countLookups(registry, () => ({}));
   countSpans(registry, () => ({}));
   return registry;

@@ -25,7 +25,6 @@ export { startRedis } from './redis.ts';
 export type { Redis, RedisOptions } from './redis.ts';
 export { startKafka } from './kafka.ts';
 export type { Kafka, KafkaBroker, KafkaListener, KafkaOptions } from './kafka.ts';
-export { coordinatorOf } from './kafka-coordinator.ts';
 export { startMirrorMaker } from './mirror-maker.ts';
 export { createTestPki } from './pki.ts';
 export type { TestPki } from './pki.ts';

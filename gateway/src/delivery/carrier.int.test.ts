@@ -10,8 +10,10 @@ import { createLog } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
 import { Payload } from '../protocol/index.ts';
 import type { CarrierOptions, Streams } from './carrier.ts';
-import { Carrier, createKafka, encodeEnvelope } from './index.ts';
+import { createKafka, encodeEnvelope } from './index.ts';
+import type { Carrier } from './index.ts';
 import { TopicIds } from './kafkajs-topic-ids.ts';
+import { startCarrier } from './testing/carrier.ts';
 import { MemoryStreams } from './testing/memory-streams.ts';
 
 const TOPIC = 'p.chat';
@@ -75,21 +77,15 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
   };
 
   const carry = (streams: Streams, options: Partial<CarrierOptions> = {}): Carrier => {
-    const made = new Carrier({
+    const made = startCarrier({
       kafka: () =>
         createKafka({ connection: { brokers: kafka.bootstrapServers.split(',') }, clientId: 'carrier', log }),
       group: GROUP,
-      namespaces: new Map([[TOPIC, 'chat']]),
-      historySeconds: () => 3_600,
+      topic: TOPIC,
       streams,
-      tracer: undefined,
-      log,
-      carried: () => undefined,
-      failed: () => undefined,
       ...options,
     });
     carriers.push(made);
-    made.start();
     return made;
   };
 

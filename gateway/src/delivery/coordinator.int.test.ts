@@ -5,12 +5,15 @@ import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Kafka as KafkaClient, logLevel } from 'kafkajs';
 import type { Admin, Producer } from 'kafkajs';
-import { coordinatorOf, startKafka } from '../../../e2e/harness/index.ts';
+import { startKafka } from '../../../e2e/harness/index.ts';
 import type { Kafka } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import { createLog } from '../log/index.ts';
 import { Payload } from '../protocol/index.ts';
-import { Carrier, createKafka, encodeEnvelope } from './index.ts';
+import { coordinatorOf } from '../testing/index.ts';
+import { createKafka, encodeEnvelope } from './index.ts';
+import type { Carrier } from './index.ts';
+import { startCarrier } from './testing/carrier.ts';
 import { MemoryStreams } from './testing/memory-streams.ts';
 
 const TOPIC = 'p.chat';
@@ -115,19 +118,14 @@ describe('two carriers of a group', { timeout: 240_000 }, () => {
     return made;
   };
   const carry = (clientId: string): void => {
-    const carrier = new Carrier({
+    const carrier = startCarrier({
       kafka: () => client(clientId),
       group: GROUP,
-      namespaces: new Map([[TOPIC, 'chat']]),
-      historySeconds: () => 3_600,
+      topic: TOPIC,
       streams,
-      tracer: undefined,
-      log,
-      carried: () => undefined,
       failed: (what) => failures.push(what),
     });
     carriers.push(carrier);
-    carrier.start();
   };
   /** As whom both are members; nothing while the group changes. */
   const members = async (): Promise<string[] | undefined> => {

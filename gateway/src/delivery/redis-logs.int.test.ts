@@ -1,43 +1,20 @@
 /** Which log a position in Redis is of. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { createClient } from 'redis';
-import { startRedis } from '../../../e2e/harness/index.ts';
-import type { Redis } from '../../../e2e/harness/index.ts';
-import { waitFor } from '../../../e2e/tools/index.ts';
-import { createLog } from '../log/index.ts';
-import { RedisLink, redisKeys, RedisStreams } from './index.ts';
+import { startStreams } from './testing/real-streams.ts';
+import type { RealStreams } from './testing/real-streams.ts';
 
-const keys = redisKeys('test', 'p');
 const SOURCE = 'p.chat/0';
 
 describe('the log that a position is of', { timeout: 60_000 }, () => {
-  let redis: Redis;
-  let admin: ReturnType<typeof createClient>;
-  let link: RedisLink;
-  let streams: RedisStreams;
+  let admin: RealStreams['admin'];
+  let streams: RealStreams['streams'];
+  let stop: RealStreams['stop'];
 
   before(async () => {
-    redis = await startRedis();
-    admin = createClient({ url: redis.url });
-    await admin.connect();
-    link = new RedisLink({
-      redis: { url: redis.url },
-      name: 'test',
-      log: createLog({ component: 'test' }),
-      prepare: (client) => streams.prepare(client),
-      connected: () => undefined,
-      failed: () => undefined,
-    });
-    streams = new RedisStreams(link, keys, () => ({ size: 1_000, seconds: 60 }));
-    link.start();
-    await waitFor('connected', () => link.ready, { intervalMs: 5 });
+    ({ admin, streams, stop } = await startStreams());
   });
-  after(async () => {
-    link.close();
-    admin.destroy();
-    await redis.stop();
-  });
+  after(() => stop());
   beforeEach(async () => {
     await admin.flushAll();
   });

@@ -2,16 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { createClient } from 'redis';
-import { startRedis } from '../../../e2e/harness/index.ts';
-import type { Redis } from '../../../e2e/harness/index.ts';
-import { waitFor } from '../../../e2e/tools/index.ts';
-import { createLog } from '../log/index.ts';
-import { RedisLink, redisKeys, RedisStreams } from './index.ts';
 import { IDEMPOTENCY_WINDOW_MS as WINDOW } from './once.ts';
 import type { Append, AppendOutcome } from './redis-streams.ts';
+import { startStreams } from './testing/real-streams.ts';
+import type { RealStreams } from './testing/real-streams.ts';
 
-const keys = redisKeys('test', 'p');
 const SOURCE = 'p.chat/0';
 const CHANNEL = 'chat:a';
 const SECONDS_A_DAY = 86_400;
@@ -23,32 +18,15 @@ interface Written {
 }
 
 describe('records with idempotency keys', { timeout: 60_000 }, () => {
-  let redis: Redis;
-  let admin: ReturnType<typeof createClient>;
-  let link: RedisLink;
-  let streams: RedisStreams;
+  let admin: RealStreams['admin'];
+  let keys: RealStreams['keys'];
+  let streams: RealStreams['streams'];
+  let stop: RealStreams['stop'];
 
   before(async () => {
-    redis = await startRedis();
-    admin = createClient({ url: redis.url });
-    await admin.connect();
-    link = new RedisLink({
-      redis: { url: redis.url },
-      name: 'test',
-      log: createLog({ component: 'test' }),
-      prepare: (client) => streams.prepare(client),
-      connected: () => undefined,
-      failed: () => undefined,
-    });
-    streams = new RedisStreams(link, keys, () => ({ size: 1_000, seconds: 60 }));
-    link.start();
-    await waitFor('connected', () => link.ready, { intervalMs: 5 });
+    ({ admin, keys, streams, stop } = await startStreams());
   });
-  after(async () => {
-    link.close();
-    admin.destroy();
-    await redis.stop();
-  });
+  after(() => stop());
 
   /** Forgets all but the scripts. */
   const empty = () => admin.flushAll();

@@ -8,11 +8,11 @@ import { Kafka, logLevel } from 'kafkajs';
 import type { Admin, GroupDescription } from 'kafkajs';
 import { ADMIN_PATH } from '@causeway/crds';
 import type { GatewayConfig, ZoneView } from '@causeway/crds';
-import { coordinatorOf } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import {
   buildBundle,
   CAN_BE_CUT_OFF,
+  coordinatorOf,
   cutOff,
   sourceAddress,
   startBackends,

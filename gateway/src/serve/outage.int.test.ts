@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Centrifuge } from 'centrifuge';
-import { coordinatorOf } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import {
   buildBundle,
   CAN_BE_CUT_OFF,
+  coordinatorOf,
   connected,
   cutOff,
   listen,

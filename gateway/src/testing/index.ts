@@ -36,6 +36,7 @@ export type { KeyServer } from './key-server.ts';
 export { mountSecret } from './mounted-secret.ts';
 export type { MountedSecret } from './mounted-secret.ts';
 export type { NamedCommand, NamedOutcome, NamedServers } from './named-clients.ts';
+export { coordinatorOf } from './kafka-coordinator.ts';
 export { CAN_BE_CUT_OFF, cutOff } from './kafka-outage.ts';
 export { LineProgram } from './line-program.ts';
 export { startOtlpReceiver } from './otlp-receiver.ts';

@@ -52,6 +52,7 @@ import {
   replicationProbe,
   rotationMetrics,
   schedulePorts,
+  SilenceMemory,
   watchPlatforms,
   type EtcdAdmins,
   type GatewayProbe,
@@ -229,13 +230,17 @@ interface FailoverParts {
   failovers: Informer<FailoverObject>;
 }
 
+/** `silence`: what looks for either kind of controller know. */
+type OutageParts = FailoverParts & { silence: SilenceMemory };
+
 function controllersBeside(
   { world, moving }: Record<'world' | 'moving', FailoverPlatformWorld>,
   parts: FailoverParts & { schedules: Informer<ScheduleObject> },
 ): Controller[] {
+  const outage = { ...parts, silence: new SilenceMemory() };
   return [
-    failoverController(moving, parts),
-    automaticController(world, parts),
+    failoverController(moving, outage),
+    automaticController(world, outage),
     scheduleController(world, parts),
     mirrorController(world, parts),
   ];
@@ -262,7 +267,7 @@ function mirrorController(
 /** The controller of ZoneFailovers, over the same world. */
 function failoverController(
   world: FailoverPlatformWorld,
-  { engine, informers, ledger, failovers }: FailoverParts,
+  { engine, informers, ledger, failovers, silence }: OutageParts,
 ): Controller {
   const { clock, kube, events } = world;
   const controller = new Controller({
@@ -277,7 +282,7 @@ function failoverController(
         all: inNamespace(failovers),
         hasSeenOurWrites: (ref) => ledger.cacheHasSeen(FAILOVER_KIND, ref),
       },
-      ports: failoverPorts(world),
+      ports: failoverPorts(world, silence),
       metrics: failoverMetrics(engine.metrics.registry, () => underWay(failovers.list())),
     }),
   });
@@ -288,7 +293,7 @@ function failoverController(
 /** The controller of Emergencies that platforms make by themselves, over the same world. */
 function automaticController(
   world: FailoverPlatformWorld,
-  { engine, informers, ledger, failovers }: FailoverParts,
+  { engine, informers, ledger, failovers, silence }: OutageParts,
 ): Controller {
   const { clock, kube, events } = world;
   const platforms = informers.find(KIND.platform);
@@ -304,7 +309,7 @@ function automaticController(
         all: inNamespace(failovers),
         hasSeenOurWrites: (ref) => ledger.cacheHasSeen(FAILOVER_KIND, ref),
       },
-      ports: automaticPorts(world),
+      ports: automaticPorts(world, silence),
       metrics: automaticMetrics(engine.metrics.registry, () => platforms.list() as MessagePlatform[]),
     }),
   });

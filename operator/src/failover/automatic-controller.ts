@@ -32,8 +32,6 @@ const MANAGER = 'causeway-automatic';
 const CATCH_UP_MS = 50;
 /** How soon to look again at a platform that changed under our hands, if the cache does not say so before; milliseconds. */
 const CHANGED_MS = 200;
-/** How often it is looked while a zone may be going; milliseconds. */
-const ALARMED_MS = 500;
 /** The bounds of how often it is looked else, which goes by `unhealthyAfter`; milliseconds. */
 const CALM_MS = { least: 1_000, most: 10_000 } as const;
 /** A look or two at which nobody answered is said to nobody; milliseconds. */
@@ -48,8 +46,8 @@ export interface AutomaticPorts {
   /** The platform; undefined: there is none, or it is going. `behind`: the cache has not seen our last write of it. */
   platform(ref: ObjectRef): (MessagePlatform & KubeObject) | 'behind' | undefined;
   /**
-   * Asks gateways of all zones which others they reach, and all that runs in `suspects` for a sign of life. Who does not
-   * answer in about a second is silent; it never throws for that.
+   * Asks all that runs in `suspects` for a sign of life, and then gateways of the other zones which others they reach: what they say
+   * is to be of now. Who does not answer in about a second is silent; it never throws for that.
    */
   look(platform: MessagePlatform, suspects: readonly string[]): Promise<AutomaticLook>;
 }
@@ -120,7 +118,7 @@ class Pass {
       return { requeueAfterMs: CATCH_UP_MS };
     }
     const calm = Math.min(CALM_MS.most, Math.max(CALM_MS.least, unhealthyAfterMs / 4));
-    return { requeueAfterMs: decision.alarmed ? ALARMED_MS : calm };
+    return { requeueAfterMs: decision.lookAfterMs ?? calm };
   }
 
   /** Those that have not ended, and whether the one that was decided on last is there. */

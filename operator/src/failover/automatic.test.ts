@@ -3,9 +3,11 @@ import { describe, it } from 'node:test';
 import type { ZoneView } from '@causeway/crds';
 import fc from 'fast-check';
 import {
+  ALARMED_MS,
   decideAutomatic,
   MOST_EMERGENCIES,
   SAME_ZONE_MS,
+  SILENT_LOOK_MS,
   WINDOW_MS,
   type AutomaticDecision,
   type AutomaticState,
@@ -206,6 +208,21 @@ describe('an automatic Emergency', () => {
       assert.deepEqual(decide(outage(0), state).state.emergencies, []);
       assert.deepEqual(decide(outage(12_000, { failover: 'mine' }), state).state.emergencies, []);
     });
+  });
+
+  it('is decided on just when the zone has been missed for long enough, whenever it was seen first', () => {
+    assert.equal(decide(outage(0)).lookAfterMs, undefined, 'all are there');
+    const threshold = WISH.unhealthyAfterMs;
+    const last = threshold - SILENT_LOOK_MS;
+    for (let first = 1; first < threshold; first += 7) {
+      let missed = first;
+      while (missed < threshold) missed += (decide(outage(missed)).lookAfterMs ?? Infinity) + SILENT_LOOK_MS;
+      const late = first <= last ? 50 : SILENT_LOOK_MS + ALARMED_MS;
+      assert.ok(
+        missed - threshold <= late,
+        `seen after ${first} ms: decided on ${missed - threshold} ms late`,
+      );
+    }
   });
 
   it('is kept in the status as it was decided on', () => {

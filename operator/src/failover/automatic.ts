@@ -13,6 +13,10 @@ export const WINDOW_MS = 60 * 60_000;
 export const SAME_ZONE_MS = 5 * 60_000;
 /** As the CRD allows. */
 const MAX_KEPT = 8;
+/** How long a look at a zone that says nothing takes, milliseconds: the last one is to be over just when it has been missed for long enough. */
+export const SILENT_LOOK_MS = 1_000;
+/** How soon it is looked again while a zone may be going; milliseconds. */
+export const ALARMED_MS = 200;
 
 /** A zone, as far as the operator itself knows it. */
 export interface ZoneKnown {
@@ -71,8 +75,8 @@ export interface AutomaticDecision {
   /** To be saved before `make` is made. */
   state: AutomaticState;
   make: MadeEmergency | undefined;
-  /** Something may be wrong: to be looked at again soon. */
-  alarmed: boolean;
+  /** Something may be wrong: to be looked at again in so many milliseconds. Undefined: nothing is. */
+  lookAfterMs: number | undefined;
 }
 
 export interface AutomaticWish {
@@ -94,9 +98,19 @@ export function decideAutomatic(
   const zones = seen.zones.map(({ name }) => wordsOf(name, before, { seen, missed: missed.get(name) ?? 0 }));
   const gone = goneZones(wish, seen, missed);
   const look: Look = { wish, seen, gone, zones, emergencies: withMade(before.emergencies, seen) };
-  const alarmed = seen.zones.some(({ name, away }) => !away && (missed.get(name) ?? 0) > 0);
   const verdict = overdue(look) ?? newEmergency(look) ?? quiet(look);
-  return { alarmed, ...verdict, state: { zones, emergencies: verdict.emergencies } };
+  const present = seen.zones.filter(({ away }) => !away).map(({ name }) => missed.get(name) ?? 0);
+  const lookAfterMs = nextLook(wish, Math.max(0, ...present));
+  return { lookAfterMs, ...verdict, state: { zones, emergencies: verdict.emergencies } };
+}
+
+/** `missed`: for how long the zone that is missed longest has been, milliseconds; 0: none is. */
+function nextLook({ unhealthyAfterMs }: AutomaticWish, missed: number): number | undefined {
+  if (missed === 0) return undefined;
+  // With some to spare: witnesses' clocks and ours do not agree to the millisecond.
+  const left = unhealthyAfterMs + 50 - SILENT_LOOK_MS - missed;
+  const isNear = left >= 0 && left < SILENT_LOOK_MS + ALARMED_MS;
+  return isNear ? left : ALARMED_MS;
 }
 
 interface Look {

@@ -2,15 +2,14 @@
 import type { ObjectRef } from '../controller/kube-api.ts';
 import type { FailoverPorts } from '../failover/index.ts';
 import { performAct, releaseClaim } from './failover-acts.ts';
-import { FenceMemory, SilenceMemory } from './failover-memory.ts';
+import { FenceMemory, type SilenceMemory } from './failover-memory.ts';
 import { lookForFailover, type FailoverPlatformWorld } from './failover-sight.ts';
 import { KIND } from './kinds.ts';
 import type { MessagePlatform } from './types.ts';
 
 /** Implements what the controller of failovers needs. */
-export function failoverPorts(world: FailoverPlatformWorld): FailoverPorts {
+export function failoverPorts(world: FailoverPlatformWorld, silence: SilenceMemory): FailoverPorts {
   const memory = new FenceMemory();
-  const silence = new SilenceMemory();
   const platformAt = (ref: ObjectRef): MessagePlatform | undefined => {
     const platform = world.cache.get(KIND.platform, ref) as MessagePlatform | undefined;
     return platform?.metadata.deletionTimestamp === undefined ? platform : undefined;

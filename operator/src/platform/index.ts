@@ -2,6 +2,7 @@
  * operator/src/platform: the MessagePlatform reconciler, one file for each thing that it provisions.
  * May import `controller`, `certificates` and `@causeway/crds`.
  */
+export { SilenceMemory } from './failover-memory.ts';
 export { failoverPorts } from './failover-ports.ts';
 export { automaticPorts } from './outage-sight.ts';
 export { gatewayProbe, type GatewayProbe } from './gateway-probe.ts';

@@ -2,6 +2,7 @@
 import { COMPONENT, type ZoneView } from '@causeway/crds';
 import type { AutomaticLook, AutomaticPorts, ZoneKnown } from '../failover/index.ts';
 import { managesEtcd } from './etcd.ts';
+import type { SilenceMemory } from './failover-memory.ts';
 import {
   answerOf,
   PATIENCE,
@@ -20,7 +21,7 @@ import { isOf, isServing, nodesIn, type Node, type Pod } from './workloads.ts';
 const ASKED = 3;
 
 /** Implements what the controller of automatic Emergencies needs. */
-export function automaticPorts(world: FailoverPlatformWorld): AutomaticPorts {
+export function automaticPorts(world: FailoverPlatformWorld, silence: SilenceMemory): AutomaticPorts {
   return {
     kind: KIND.platform,
     platform: (ref) => {
@@ -30,17 +31,31 @@ export function automaticPorts(world: FailoverPlatformWorld): AutomaticPorts {
     },
     look: async (platform, suspects) => {
       const look = new Look(world, platform);
-      const asked = await Promise.all(
-        platform.spec.zones.map(({ name }) => look.zone(name, suspects.includes(name))),
+      const names = platform.spec.zones.map(({ name }) => name);
+      const isSuspect = (name: string): boolean => suspects.includes(name);
+      // The silent take a second, by which what the others say would be out of date.
+      const suspected = await look.zones(names.filter(isSuspect), { deeply: true });
+      const others = await look.zones(
+        names.filter((name) => !isSuspect(name)),
+        { deeply: false },
       );
+      // The Emergency that may follow need not find that out again.
+      for (const { known } of suspected) silence.noted(platform, known.name, known.answers !== true);
+      const asked = [...suspected, ...others];
       return {
         views: asked.flatMap(({ views }) => views),
-        zones: asked.map(({ known }) => known),
+        zones: names.flatMap((name) => asked.flatMap(({ known }) => (known.name === name ? [known] : []))),
         home: homeOf(platform),
         paused: isPaused(platform),
       } satisfies AutomaticLook;
     },
   };
+}
+
+/** What was heard of a zone. */
+interface Answers {
+  known: ZoneKnown;
+  views: ZoneView[];
 }
 
 class Look {
@@ -58,7 +73,11 @@ class Look {
   }
 
   /** `deeply`: all that runs there is asked for a sign of life. */
-  async zone(name: string, deeply: boolean): Promise<{ known: ZoneKnown; views: ZoneView[] }> {
+  zones(names: readonly string[], { deeply }: { deeply: boolean }): Promise<Answers[]> {
+    return Promise.all(names.map((name) => this.#zone(name, deeply)));
+  }
+
+  async #zone(name: string, deeply: boolean): Promise<Answers> {
     const gateways = this.#of(COMPONENT.gateway, name);
     const [views, life] = await Promise.all([this.#views(gateways), deeply ? this.#lives(name) : undefined]);
     const ready = gateways.filter(isServing).length;

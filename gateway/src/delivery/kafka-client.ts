@@ -9,6 +9,7 @@ import type { KafkaConnectionConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import { names as ownNames } from '../names/index.ts';
 import type { Names } from '../names/index.ts';
+import { connectWith, ReachMemory } from './kafka-reach.ts';
 import { breakWhenSilent } from './kafka-silence.ts';
 import { mendKafkaCoordinators } from './kafkajs-coordinator.ts';
 import { mendKafkaRunners } from './kafkajs-runner.ts';
@@ -69,21 +70,26 @@ type SocketFactory = NonNullable<KafkaConfig['socketFactory']>;
 
 /**
  * Sockets as kafkajs makes them itself, but each with the certificates that the mounted files have when it is made: a
- * client lives for as long as its connections go well, and it connects to further brokers all the time. And a dead
- * connection is broken, which kafkajs would not do.
+ * client lives for as long as its connections go well, and it connects to further brokers all the time. A dead
+ * connection is broken, which kafkajs would not do, and a server that is silent is not waited for by each client.
  */
-export function socketsWith(dir: string | undefined, { lookup }: Names = ownNames): SocketFactory {
+export function socketsWith(dir: string | undefined, { lookup: ask }: Names = ownNames): SocketFactory {
   return ({ host, port, ssl, onConnect }) => {
     const name = isIP(host) === 0 ? { servername: host } : {};
-    // Typed as always there; without TLS it is not.
-    const socket = (ssl as typeof ssl | undefined)
-      ? connectTls({ host, port, lookup, ...name, ...ssl, ...certificatesIn(dir) }, onConnect)
-      : connect({ host, port, lookup }, onConnect);
+    const socket = connectWith(reach, { host, port, lookup: ask }, (lookup) =>
+      // Typed as always there; without TLS it is not.
+      (ssl as typeof ssl | undefined)
+        ? connectTls({ host, port, lookup, ...name, ...ssl, ...certificatesIn(dir) }, onConnect)
+        : connect({ host, port, lookup }, onConnect),
+    );
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     breakWhenSilent(socket);
     return socket;
   };
 }
+
+/** Of all clients of this process: they meet the same servers. */
+const reach = new ReachMemory();
 
 /** As kafkajs does. */
 const KEEP_ALIVE_MS = 60_000;

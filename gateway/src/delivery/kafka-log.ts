@@ -172,7 +172,8 @@ export class KafkaLog implements PublicationLog {
       allowAutoTopicCreation: false,
       metadataMaxAge: METADATA_EVERY_MS,
       createPartitioner: Partitioners.DefaultPartitioner,
-      retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 6 },
+      // About as long as a record may wait: a server that is gone costs no time.
+      retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 10 },
     });
     try {
       await within(CALL_MS, 'connect', producer.connect());

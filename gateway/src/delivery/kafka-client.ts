@@ -9,9 +9,10 @@ import type { KafkaConnectionConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import { names as ownNames } from '../names/index.ts';
 import type { Names } from '../names/index.ts';
-import { connectWith, ReachMemory } from './kafka-reach.ts';
+import { KafkaReach } from './kafka-reach.ts';
 import { breakWhenSilent } from './kafka-silence.ts';
 import { mendKafkaCoordinators } from './kafkajs-coordinator.ts';
+import { mendKafkaLeaders } from './kafkajs-leaders.ts';
 import { mendKafkaRunners } from './kafkajs-runner.ts';
 import { mendKafkaTimers } from './kafkajs-timers.ts';
 
@@ -45,14 +46,16 @@ const HASTE = {
 export function createKafka({ connection, clientId, log, names, hasty }: KafkaClientOptions): Kafka {
   mendKafkaTimers();
   mendKafkaCoordinators();
+  mendKafkaLeaders();
   mendKafkaRunners();
   const sasl = loginWith(connection.sasl);
+  const reach = reachFrom(connection.brokers);
   return new Kafka({
     clientId,
-    brokers: connection.brokers,
+    brokers: () => reach.servers(),
     ...(connection.tls && { ssl: true }),
     ...(sasl && { sasl }),
-    socketFactory: socketsWith(connection.tls?.dir, names),
+    socketFactory: socketsWith(connection.tls?.dir, { ...(names && { names }), reach }),
     ...(hasty ? HASTE : PATIENCE),
     enforceRequestTimeout: true,
     logLevel: logLevel.INFO,
@@ -73,10 +76,16 @@ type SocketFactory = NonNullable<KafkaConfig['socketFactory']>;
  * client lives for as long as its connections go well, and it connects to further brokers all the time. A dead
  * connection is broken, which kafkajs would not do, and a server that is silent is not waited for by each client.
  */
-export function socketsWith(dir: string | undefined, { lookup: ask }: Names = ownNames): SocketFactory {
+export function socketsWith(
+  dir: string | undefined,
+  {
+    names: { lookup: ask } = ownNames,
+    reach = new KafkaReach([]),
+  }: { names?: Names; reach?: KafkaReach } = {},
+): SocketFactory {
   return ({ host, port, ssl, onConnect }) => {
     const name = isIP(host) === 0 ? { servername: host } : {};
-    const socket = connectWith(reach, { host, port, lookup: ask }, (lookup) =>
+    const socket = reach.connect({ host, port, lookup: ask }, (lookup) =>
       // Typed as always there; without TLS it is not.
       (ssl as typeof ssl | undefined)
         ? connectTls({ host, port, lookup, ...name, ...ssl, ...certificatesIn(dir) }, onConnect)
@@ -88,8 +97,15 @@ export function socketsWith(dir: string | undefined, { lookup: ask }: Names = ow
   };
 }
 
-/** Of all clients of this process: they meet the same servers. */
-const reach = new ReachMemory();
+/** Of all clients of this process that begin with the same servers: they meet the same brokers. */
+const reaches = new Map<string, KafkaReach>();
+
+function reachFrom(bootstrap: readonly string[]): KafkaReach {
+  const key = bootstrap.join();
+  const reach = reaches.get(key) ?? new KafkaReach(bootstrap);
+  reaches.set(key, reach);
+  return reach;
+}
 
 /** As kafkajs does. */
 const KEEP_ALIVE_MS = 60_000;

@@ -6,8 +6,8 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { breakWhenSilent } from './kafka-silence.ts';
 
-const LIMITS = { answerMs: 60, groupMs: 300, beatMs: 30 };
-const [METADATA, JOIN_GROUP, HEARTBEAT] = [3, 11, 12];
+const LIMITS = { answerMs: 60, fetchMs: 45, groupMs: 300, beatMs: 30 };
+const [FETCH, METADATA, JOIN_GROUP, HEARTBEAT] = [1, 3, 11, 12];
 
 /** The begin of a request, which is all that is looked at. */
 function request(apiKey: number): Buffer {
@@ -64,6 +64,13 @@ describe('a connection to Kafka', { timeout: 10_000 }, () => {
     const [ms, why] = await ended;
     assert.ok(ms >= LIMITS.groupMs - 5, `after ${ms} ms`);
     assert.equal(why, 'Kafka has not answered for 300 ms');
+  });
+
+  it('does not wait as long for an answer to a fetch', async () => {
+    answers = false;
+    const { socket, ended } = await open();
+    socket.write(request(FETCH));
+    assert.equal((await ended)[1], 'Kafka has not answered for 45 ms');
   });
 
   it('does not wait as long for an answer to a heartbeat, unless that stands behind something else', async () => {

@@ -2,19 +2,22 @@ import type { Socket } from 'node:net';
 
 /** How long a connection to Kafka may owe an answer, milliseconds. */
 export interface SilenceLimits {
-  /** To most requests. Kafka answers at once, but for those that wait: Produce 5 s at most, Fetch 1 s (our settings). */
+  /** To most requests. Kafka answers at once, but for those that wait: Produce 5 s at most (our setting). */
   answerMs: number;
+  /** To Fetch, which waits for 0.3 s at most (our setting). A member that is to join again waits for the end of all its fetches. */
+  fetchMs: number;
   /** To those that wait for other members of a group. Longer than the time-out of a rebalance. */
   groupMs: number;
   /** To heartbeats, of which several go into one session (6 s): so a member finds its next coordinator before it is over. */
   beatMs: number;
 }
 
-export const SILENCE: SilenceLimits = { answerMs: 6_000, groupMs: 16_000, beatMs: 3_000 };
+export const SILENCE: SilenceLimits = { answerMs: 6_000, fetchMs: 3_000, groupMs: 16_000, beatMs: 3_000 };
 
 /** API keys of requests that wait for other members of a group: JoinGroup, SyncGroup (Kafka protocol guide). */
 const GROUP_REQUESTS: ReadonlySet<number> = new Set([11, 14]);
-/** API key of Heartbeat. */
+/** API keys of Fetch and Heartbeat. */
+const FETCH = 1;
 const HEARTBEAT = 12;
 
 /**
@@ -58,9 +61,10 @@ export function breakWhenSilent(socket: Socket, limits: SilenceLimits = SILENCE)
 }
 
 /** A request begins with its size, four bytes, and its API key, two. */
-function limitOf(request: unknown, { answerMs, groupMs, beatMs }: SilenceLimits): number {
+function limitOf(request: unknown, { answerMs, fetchMs, groupMs, beatMs }: SilenceLimits): number {
   if (!Buffer.isBuffer(request) || request.length < 6) return answerMs;
   const apiKey = request.readInt16BE(4);
   if (apiKey === HEARTBEAT) return beatMs;
+  if (apiKey === FETCH) return fetchMs;
   return GROUP_REQUESTS.has(apiKey) ? groupMs : answerMs;
 }

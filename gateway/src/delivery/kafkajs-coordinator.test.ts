@@ -4,7 +4,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
 import { waitFor } from '../../../e2e/tools/index.ts';
-import { LEADERS_MS, mendKafkaCoordinators, MOVED_MS } from './kafkajs-coordinator.ts';
+import { mendKafkaCoordinators, MOVED_MS } from './kafkajs-coordinator.ts';
+import { LEADERS_MS } from './kafkajs-leaders.ts';
 
 // By their numbers in Kafka's protocol guide.
 const loading = (): Error => createErrorFromCode(14);

@@ -2,16 +2,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
+import { isOf, OF_CONNECTION } from './kafkajs-errors.ts';
+import { tellLeaders } from './kafkajs-leaders.ts';
 import { OverdueError, within } from './within.ts';
 
 /** For how long one that is gone may be looked for, milliseconds: Kafka itself takes up to nine seconds to call a broker gone. */
 const FIND_MS = 17_000;
 const FIND_EVERY_MS = 250;
-/**
- * How long the leaders of partitions are waited for after a join. Nothing is fetched meanwhile, so no heartbeat is sent: a good deal
- * less than the session, 6 s, since a broker that says nothing is given up after as long.
- */
-export const LEADERS_MS = 2_000;
 /**
  * For how long a member that has joined looks for its next coordinator without joining anew. With the time for which the last one may
  * owe an answer (kafka-silence.ts) that is a session, 6 s: for as long nobody has taken it for gone, and its partitions are its own.
@@ -20,12 +17,6 @@ export const MOVED_MS = 3_000;
 /** NOT_COORDINATOR in Kafka's protocol guide. kafkajs joins anew upon it. */
 const NOT_COORDINATOR = 16;
 
-/** kafkajs's names of errors of a connection. */
-const OF_CONNECTION: ReadonlySet<string> = new Set([
-  'KafkaJSConnectionError',
-  'KafkaJSConnectionClosedError',
-  'KafkaJSRequestTimeoutError',
-]);
 /** Errors that say of a coordinator that it is another one, or not there yet: nothing of the member. */
 const OF_COORDINATOR: ReadonlySet<string> = new Set([
   ...OF_CONNECTION,
@@ -166,16 +157,25 @@ async function whereItIs(group: ConsumerGroup, ask: () => Promise<void>): Promis
   }
 }
 
-async function joinWhereItIs(this: ConsumerGroup): Promise<void> {
+/** Of each member, the join that is under way: kafkajs has several who may ask for one, and two would make each other invalid. */
+const joins = new WeakMap<ConsumerGroup, Promise<void>>();
+
+function joinWhereItIs(this: ConsumerGroup): Promise<void> {
+  const begun = joins.get(this) ?? joinThere(this).finally(() => joins.delete(this));
+  joins.set(this, begun);
+  return begun;
+}
+
+async function joinThere(group: ConsumerGroup): Promise<void> {
   const deadline = performance.now() + FIND_MS;
   for (;;) {
     // What it finds out about the member of before is no news for the one that joins.
-    endSearch(this);
+    endSearch(group);
     try {
-      await joinAndSync.call(this);
-      endSearch(this);
+      await joinAndSync.call(group);
+      endSearch(group);
       // Only the group's leader asks kafkajs for the leaders of partitions: others would ask the one that is gone.
-      await tellLeaders(this);
+      await tellLeaders(group);
       return;
     } catch (error) {
       if (!isOf(error, OF_SEARCH) || performance.now() > deadline) throw error;
@@ -184,19 +184,7 @@ async function joinWhereItIs(this: ConsumerGroup): Promise<void> {
   }
 }
 
-/** Asks who leads partitions by now. A member that is not told here, or not in time, asks when its fetches fail, and then waits. */
-async function tellLeaders({ cluster }: ConsumerGroup): Promise<void> {
-  await within(LEADERS_MS, 'leaders', cluster.refreshMetadata()).catch(() => undefined);
-}
-
 function endSearch(group: ConsumerGroup): void {
   searches.get(group)?.end();
   searches.delete(group);
-}
-
-/** Whether it, or what it is about, has one of these names or types. */
-function isOf(error: unknown, kinds: ReadonlySet<string>): boolean {
-  if (!(error instanceof Error)) return false;
-  const { name, type = '', cause } = error as Error & { type?: string };
-  return kinds.has(name) || kinds.has(type) || isOf(cause, kinds);
 }

@@ -24,6 +24,8 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
     heartbeat: (this: ConsumerGroup, options: { interval: number }) => Promise<void>;
     commitOffsets: (this: ConsumerGroup, offsets?: object) => Promise<void>;
     leave: (this: ConsumerGroup) => Promise<void>;
+    /** What a fetch that failed leads to; it rejects where that is more than this fetch. */
+    recoverFromFetch: (this: ConsumerGroup, error: unknown) => Promise<void>;
     /** Finds the coordinator, and joins there, as the member that this is already if it is one. */
     joinAndSync: (this: ConsumerGroup) => Promise<void>;
   }

@@ -9,7 +9,7 @@ import type { KafkaConnectionConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import { names as ownNames } from '../names/index.ts';
 import type { Names } from '../names/index.ts';
-import { KafkaReach } from './kafka-reach.ts';
+import { CONNECT_MS, KafkaReach } from './kafka-reach.ts';
 import { breakWhenSilent } from './kafka-silence.ts';
 import { mendKafkaCoordinators } from './kafkajs-coordinator.ts';
 import { mendKafkaLeaders } from './kafkajs-leaders.ts';
@@ -27,7 +27,10 @@ export interface KafkaClientOptions {
   hasty?: boolean;
 }
 
-/** How long a client waits. */
+/**
+ * How long a client waits. Connections are given up before kafkajs does so (kafka-reach.ts), which takes one that it gave up for one that is
+ * there for as long as it ends, and asks on it.
+ */
 const PATIENCE = {
   connectionTimeout: 2_000,
   authenticationTimeout: 5_000,
@@ -36,7 +39,7 @@ const PATIENCE = {
 };
 /** The same for one that is hasty: what it does may take three seconds, and the first server that it comes to may be gone. */
 const HASTE = {
-  connectionTimeout: 700,
+  connectionTimeout: CONNECT_MS + 100,
   authenticationTimeout: 2_000,
   requestTimeout: 2_000,
   retry: { initialRetryTime: 50, maxRetryTime: 100, retries: 2 },

@@ -2,15 +2,15 @@
 export interface ContactLimits {
   /** A member has heard nothing of its group for so long. */
   memberMs: number;
-  /** It has been joining for so long. */
+  /** It has been joining for so long, since its last attempt began. */
   joiningMs: number;
 }
 
 /**
  * A member whose coordinator is lost looks for the next one for 6 s (kafkajs-coordinator.ts), and joins there when its fetches have
- * ended, also those to the broker that is gone, which may take 6 s more. One that is given up before leaves its ghost in the group, and
- * all wait until the ghost's session is over. So after this time what is left is a kafkajs that hangs. To join may take longer: members
- * wait for each other in a rebalance.
+ * ended, also those to the broker that is gone, which may take 6 s more. One that is given up before makes the group change
+ * twice more. So after this time what is left is a kafkajs that hangs. To join may take longer: members wait for each other in a
+ * rebalance.
  */
 export const CONTACT: ContactLimits = { memberMs: 15_000, joiningMs: 20_000 };
 
@@ -32,7 +32,7 @@ export class GroupContact {
     this.#isJoining = false;
   }
 
-  /** It is a member that was told to join again. */
+  /** It is a member that was told to join again, or begins to wait for the others. */
   rejoins(now: number): void {
     this.#at = now;
     this.#isJoining = true;

@@ -9,7 +9,7 @@ import { GroupMember, LEAVE_MS } from './group-member.ts';
 function fake() {
   const joining = Promise.withResolvers<void>();
   const listeners = new Map<string, (event: unknown) => void>();
-  const state = { disconnected: false, batch: undefined as ConsumerRunConfig['eachBatch'] };
+  const state = { stopped: false, disconnected: false, batch: undefined as ConsumerRunConfig['eachBatch'] };
   const consumer = {
     on: (name: string, listener: (event: unknown) => void) => listeners.set(name, listener),
     connect: async () => undefined,
@@ -18,6 +18,7 @@ function fake() {
       state.batch = eachBatch;
       return joining.promise;
     },
+    stop: async () => void (state.stopped = true),
     disconnect: async () => void (state.disconnected = true),
   };
   const admin = { connect: async () => undefined, disconnect: async () => undefined };
@@ -80,11 +81,12 @@ describe('a member of the group', () => {
     ['has joined', (joining: PromiseWithResolvers<void>) => joining.resolve()],
     ['has failed to', (joining: PromiseWithResolvers<void>) => joining.reject(new Error('no'))],
   ] as const) {
-    it(`that joins leaves when it ${how}, not before`, async (test) => {
+    it(`that joins is told to stop that, and is disconnected when it ${how}, not before`, async (test) => {
       test.mock.timers.enable({ apis: ['setTimeout'] });
       const { kafka, joining, state } = fake();
       const { member: made } = await member(kafka);
       const left = made.leave();
+      assert.equal(state.stopped, true);
       await turn();
       assert.equal(state.disconnected, false);
       // Who waits does so for a while only; the rest is done in the background.

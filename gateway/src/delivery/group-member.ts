@@ -169,7 +169,9 @@ export class GroupMember {
     const notLeft = (error: unknown): void =>
       this.#options.log.debug('disconnecting', { reason: reason(error) });
     // Why a step failed is told where it was taken.
-    const left = Promise.allSettled([this.#step]).then(() => this.#consumer.disconnect());
+    // One that joins gives that up, which ends the step.
+    const ended = Promise.allSettled([this.#step, this.#consumer.stop()]);
+    const left = ended.then(() => this.#consumer.disconnect());
     const others = [this.#admin.disconnect(), this.#ids.close()].map((end) => end.catch(notLeft));
     const ends = Promise.all([left.catch(notLeft), ...others]);
     await within(LEAVE_MS, 'disconnect', ends).catch(notLeft);

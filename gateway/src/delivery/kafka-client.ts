@@ -12,6 +12,7 @@ import type { Names } from '../names/index.ts';
 import { CONNECT_MS, KafkaReach } from './kafka-reach.ts';
 import { breakWhenSilent } from './kafka-silence.ts';
 import { mendKafkaCoordinators } from './kafkajs-coordinator.ts';
+import { mendKafkaJoins } from './kafkajs-joins.ts';
 import { mendKafkaLeaders } from './kafkajs-leaders.ts';
 import { mendKafkaRunners } from './kafkajs-runner.ts';
 import { mendKafkaTimers } from './kafkajs-timers.ts';
@@ -49,6 +50,7 @@ const HASTE = {
 export function createKafka({ connection, clientId, log, names, hasty }: KafkaClientOptions): Kafka {
   mendKafkaTimers();
   mendKafkaCoordinators();
+  mendKafkaJoins();
   mendKafkaLeaders();
   mendKafkaRunners();
   const sasl = loginWith(connection.sasl);

@@ -7,17 +7,56 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
 }
 
 declare module 'kafkajs/src/consumer/consumerGroup.js' {
-  /** A broker, of which nothing is used here. */
-  type Coordinator = object;
+  import type { RequestKind } from 'kafkajs/src/protocol/requests/index.js';
+
+  /** A request, and what reads its answer. */
+  interface Exchange<A> {
+    request: object;
+    response: {
+      decode: (payload: unknown) => Promise<A>;
+      parse: (answer: A) => Promise<unknown>;
+    };
+  }
+  interface Connection {
+    send<T>(call: { request: object; response: object }): Promise<T>;
+  }
+  /** A broker. */
+  export interface Coordinator {
+    /** By API key, what it serves; null until it is connected. */
+    readonly versions: Record<number, { maxVersion: number } | undefined> | null;
+    readonly connectionPool: Connection & {
+      /** One of its two, connected. */
+      getConnection(index: number): Promise<Connection>;
+    };
+    /** The newest version that both sides know. */
+    lookupRequest<Q, A>(apiKey: number, kind: RequestKind<Q, A>): (asked: Q) => Exchange<A>;
+  }
+  /** As it is decoded, of all versions that give ids. */
+  export interface JoinGroupAnswer {
+    errorCode: number;
+    memberId: string;
+  }
   export default class ConsumerGroup {
     readonly groupId: string;
+    readonly sessionTimeout: number;
+    readonly rebalanceTimeout: number;
+    readonly topicsSubscribed: readonly string[];
+    readonly assigners: readonly {
+      protocol(of: { topics: readonly string[] }): object;
+    }[];
     readonly cluster: {
       refreshMetadata(): Promise<void>;
       /** Asks one of the brokers who it is, and connects to it. */
       findGroupCoordinator(of: { groupId: string }): Promise<Coordinator>;
     };
-    /** Whom heartbeats go to. */
-    coordinator: Coordinator;
+    readonly logger: { debug(message: string, fields: object): void };
+    readonly instrumentationEmitter: {
+      emit(event: string, payload: object): void;
+    };
+    /** As whom it joins, or is a member; null: as somebody new. */
+    memberId: string | null;
+    /** Whom heartbeats go to; null before the first join. */
+    coordinator: Coordinator | null;
     /** Since the first join. It tells its own coordinator how far the member is. */
     readonly offsetManager: { coordinator: Coordinator } | null;
     /** Asks the coordinator that the member joined at, unless it was asked less than `interval` milliseconds ago. */
@@ -32,14 +71,40 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
 }
 
 declare module 'kafkajs/src/consumer/runner.js' {
+  import type ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
   export default class Runner {
+    readonly consumerGroup: ConsumerGroup;
     /** From when it has joined until it is told to stop. */
     readonly running: boolean;
     /** `stop` lets no fetcher of now fetch again, and resolves when all have ended; it never rejects. */
     readonly fetchManager: { stop(): Promise<void> };
     /** What a broker has for it, by batches; nothing, at once, while it does not run. */
     fetch: (this: Runner, nodeId: string) => Promise<unknown[]>;
+    /** Of one that is running: ends its fetches, and leaves the group. */
+    stop: (this: Runner) => Promise<void>;
   }
+}
+
+declare module 'kafkajs/src/protocol/requests/index.js' {
+  import type { JoinGroupAnswer } from 'kafkajs/src/consumer/consumerGroup.js';
+  /** All versions of a request that kafkajs knows. */
+  export interface RequestKind<Q, A> {
+    readonly asks?: (asked: Q) => A;
+  }
+  export const requests: {
+    JoinGroup: RequestKind<
+      {
+        groupId: string;
+        sessionTimeout: number;
+        rebalanceTimeout: number;
+        memberId: string;
+        protocolType: string;
+        groupProtocols: readonly object[];
+      },
+      JoinGroupAnswer
+    >;
+    LeaveGroup: RequestKind<{ groupId: string; memberId: string }, object>;
+  };
 }
 
 declare module 'kafkajs/src/protocol/error.js' {

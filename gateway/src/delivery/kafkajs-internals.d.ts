@@ -7,21 +7,20 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
 }
 
 declare module 'kafkajs/src/consumer/consumerGroup.js' {
+  import type BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
+  import type { Broker } from 'kafkajs/src/cluster/index.js';
   import type { RequestKind } from 'kafkajs/src/protocol/requests/index.js';
 
   /** A request, and what reads its answer. */
   interface Exchange<A> {
     request: object;
-    response: {
-      decode: (payload: unknown) => Promise<A>;
-      parse: (answer: A) => Promise<unknown>;
-    };
+    response: { decode: (payload: unknown) => Promise<A>; parse: (answer: A) => Promise<unknown> };
   }
   interface Connection {
     send<T>(call: { request: object; response: object }): Promise<T>;
   }
-  /** A broker. */
-  export interface Coordinator {
+  /** The broker that coordinates. */
+  export interface Coordinator extends Broker {
     /** By API key, what it serves; null until it is connected. */
     readonly versions: Record<number, { maxVersion: number } | undefined> | null;
     readonly connectionPool: Connection & {
@@ -41,18 +40,15 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
     readonly sessionTimeout: number;
     readonly rebalanceTimeout: number;
     readonly topicsSubscribed: readonly string[];
-    readonly assigners: readonly {
-      protocol(of: { topics: readonly string[] }): object;
-    }[];
+    readonly assigners: readonly { protocol(of: { topics: readonly string[] }): object }[];
     readonly cluster: {
+      readonly brokerPool: BrokerPool;
       refreshMetadata(): Promise<void>;
       /** Asks one of the brokers who it is, and connects to it. */
       findGroupCoordinator(of: { groupId: string }): Promise<Coordinator>;
     };
     readonly logger: { debug(message: string, fields: object): void };
-    readonly instrumentationEmitter: {
-      emit(event: string, payload: object): void;
-    };
+    readonly instrumentationEmitter: { emit(event: string, payload: object): void };
     /** As whom it joins, or is a member; null: as somebody new. */
     memberId: string | null;
     /** Whom heartbeats go to; null before the first join. */
@@ -65,6 +61,8 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
     leave: (this: ConsumerGroup) => Promise<void>;
     /** What a fetch that failed leads to; it rejects where that is more than this fetch. */
     recoverFromFetch: (this: ConsumerGroup, error: unknown) => Promise<void>;
+    /** The brokers that are known now. */
+    getNodeIds(): string[];
     /** Finds the coordinator, and joins there, as the member that this is already if it is one. */
     joinAndSync: (this: ConsumerGroup) => Promise<void>;
   }
@@ -80,6 +78,8 @@ declare module 'kafkajs/src/consumer/runner.js' {
     readonly fetchManager: { stop(): Promise<void> };
     /** What a broker has for it, by batches; nothing, at once, while it does not run. */
     fetch: (this: Runner, nodeId: string) => Promise<unknown[]>;
+    /** What is done with what was fetched. */
+    handleBatch: (this: Runner, batch: object) => Promise<void>;
     /** Of one that is running: ends its fetches, and leaves the group. */
     stop: (this: Runner) => Promise<void>;
   }
@@ -105,6 +105,46 @@ declare module 'kafkajs/src/protocol/requests/index.js' {
     >;
     LeaveGroup: RequestKind<{ groupId: string; memberId: string }, object>;
   };
+}
+
+declare module 'kafkajs/src/cluster/brokerPool.js' {
+  import type { Broker } from 'kafkajs/src/cluster/index.js';
+  export default class BrokerPool {
+    /** By id: those of the metadata that it read last. */
+    readonly brokers: Readonly<Record<string, Broker>>;
+    /** Connects to it. */
+    findBroker(of: { nodeId: string }): Promise<Broker>;
+    /** One that is connected, or the first of the others that can be. */
+    findConnectedBroker: (this: BrokerPool) => Promise<Broker>;
+  }
+}
+
+declare module 'kafkajs/src/cluster/index.js' {
+  import type BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
+  export interface Broker {
+    isConnected(): boolean;
+    /** Who coordinates, as this one knows. */
+    findGroupCoordinator(of: {
+      groupId: string;
+      coordinatorType: number;
+    }): Promise<{ coordinator: { nodeId: number } }>;
+  }
+  export interface Sought {
+    groupId: string;
+    /** 0, a consumer group's, if it is left out. */
+    coordinatorType?: number;
+  }
+  export default class Cluster {
+    readonly brokerPool: BrokerPool;
+    /** As that of the pool; reads the metadata where that fails. */
+    findBroker(of: { nodeId: string }): Promise<Broker>;
+    refreshMetadata(): Promise<void>;
+    findGroupCoordinator: (this: Cluster, of: Sought) => Promise<Broker>;
+  }
+}
+
+declare module 'kafkajs/src/errors.js' {
+  export class KafkaJSConnectionError extends Error {}
 }
 
 declare module 'kafkajs/src/protocol/error.js' {

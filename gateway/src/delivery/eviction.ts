@@ -55,10 +55,15 @@ export function lossOf({ answeredAt }: ZoneSight, before: Loss | undefined): Los
   return before?.since === answeredAt ? before : { since: answeredAt, noted: undefined, isOver: false };
 }
 
+/** Whether something is to be done about a loss, now or later. */
+export function isOpen({ unreachableMs }: ZoneSight, { isOver, noted }: Loss): boolean {
+  return !isOver && noted?.length !== 0 && unreachableMs >= NOTE_MS;
+}
+
 /** What is due for a zone. `zones`: all other zones, this one too. */
 export function stepOf(zone: ZoneSight, loss: Loss, zones: readonly ZoneSight[], now: number): Step {
   const { unreachableMs } = zone;
-  if (loss.isOver || loss.noted?.length === 0 || unreachableMs < NOTE_MS) return 'rest';
+  if (!isOpen(zone, loss)) return 'rest';
   if (isOurs(zone, zones)) return 'ours';
   if (unreachableMs >= GIVE_UP_MS) return 'giveUp';
   if (!isWitness(zone, zones, now)) return 'rest';

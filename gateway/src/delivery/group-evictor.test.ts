@@ -34,22 +34,18 @@ describe('an evictor', () => {
       isRead: true,
       leave: (memberId: string): Promise<void> => Promise.resolve(void memberId),
     };
-    const calls = { describe: 0, leave: [] as string[], made: 0, closed: 0 };
+    const calls = { find: 0, told: 0, describe: 0, leave: [] as string[], made: 0, closed: 0 };
     const lines: string[] = [];
     const counted: string[] = [];
     const line = (text: string): void => void lines.push(text);
-    /** Why a try failed is told each time. */
-    const info = (text: string): void => void (text.endsWith(' yet') || line(text));
+    /** Why a try failed is counted. */
+    const info = (text: string): void => void (text.endsWith(' yet') ? (calls.told += 1) : line(text));
     const members = (): DescribedMember[] =>
       world.members.map((one) => {
         const [memberId = '', host = ''] = one.split(' ');
         return { memberId, clientId: `${memberId}-carry`, clientHost: `/${host}` };
       });
     const broker: Omit<ClusterBroker, 'versions' | 'connectionPool'> = {
-      findGroupCoordinator: async () => {
-        await world.find();
-        return { coordinator: { nodeId: '1' } };
-      },
       describeGroups: async () => {
         calls.describe += 1;
         await world.describe();
@@ -65,9 +61,11 @@ describe('an evictor', () => {
     const cluster = {
       connect: async () => undefined,
       disconnect: async () => void (calls.closed += 1),
-      refreshMetadata: async () => undefined,
-      findBroker: async () => broker,
-      brokerPool: { findConnectedBroker: async () => broker },
+      findGroupCoordinator: async () => {
+        calls.find += 1;
+        await world.find();
+        return broker;
+      },
     };
     const zones = (): ZoneSight[] => {
       const since = world.lostAt;
@@ -167,22 +165,24 @@ describe('an evictor', () => {
     assert.deepEqual(calls.leave, ['b-1', 'b-2']);
   });
 
-  it('tries again twice a second while there is no coordinator, or it does not know the group yet', async () => {
+  it('tries again all the time, on the same connections, while there is no coordinator, or it does not know the group yet', async () => {
     const { world, calls } = make();
     world.lostAt = clock;
     world.find = failing('GROUP_COORDINATOR_NOT_AVAILABLE');
     await pass(6_000);
-    assert.ok(calls.made >= 4 && calls.made <= 8, String(calls.made));
-    assert.equal(calls.describe, 0);
+    // From 2.5 s on, four times a second.
+    assert.ok(calls.find >= 13 && calls.find <= 15, String(calls.find));
+    assert.deepEqual([calls.describe, calls.told], [0, 1]);
     world.find = async () => undefined;
     world.describe = failing('GROUP_LOAD_IN_PROGRESS');
     await pass(3_000);
-    assert.ok(calls.describe >= 3, String(calls.describe));
-    assert.deepEqual(calls.leave, []);
+    assert.ok(calls.describe >= 11, String(calls.describe));
+    assert.deepEqual([calls.leave, calls.told], [[], 2], 'it says why, once');
     world.describe = async () => undefined;
-    await pass(1_000);
+    await pass(500);
     assert.deepEqual(calls.leave, ['b-1', 'b-2']);
-    assert.equal(calls.closed, calls.made);
+    await pass(500);
+    assert.deepEqual([calls.made, calls.closed], [1, 1]);
   });
 
   it('tries again when it was no coordinator any more, and minds nobody who had gone', async () => {
@@ -205,7 +205,7 @@ describe('an evictor', () => {
     await pass(3_000);
     world.find = () => late.promise;
     await pass(4_500);
-    assert.deepEqual([calls.made >= 2, calls.leave], [true, []]);
+    assert.deepEqual([calls.find >= 3, calls.leave], [true, []]);
     world.lostAt = undefined;
     await pass(1_000);
     late.resolve();
@@ -223,9 +223,10 @@ describe('an evictor', () => {
     world.find = failing('GROUP_AUTHORIZATION_FAILED');
     await pass(GIVE_UP_MS + 2_000);
     assert.deepEqual(lines, ['the group was not told who is gone']);
-    const { made } = calls;
+    const { find } = calls;
     await pass(60_000);
-    assert.deepEqual([calls.made, lines.length], [made, 1]);
+    assert.deepEqual([calls.find, lines.length], [find, 1]);
+    assert.equal(calls.closed, calls.made);
   });
 
   it('does nothing once it is stopped', async () => {
@@ -233,8 +234,9 @@ describe('an evictor', () => {
     world.lostAt = clock;
     await pass(3_000);
     evictor.stop();
-    const { made } = calls;
+    const { find } = calls;
     await pass(20_000);
-    assert.deepEqual([calls.made, calls.leave], [made, []]);
+    assert.deepEqual([calls.find, calls.leave], [find, []]);
+    assert.equal(calls.closed, calls.made);
   });
 });

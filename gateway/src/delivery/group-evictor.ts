@@ -1,21 +1,20 @@
 import type { Kafka } from 'kafkajs';
 import { reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
-import { lossOf, membersOf, stepOf } from './eviction.ts';
+import { isOpen, lossOf, membersOf, stepOf } from './eviction.ts';
 import type { Loss, Step, ZoneSight } from './eviction.ts';
 import { clusterOf } from './kafkajs-cluster.ts';
 import type { Cluster, ClusterBroker } from './kafkajs-cluster.ts';
 import { within } from './within.ts';
 
-/** How often it is looked whether a zone is lost; reads what the witness has. */
+/** How often it is looked whether a zone is lost, which reads what the witness has; and how often Kafka is tried, at most. */
 const LOOK_MS = 250;
-/** How long one try may take, with the way to the coordinator, and how long the next one waits after it failed. */
+/** How long one try may take, with the way to the coordinator. */
 const TRY_MS = 3_000;
-const RETRY_MS = 500;
 
 /** What a {@link GroupEvictor} needs. */
 export interface GroupEvictorOptions {
-  /** Called for each try. Its calls should be given up within a try: see `hasty` of createKafka. */
+  /** Called for each loss. Its calls should be given up within a try: see `hasty` of createKafka. */
   kafka(): Kafka;
   group: string;
   /** Of our own member in the group. */
@@ -37,8 +36,12 @@ export interface GroupEvictorOptions {
 export class GroupEvictor {
   readonly #options: GroupEvictorOptions;
   readonly #losses = new Map<string, Loss>();
-  /** When the next try for a zone may begin, monotonic milliseconds; Infinity: one is under way. */
-  readonly #nextTry = new Map<string, number>();
+  /** Zones for which a try is under way. */
+  readonly #trying = new Set<string>();
+  /** Why the last try for a zone failed. */
+  readonly #told = new Map<string, string>();
+  /** From when a loss begins, so that it leads to nobody who was gone by then, until nothing is to be done. */
+  #cluster: Cluster | undefined;
   readonly #stop = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
@@ -54,16 +57,24 @@ export class GroupEvictor {
   stop(): void {
     clearInterval(this.#timer);
     this.#stop.abort();
+    this.#disconnect();
   }
 
   #look(): void {
     for (const zone of this.#options.zones()) {
+      if (this.#trying.has(zone.zone)) continue;
       const step = this.#step(zone);
-      if (step === 'rest' || this.#options.now() < (this.#nextTry.get(zone.zone) ?? 0)) continue;
       if (step === 'ours') this.#change(zone.zone, zone.answeredAt, { isOver: true });
       else if (step === 'giveUp') this.#giveUp(zone);
-      else void this.#try(zone);
+      else if (step !== 'rest') void this.#try(zone);
     }
+    if (this.#trying.size === 0 && !this.#options.zones().some((zone) => this.#isOpen(zone)))
+      this.#disconnect();
+  }
+
+  #isOpen(zone: ZoneSight): boolean {
+    const loss = this.#losses.get(zone.zone);
+    return loss !== undefined && isOpen(zone, loss);
   }
 
   /** What is due for a zone now. */
@@ -87,25 +98,28 @@ export class GroupEvictor {
 
   /** Never rejects. */
   async #try(zone: ZoneSight): Promise<void> {
-    let pauseMs = 0;
-    this.#nextTry.set(zone.zone, Infinity);
+    this.#trying.add(zone.zone);
     try {
       await this.#atCoordinator((coordinator, signal) => this.#takeOut(zone, coordinator, signal));
+      this.#told.delete(zone.zone);
     } catch (error) {
-      this.#options.log.info('the group was not told who is gone yet', {
-        lost: zone.zone,
-        reason: reason(error),
-      });
-      pauseMs = RETRY_MS;
+      this.#tell(zone.zone, reason(error));
     }
-    this.#nextTry.set(zone.zone, this.#options.now() + pauseMs);
+    this.#trying.delete(zone.zone);
   }
 
-  /** Finds the coordinator of now, on connections of its own: those that are open may lead to one that is gone. */
+  /** Once for each reason: tries follow each other closely. */
+  #tell(zone: string, why: string): void {
+    if (this.#told.get(zone) === why) return;
+    this.#told.set(zone, why);
+    this.#options.log.info('the group was not told who is gone yet', { lost: zone, reason: why });
+  }
+
+  /** Finds the coordinator of now. What is under way when it takes too long comes to nothing. */
   async #atCoordinator(
     work: (coordinator: ClusterBroker, signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
-    const cluster = clusterOf(this.#options.kafka());
+    const cluster = (this.#cluster ??= clusterOf(this.#options.kafka()));
     const over = new AbortController();
     const signal = AbortSignal.any([over.signal, this.#stop.signal]);
     try {
@@ -117,11 +131,15 @@ export class GroupEvictor {
       );
     } finally {
       over.abort();
-      // Not waited for: it takes until the last request is given up.
-      cluster.disconnect().catch((error: unknown) => {
-        this.#options.log.debug('disconnecting', { reason: reason(error) });
-      });
     }
+  }
+
+  /** Not waited for: it takes until the last request is given up. */
+  #disconnect(): void {
+    this.#cluster?.disconnect().catch((error: unknown) => {
+      this.#options.log.debug('disconnecting', { reason: reason(error) });
+    });
+    this.#cluster = undefined;
   }
 
   async #takeOut(zone: ZoneSight, coordinator: ClusterBroker, signal: AbortSignal): Promise<void> {
@@ -169,11 +187,8 @@ export class GroupEvictor {
   }
 }
 
-/** kafkajs's own way asks brokers at random and ends with the first that cannot be reached: a third of the tries, with a zone lost. */
+/** It is connected once; then it is only asked who coordinates. */
 async function coordinatorOf(cluster: Cluster, groupId: string): Promise<ClusterBroker> {
   await cluster.connect();
-  await cluster.refreshMetadata();
-  const any = await cluster.brokerPool.findConnectedBroker();
-  const { coordinator } = await any.findGroupCoordinator({ groupId, coordinatorType: 0 });
-  return cluster.findBroker({ nodeId: coordinator.nodeId });
+  return cluster.findGroupCoordinator({ groupId });
 }

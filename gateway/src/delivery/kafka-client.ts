@@ -15,6 +15,7 @@ import { mendKafkaCoordinators } from './kafkajs-coordinator.ts';
 import { mendKafkaJoins } from './kafkajs-joins.ts';
 import { mendKafkaLeaders } from './kafkajs-leaders.ts';
 import { mendKafkaRunners } from './kafkajs-runner.ts';
+import { mendKafkaSeeks } from './kafkajs-seek.ts';
 import { mendKafkaTimers } from './kafkajs-timers.ts';
 
 /** What a Kafka client is made from. */
@@ -53,6 +54,7 @@ export function createKafka({ connection, clientId, log, names, hasty }: KafkaCl
   mendKafkaJoins();
   mendKafkaLeaders();
   mendKafkaRunners();
+  mendKafkaSeeks();
   const sasl = loginWith(connection.sasl);
   const reach = reachFrom(connection.brokers);
   return new Kafka({

@@ -6,7 +6,8 @@ export interface Cluster {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   refreshMetadata(): Promise<void>;
-  findBroker(of: { nodeId: string }): Promise<ClusterBroker>;
+  /** See kafkajs-seek.ts. */
+  findGroupCoordinator(of: { groupId: string }): Promise<ClusterBroker>;
   brokerPool: {
     /** One that is connected, or the first of the others that can be. */
     findConnectedBroker(): Promise<ClusterBroker>;
@@ -17,11 +18,6 @@ export interface ClusterBroker {
   /** By API key, what it serves. */
   versions: Record<number, { minVersion: number; maxVersion: number } | undefined>;
   connectionPool: { send<T>(call: { request: object; response: object }): Promise<T> };
-  /** `coordinatorType` 0: of a consumer group. */
-  findGroupCoordinator(of: {
-    groupId: string;
-    coordinatorType: 0;
-  }): Promise<{ coordinator: { nodeId: string } }>;
   /** `state` Dead: this broker knows of no such group, also when it coordinates it and has not read it from Kafka yet. */
   describeGroups(of: { groupIds: string[] }): Promise<{ groups: DescribedGroup[] }>;
   /** Any member, not only ourselves. */

@@ -53,6 +53,7 @@ async function member(errors: Error[] = []) {
       looks += 1;
       return coordinator(`broker ${looks}`, asked, errors);
     },
+    brokerPool: {},
     refreshMetadata: async (): Promise<void> => undefined,
     committedOffsets: () => ({}),
   };

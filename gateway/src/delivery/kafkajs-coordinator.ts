@@ -2,8 +2,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
-import { isOf, OF_CONNECTION } from './kafkajs-errors.ts';
+import { isOf, OF_COORDINATOR, OF_SEARCH } from './kafkajs-errors.ts';
 import { tellLeaders } from './kafkajs-leaders.ts';
+import { hasAnswered } from './kafkajs-seek.ts';
 import { OverdueError, within } from './within.ts';
 
 /** For how long one that is gone may be looked for, milliseconds: Kafka itself takes up to nine seconds to call a broker gone. */
@@ -16,23 +17,6 @@ const FIND_EVERY_MS = 250;
 export const MOVED_MS = 3_000;
 /** NOT_COORDINATOR in Kafka's protocol guide. kafkajs joins anew upon it. */
 const NOT_COORDINATOR = 16;
-
-/** Errors that say of a coordinator that it is another one, or not there yet: nothing of the member. */
-const OF_COORDINATOR: ReadonlySet<string> = new Set([
-  ...OF_CONNECTION,
-  'GROUP_COORDINATOR_NOT_AVAILABLE',
-  'GROUP_LOAD_IN_PROGRESS',
-  'NOT_COORDINATOR_FOR_GROUP',
-]);
-/** Errors of one who looks for a coordinator while there is none, by kafkajs's names or types. */
-const OF_SEARCH: ReadonlySet<string> = new Set([
-  ...OF_COORDINATOR,
-  'KafkaJSBrokerNotFound',
-  'KafkaJSLockTimeout',
-  'KafkaJSGroupCoordinatorNotFound',
-  'LEADER_NOT_AVAILABLE',
-  'REQUEST_TIMED_OUT',
-]);
 
 const { heartbeat, commitOffsets, leave, joinAndSync } = ConsumerGroup.prototype;
 let mended = false;
@@ -110,7 +94,7 @@ class Search {
         if (group.offsetManager) group.offsetManager.coordinator = coordinator;
         await heartbeat.call(group, { interval: 0 });
         // A broker that ends led partitions of the member's as well.
-        this.#told = tellLeaders(group);
+        this.#told = askCoordinator(group);
         return;
       } catch (error) {
         if (!isOf(error, OF_SEARCH)) throw error;
@@ -175,7 +159,7 @@ async function joinThere(group: ConsumerGroup): Promise<void> {
       await joinAndSync.call(group);
       endSearch(group);
       // Only the group's leader asks kafkajs for the leaders of partitions: others would ask the one that is gone.
-      await tellLeaders(group);
+      await askCoordinator(group);
       return;
     } catch (error) {
       if (!isOf(error, OF_SEARCH) || performance.now() > deadline) throw error;
@@ -187,4 +171,10 @@ async function joinThere(group: ConsumerGroup): Promise<void> {
 function endSearch(group: ConsumerGroup): void {
   searches.get(group)?.end();
   searches.delete(group);
+}
+
+/** Who leads partitions by now. The one that has just answered is asked, and not any that may be gone. */
+async function askCoordinator(group: ConsumerGroup): Promise<void> {
+  if (group.coordinator) hasAnswered(group.cluster, group.coordinator);
+  await tellLeaders(group);
 }

@@ -148,9 +148,14 @@ describe('gateways that miss a zone', { timeout: 300_000 }, () => {
     lost.gateway.signal('SIGSTOP');
     ends.push(() => lost.gateway.signal('SIGCONT'));
     const others = backends.kafka.brokers.filter((one) => one !== broker).map(({ address }) => address);
-    const [took, loadedAt] = await Promise.all([whole(left, since), coordinates(others, groupName())]);
-    const loaded = loadedAt - since;
-    t.diagnostic(`loaded after ${(loaded / 1_000).toFixed(1)} s, whole after ${(took / 1_000).toFixed(1)} s`);
+    const [took, next] = await Promise.all([
+      whole(left, since),
+      nextCoordinator(others, groupName(), addressOf(0)),
+    ]);
+    const [loaded, out, all] = [next.loadedAt - since, next.outAt - since, took].map((ms) =>
+      (ms / 1_000).toFixed(1),
+    );
+    t.diagnostic(`loaded after ${loaded} s, out after ${out} s, whole after ${all} s`);
     const counts = await Promise.all(left.map(evictions));
     // None, where a busy machine found the coordinator only when the session was over.
     assert.ok(counts.reduce((a, b) => a + b, 0) <= 1, `taken out once at most: ${counts.join()}`);
@@ -199,8 +204,12 @@ function addressOf(index: number): string {
   return `127.0.1.${index + 1}`;
 }
 
-/** When one of these brokers first knows the group as its coordinator. */
-async function coordinates(brokers: string[], group: string): Promise<number> {
+/** When one of these brokers first knows the group as its coordinator, and when no member from that address is in it any more. */
+async function nextCoordinator(
+  brokers: string[],
+  group: string,
+  lost: string,
+): Promise<{ loadedAt: number; outAt: number }> {
   const client = new Kafka({
     brokers,
     logLevel: logLevel.NOTHING,
@@ -209,14 +218,28 @@ async function coordinates(brokers: string[], group: string): Promise<number> {
     retry: { initialRetryTime: 50, retries: 1 },
   });
   const admin = client.admin();
+  const described = async (): Promise<GroupDescription | undefined> =>
+    (await admin.describeGroups([group])).groups[0];
   await admin.connect();
   try {
     await waitFor(
       'there is another coordinator',
-      async () => (await admin.describeGroups([group])).groups[0]?.state !== 'Dead',
+      async () => {
+        const { state = 'Dead' } = (await described()) ?? {};
+        return state !== 'Dead';
+      },
       BOUND,
     );
-    return performance.now();
+    const loadedAt = performance.now();
+    await waitFor(
+      'those who are gone are out',
+      async () => {
+        const { state = 'Dead', members = [] } = (await described()) ?? {};
+        return state !== 'Dead' && members.every(({ clientHost }) => !clientHost.endsWith(`/${lost}`));
+      },
+      BOUND,
+    );
+    return { loadedAt, outAt: performance.now() };
   } finally {
     await admin.disconnect();
   }

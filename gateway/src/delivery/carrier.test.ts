@@ -45,6 +45,7 @@ function fakeKafka(world: World, sought: string[]): Kafka {
       listeners.get('consumer.group_join')?.({ payload: { memberAssignment: { [TOPIC]: [0] } } }),
     seek: ({ offset }: { offset: string }) => void sought.push(offset),
     commitOffsets: async () => undefined,
+    stop: async () => undefined,
     disconnect: async () => undefined,
   };
   const ids = () => new Map(world.id === undefined ? [] : [[TOPIC, world.id]]);

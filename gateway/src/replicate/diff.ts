@@ -55,15 +55,28 @@ export async function* join<L extends { key: Buffer }, R extends { key: Buffer }
   }
 }
 
-/** The changes that make `target` equal to `source`. Both ascend by key. Equal keys with equal values give nothing. */
+/** A key and its value in the target, with the lease that ends it. */
+export interface Leased extends KeyValue {
+  /** Decimal; "0" or absent: none. */
+  lease?: string;
+}
+
+/**
+ * The changes that make `target` equal to `source`. Both ascend by key. Equal keys with equal values give nothing, unless
+ * the target's has a lease: when that ends, etcd would delete a key that the source still has.
+ */
 export async function* difference(
   source: AsyncIterable<KeyValue>,
-  target: AsyncIterable<KeyValue>,
+  target: AsyncIterable<Leased>,
 ): AsyncGenerator<Change> {
   for await (const { key, left, right } of join(source, target)) {
     if (left === undefined) yield { key, value: undefined };
-    else if (!right?.value.equals(left.value)) yield left;
+    else if (!right?.value.equals(left.value) || hasLease(right)) yield left;
   }
+}
+
+function hasLease({ lease = '0' }: Leased): boolean {
+  return lease !== '0';
 }
 
 /** A key and its value in the zone that was home, with the revision of that zone that wrote it. */

@@ -137,6 +137,36 @@ describe('replicate: the home moves', () => {
     await equal('zone-a', 'zone-c');
   });
 
+  it('a key with a lease stays in every zone once the home has moved, until somebody deletes it or takes a lease anew', async () => {
+    const { 'zone-a': a, 'zone-b': b, 'zone-c': c } = zones;
+    const all = async (key: string): Promise<(string | undefined)[]> =>
+      Promise.all([a, b, c].map((zone) => zone.get(key)));
+    const endBefore = await a.putLeased(600, ['/config/before', '1']);
+    const endAfter = await a.putLeased(600, ['/config/left', '1'], ['/config/owned', '1']);
+    await Promise.all([follow('zone-a', 'zone-b', 1), follow('zone-a', 'zone-c', 1)]);
+    await endBefore();
+    await Promise.all([equal('zone-a', 'zone-b'), equal('zone-a', 'zone-c')]);
+    assert.deepEqual(await all('/config/before'), [undefined, undefined, undefined]);
+    assert.equal(await c.get('/config/left'), '1');
+    const { revision } = await admin.fence('zone-a', 2);
+    await waitFor(
+      'all has arrived',
+      async () => BigInt((await checkpoint('zone-b')).revision) >= BigInt(revision),
+    );
+    await admin.promote('zone-b', 2, 'zone-a', revision);
+    await stopAll();
+    await Promise.all([follow('zone-b', 'zone-a', 2), follow('zone-b', 'zone-c', 2)]);
+    // Nobody renews it there any more: the old home would lose what it now only follows.
+    await endAfter();
+    assert.deepEqual(await all('/config/left'), ['1', '1', '1']);
+    await b.putLeased(2, ['/config/owned', 'by its owner, at the new home']);
+    await waitFor('the new lease is over', async () => (await b.get('/config/owned')) === undefined);
+    await b.remove('/config/left');
+    await Promise.all([equal('zone-b', 'zone-a'), equal('zone-b', 'zone-c')]);
+    assert.deepEqual(await all('/config/owned'), [undefined, undefined, undefined]);
+    assert.deepEqual(await all('/config/left'), [undefined, undefined, undefined]);
+  });
+
   it('a fence is noticed at once: the follower writes its checkpoint when it has all up to it', async () => {
     await behind();
     await zones['zone-a'].put(['/elsewhere/x', '1']);

@@ -16,12 +16,12 @@ import {
   prefixRange,
   unreplicated,
 } from '../etcd/index.ts';
-import type { KeyValue } from '../etcd/index.ts';
+import type { Change, KeyValue } from '../etcd/index.ts';
 import { historyGoesOn, snapshotNeeded } from './checkpoint.ts';
 import type { Source } from './checkpoint.ts';
 import { parseReplicatorConfig } from './config.ts';
 import { difference, orphans } from './diff.ts';
-import type { Dated } from './diff.ts';
+import type { Dated, Leased } from './diff.ts';
 import { LagTracker } from './lag.ts';
 
 describe('prefixes', () => {
@@ -189,6 +189,19 @@ describe('difference', () => {
         assert.deepEqual(Object.fromEntries(result), Object.fromEntries(wanted));
       }),
     );
+  });
+
+  it('an equal key with a lease is written: put without one, it outlives the lease', async () => {
+    async function* leased(lease: string): AsyncGenerator<Leased> {
+      for (const kv of sorted({ a: '1' })) yield { ...kv, lease };
+    }
+    const written = async (lease: string): Promise<Change[]> => {
+      const changes: Change[] = [];
+      for await (const change of difference(each({ a: '1' }), leased(lease))) changes.push(change);
+      return changes;
+    };
+    assert.deepEqual(await written('7587875290571'), sorted({ a: '1' }));
+    assert.deepEqual(await written('0'), []);
   });
 
   const sorted = (space: Record<string, string>): KeyValue[] =>

@@ -48,7 +48,7 @@ export async function writeSnapshot(job: SnapshotJob): Promise<void> {
   for (const prefix of job.prefixes) {
     const range = prefixRange(prefix);
     const wanted = withoutOwn(job.source.keys(range, job.head.revision));
-    for await (const change of difference(wanted, withoutOwn(job.target.keys(range)))) {
+    for await (const change of difference(wanted, withoutOwn(job.target.entries(range)))) {
       const size = changeBytes(change);
       const full = changes.length >= job.limits.changes || bytes + size > job.limits.bytes;
       if (changes.length > 0 && full) await flush(underWay);
@@ -85,6 +85,6 @@ async function refuseToEmpty({ source, target, head, prefixes, reason }: Snapsho
   );
 }
 
-async function* withoutOwn(keys: AsyncIterable<KeyValue>): AsyncGenerator<KeyValue> {
+async function* withoutOwn<K extends KeyValue>(keys: AsyncIterable<K>): AsyncGenerator<K> {
   for await (const kv of keys) if (!isOwnKey(kv.key)) yield kv;
 }

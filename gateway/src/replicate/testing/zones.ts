@@ -1,6 +1,7 @@
 /** Zones with an etcd each, made alike as the operator makes them: all with the same cluster id. */
 import { startEtcd } from '../../../../e2e/harness/index.ts';
 import type { Etcd } from '../../../../e2e/harness/index.ts';
+import type { Etcd3 } from 'etcd3';
 import { EtcdClient } from '../../etcd/index.ts';
 
 /** Every member is told that its peers would find it there; of one member nobody asks. */
@@ -18,8 +19,9 @@ export class Zone {
     this.client = new EtcdClient({ endpoints: [etcd.endpoint] }, {}, () => undefined);
   }
 
-  static async start(name: string): Promise<Zone> {
-    const args = [`--initial-advertise-peer-urls=${PEER}`, `--initial-cluster=test=${PEER}`];
+  /** `more`: flags of etcd. */
+  static async start(name: string, ...more: string[]): Promise<Zone> {
+    const args = [`--initial-advertise-peer-urls=${PEER}`, `--initial-cluster=test=${PEER}`, ...more];
     return new Zone(name, await startEtcd({ args }));
   }
 
@@ -30,6 +32,16 @@ export class Zone {
     }));
     const { header } = await this.client.transact({ compare: [], success, failure: [] });
     return BigInt(header.revision);
+  }
+
+  /** Puts keys under a new lease. Returns what ends it before its time, with the keys. */
+  async putLeased(seconds: number, ...pairs: [string, string][]): Promise<() => Promise<void>> {
+    const lease = await this.#etcd3(({ leaseClient }) => leaseClient.leaseGrant({ TTL: seconds }));
+    for (const [key, value] of pairs) {
+      const request_put = { key: Buffer.from(key), value: Buffer.from(value), lease: lease.ID };
+      await this.client.transact({ compare: [], success: [{ request_put }], failure: [] });
+    }
+    return async () => void (await this.#etcd3(({ leaseClient }) => leaseClient.leaseRevoke(lease)));
   }
 
   async remove(...keys: string[]): Promise<void> {
@@ -46,11 +58,19 @@ export class Zone {
   }
 
   async compact(): Promise<void> {
+    const { revision } = await this.client.head();
+    await this.#etcd3(({ kv }) => kv.compact({ revision: revision.toString(), physical: true }));
+  }
+
+  /** What the gateway itself never asks for. */
+  async #etcd3<T>(ask: (client: Etcd3) => Promise<T>): Promise<T> {
     const { Etcd3 } = await import('etcd3');
     const client = new Etcd3({ hosts: this.etcd.endpoint });
-    const { revision } = await this.client.head();
-    await client.kv.compact({ revision: revision.toString(), physical: true });
-    client.close();
+    try {
+      return await ask(client);
+    } finally {
+      client.close();
+    }
   }
 
   async stop(): Promise<void> {

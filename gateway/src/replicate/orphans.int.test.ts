@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { ADMIN_PATH, ETCD_KEY } from '@causeway/crds';
 import type { OrphanAbout, ReplicationState, ReplicatorConfig } from '@causeway/crds';
+import type { IRequestOp } from 'etcd3';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import { etcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
 import type { EtcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
@@ -102,6 +103,41 @@ async function cutOff(): Promise<string[]> {
   ];
 }
 
+const LARGE = 'v'.repeat(90_000);
+
+/**
+ * zone-a is home, and is gone while zone-b is given a revision that is too large for one transaction. Returns the keys of it
+ * that zone-b has, and the revision before it, which zone-c has as well.
+ */
+async function goneInTheMiddle(): Promise<{ part: string[]; whole: bigint }> {
+  await zones['zone-a'].stop();
+  const a = await Zone.start('zone-a', '--max-request-bytes=12000000');
+  zones['zone-a'] = a;
+  const before = ['/config/00', '/tenants/changed', '/tenants/gone'];
+  const whole = await a.put(...before.map((name): [string, string] => [name, 'before']));
+  await ready(start('zone-a', 'zone-c', 1));
+  await equal('zone-a', 'zone-c');
+  await stopAll();
+  const filling = start('zone-a', 'zone-b', 1);
+  await ready(filling);
+  const part = Array.from({ length: 20 }, (_, n) => `/config/${String(n).padStart(2, '0')}`);
+  const put = (key: string, value: string): IRequestOp => ({
+    request_put: { key: Buffer.from(key), value: Buffer.from(value) },
+  });
+  const success = [
+    ...part.map((name) => put(name, LARGE)),
+    // Too large for zone-b, which comes as far as this.
+    put('/config/huge', 'v'.repeat(3_000_000)),
+    put('/tenants/changed', 'after'),
+    { request_delete_range: { key: Buffer.from('/tenants/gone') } },
+  ];
+  await a.client.transact({ compare: [], success, failure: [] });
+  await waitFor('the part', () => filling.status.phase === 'Blocked');
+  await a.etcd.kill();
+  await stopAll();
+  return { part, whole };
+}
+
 describe('replicate: what an old home wrote and nobody else has', () => {
   beforeEach(async () => {
     const [a, b, c] = await Promise.all(
@@ -197,6 +233,44 @@ describe('replicate: what an old home wrote and nobody else has', () => {
       alone.filter((line) => !line.endsWith(' deleted')),
     );
     assert.equal(back.status.state().orphans?.[0]?.deletions, 'Unknown');
+  });
+
+  it('of keys with leases: what ended there alone is told as deleted, and what was put is kept when its lease ends', async () => {
+    const { 'zone-a': a } = zones;
+    const endShared = await a.putLeased(600, ['/config/shared', 'before']);
+    await ready(start('zone-a', 'zone-b', 1));
+    await equal('zone-a', 'zone-b');
+    await stopAll();
+    await endShared();
+    const endAlone = await a.putLeased(600, ['/config/alone', 'by a']);
+    const written = await a.modRevision('/config/alone');
+    await admin.promote('zone-b', 2, 'zone-a');
+    await admin.fence('zone-a', 2);
+    await ready(start('zone-b', 'zone-a', 2));
+    await equal('zone-b', 'zone-a');
+    await endAlone();
+    assert.equal(await a.get('/config/shared'), 'before', 'the new home has it, and nobody ends it there');
+    assert.deepEqual(await keptIn('zone-a', 1), [`/config/alone=by a@${written}`, '/config/shared deleted']);
+  });
+
+  it('given a revision that the next home has in part: the part stays, and the old home keeps the rest aside', async () => {
+    const { part, whole } = await goneInTheMiddle();
+    const { 'zone-a': a, 'zone-b': b, 'zone-c': c } = zones;
+    const { from } = await admin.promote('zone-b', 2, 'zone-a');
+    assert.equal(from?.revision, String(whole), 'it says of itself that it has the revisions before');
+    await b.put(['/config/after', 'by b']);
+    for (const name of part) assert.equal(await b.get(name), LARGE);
+    assert.equal(await b.get('/tenants/changed'), 'before');
+    assert.equal(await c.get('/config/00'), 'before');
+    await ready(start('zone-b', 'zone-c', 2));
+    await equal('zone-b', 'zone-c');
+    assert.equal(await c.get('/config/00'), LARGE, 'who follows it gets the part as well');
+    await a.etcd.start();
+    await admin.fence('zone-a', 2);
+    await ready(start('zone-b', 'zone-a', 2));
+    await equal('zone-b', 'zone-a');
+    const rest = (await keptIn('zone-a', 1)).map((line) => line.split('=')[0]);
+    assert.deepEqual(rest, ['/config/huge', '/tenants/changed', '/tenants/gone deleted']);
   });
 
   it('its volume was lost: there is nothing to keep, and it follows', async () => {

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { COMPONENT, LABEL, type DrainState, type ReplicationState } from '@causeway/crds';
+import {
+  COMPONENT,
+  LABEL,
+  type DrainState,
+  type ReplicationCheckpoint,
+  type ReplicationState,
+} from '@causeway/crds';
 import type { EtcdState } from './etcd-admin.ts';
 import { FenceMemory, SilenceMemory } from './failover-memory.ts';
 import { etcdSight, lookForFailover, type FailoverPlatformWorld } from './failover-sight.ts';
@@ -59,6 +65,23 @@ describe('how far an etcd is behind its home', () => {
     );
     assert.equal(behind({}, { ...follower, checkpoint: { ...checkpoint, homeZone: 'zone-b' } }), undefined);
     assert.equal(behind({}, { reachable: true }), undefined);
+  });
+});
+
+describe('what an etcd holds of its home', () => {
+  const holds = (change: Partial<ReplicationCheckpoint>): ReturnType<typeof etcdSight>['holds'] => {
+    const { checkpoint } = follower;
+    assert.ok(checkpoint);
+    return etcdSight({ ...follower, checkpoint: { ...checkpoint, ...change } }, seen).holds;
+  };
+
+  it('is what is whole: a zone that has a revision in part holds less than one that has all of it, and can be home', () => {
+    assert.deepEqual(holds({ partial: { revision: '91', changes: 7 } }), { epoch: 1, revision: 90 });
+    assert.deepEqual(holds({ revision: '91' }), { epoch: 1, revision: 91 });
+  });
+
+  it('is nothing while a snapshot is half written', () => {
+    assert.equal(holds({ revision: '0', snapshot: { revision: '91' } }), undefined);
   });
 });
 

@@ -77,6 +77,36 @@ const remove = async (client: EtcdClient, key: string): Promise<void> => {
 };
 const get = async (client: EtcdClient, key: string): Promise<string | undefined> =>
   (await client.range({ key: Buffer.from(key) })).kvs[0]?.value.toString();
+/** All keys of the target as they were at one of its revisions. */
+const keysAt = async (revision: bigint): Promise<Map<string, string>> => {
+  const keys = new Map<string, string>();
+  for await (const { key, value } of to.keys(prefixRange(''), revision))
+    keys.set(key.toString(), value.toString());
+  return keys;
+};
+/**
+ * What any reader of the target can have seen since a revision, since etcd answers with the keys at one of its revisions: of
+ * each key how its values begin, one after another (`undefined`: it was not there), and the checkpoint of each revision.
+ */
+const seenSince = async (
+  from: bigint,
+): Promise<{ values: Map<string, (string | undefined)[]>; checkpoints: ReplicationCheckpoint[] }> => {
+  const { revision: end } = await to.head();
+  const sights: Map<string, string>[] = [];
+  for (let revision = from; revision <= end; revision++) sights.push(await keysAt(revision));
+  const values = new Map<string, (string | undefined)[]>();
+  for (const name of new Set(sights.flatMap((keys) => [...keys.keys()]))) {
+    const all = sights.map((keys) => keys.get(name)?.slice(0, 3));
+    values.set(
+      name,
+      all.filter((value, n) => n === 0 || value !== all[n - 1]),
+    );
+  }
+  const checkpoints = sights.map(
+    (keys) => JSON.parse(keys.get(ETCD_KEY.checkpoint) ?? '') as ReplicationCheckpoint,
+  );
+  return { values, checkpoints };
+};
 const modRevision = async (client: EtcdClient, key: string): Promise<string | undefined> =>
   (await client.range({ key: Buffer.from(key) })).kvs[0]?.mod_revision;
 const checkpoint = async (): Promise<ReplicationCheckpoint | undefined> => {
@@ -280,6 +310,53 @@ describe('replicate: two etcds', () => {
     ]);
     await put(at, ['/config/after', '1']);
     await equal();
+  });
+
+  it('a snapshot of many transactions: readers see each key as it was, then as it is, and nothing else', async () => {
+    const numbers = Array.from({ length: 150 }, (_, n) => String(n).padStart(3, '0'));
+    const large = 'v'.repeat(20_000);
+    for (const n of numbers)
+      await put(
+        at,
+        [`/config/${n}-gone`, 'old'],
+        [`/config/${n}-same`, 'old'],
+        [`/config/${n}-stays`, 'old'],
+      );
+    const first = start();
+    await ready(first);
+    await equal();
+    await stop(first);
+    for (const n of numbers) {
+      await put(at, [`/config/${n}-new`, large], [`/config/${n}-stays`, 'new']);
+      await remove(at, `/config/${n}-gone`);
+    }
+    await compact(source, (await at.head()).revision);
+    const begin = (await to.head()).revision;
+    const second = start();
+    await ready(second);
+    await equal();
+    const { values: snapshots } = await second.status.metrics.snapshots.get();
+    assert.deepEqual(
+      snapshots.map(({ labels }) => labels['reason']),
+      ['compacted'],
+    );
+    const { values, checkpoints } = await seenSince(begin);
+    const wanted = {
+      gone: ['old', undefined],
+      new: [undefined, 'vvv'],
+      same: ['old'],
+      stays: ['old', 'new'],
+    };
+    for (const n of numbers)
+      for (const [kind, expected] of Object.entries(wanted))
+        assert.deepEqual(values.get(`/config/${n}-${kind}`), expected, kind);
+    const between = checkpoints.slice(1, -1);
+    assert.ok(between.length > 2, `${checkpoints.length - 1} transactions`);
+    assert.ok(
+      between.every(({ revision, snapshot }) => revision === '0' && snapshot !== undefined),
+      'until the last one the zone says that it is at no revision: it can neither become home nor be resumed from',
+    );
+    assert.equal(checkpoints.at(-1)?.snapshot, undefined);
   });
 
   it('only other keys change, and their history is compacted: no snapshot is needed after a restart', async () => {

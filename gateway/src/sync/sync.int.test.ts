@@ -99,8 +99,8 @@ const same = async (client: Follower, zone: Zone): Promise<void> => {
   });
 };
 
-async function startZones(): Promise<void> {
-  const [a, b] = await Promise.all([startEtcd(), startEtcd()]);
+async function startZones(argsOfA: string[] = []): Promise<void> {
+  const [a, b] = await Promise.all([startEtcd({ args: argsOfA }), startEtcd()]);
   etcds = { a, b };
   const connect = (etcd: Etcd): EtcdClient =>
     new EtcdClient({ endpoints: [etcd.endpoint] }, {}, () => undefined);
@@ -117,7 +117,7 @@ async function stopZones(): Promise<void> {
 }
 
 describe('sync: two zones', () => {
-  beforeEach(startZones);
+  beforeEach(() => startZones());
   afterEach(stopZones);
 
   it('gives the present state, says that it is whole, and then each change with the value before', async () => {
@@ -347,5 +347,42 @@ describe('sync: two zones', () => {
     const client = follower().follow(feed, { expiresAt: Date.now() + 1_500 });
     await until('the state', () => client.position !== undefined);
     assert.equal((await client.ended)?.reason, 'token-expired');
+  });
+});
+
+describe('sync: a zone in the middle of a snapshot', () => {
+  beforeEach(() => startZones(['--max-request-bytes=12000000']));
+  afterEach(stopZones);
+
+  it('is at no position: streams get its keys without one, new ones are told to come later, and its end is whole', async () => {
+    const first = replicate('a', 'b', 1);
+    await put('a', ['/config/00', 'old'], ['/config/gone', 'old'], ['/tenants/t', 'old']);
+    const feed = feedOf('b', { home: false, epoch: 1 });
+    const client = follower().follow(feed);
+    await until('the state', () => client.state.size === 3);
+    await first.stop();
+    const before = client.position;
+    const large = 'v'.repeat(90_000);
+    for (let n = 0; n < 20; n++) await put('a', [`/config/${String(n).padStart(2, '0')}`, large]);
+    await remove('a', '/config/gone');
+    await put('a', ['/tenants/t', 'new']);
+    // Too large for the zone: the snapshot comes as far as this key.
+    await compact('a', await put('a', ['/config/huge', 'v'.repeat(3_000_000)]));
+    const told = client.messages.length;
+    const second = replicate('a', 'b', 1);
+    await until('in the middle', () => second.status.phase === 'Blocked');
+    await until('the keys until there', () =>
+      client.messages.slice(told).some(({ events = [] }) => events.length > 0),
+    );
+    assert.ok(client.messages.slice(told).every(({ position }) => position === undefined));
+    assert.deepEqual(client.position, before);
+    const fresh = follower().follow(feed, { limits: { startMs: 500 } });
+    assert.equal((await fresh.ended)?.reason, 'behind');
+    await remove('a', '/config/huge');
+    await same(client, 'a');
+    assert.equal(client.count('KIND_SNAPSHOT'), 1, 'it never started over');
+    fresh.follow(feed);
+    await same(fresh, 'a');
+    assert.deepEqual(fresh.position, client.position);
   });
 });

@@ -7,10 +7,9 @@ export interface ContactLimits {
 }
 
 /**
- * A member whose coordinator is lost looks for the next one for 6 s (kafkajs-coordinator.ts), and joins there when its fetches have
- * ended, also those to the broker that is gone, which may take 6 s more. One that is given up before makes the group change
- * twice more. So after this time what is left is a kafkajs that hangs. To join may take longer: members wait for each other in a
- * rebalance.
+ * A member whose coordinator is lost looks for the next one for 6 s (kafkajs-coordinator.ts), and then begins to join. Kafka may take
+ * 9 s to have one. One that is given up before makes the group change twice more. So after this time what is left is a kafkajs that
+ * hangs. To join may take longer: members wait for each other in a rebalance.
  */
 export const CONTACT: ContactLimits = { memberMs: 15_000, joiningMs: 20_000 };
 

@@ -63,6 +63,20 @@ describe('connections to Kafka', () => {
     assert.deepEqual(seen, ['first', 'second']);
   });
 
+  it('are let go of as often as kafkajs likes', async () => {
+    const socket: Socket = socketsWith(undefined)({
+      host: 'localhost',
+      port: 9,
+      ssl: undefined as unknown as object,
+      onConnect: () => undefined,
+    });
+    socket.on('error', () => undefined);
+    socket.destroy();
+    const listeners = socket.listenerCount('connect');
+    for (let i = 0; i < 12; i += 1) socket.unref();
+    assert.equal(socket.listenerCount('connect'), listeners);
+  });
+
   it('each log in with what the mounted files say then', () => {
     const secret = mountSecret({ username: 'ann\n', password: 'one' });
     try {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { connect, isIP } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { Kafka, logLevel } from 'kafkajs';
@@ -100,8 +101,15 @@ export function socketsWith(
     );
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     breakWhenSilent(socket);
+    letGoOnce(socket);
     return socket;
   };
+}
+
+/** kafkajs lets go of a connection for each who fails with it. Node and Bun add a listener each time to a socket that is closed. */
+function letGoOnce(socket: Socket): void {
+  const unref = socket.unref.bind(socket);
+  socket.unref = () => (socket.destroyed ? socket : unref());
 }
 
 /** Of all clients of this process that begin with the same servers: they meet the same brokers. */

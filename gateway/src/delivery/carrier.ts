@@ -188,22 +188,11 @@ export class Carrier {
     const deadline = performance.now() + JOIN_PATIENCE_MS;
     let first: GroupSeen | undefined;
     while (performance.now() < deadline && !this.#stop.signal.aborted) {
-      const seen = await this.#lookAtGroup(member);
+      const seen = await member.lookAtGroup();
       if (seen === undefined || isNeeded(first ?? seen, seen, enough)) return;
       if (first === undefined) log.info('enough gateways carry: joining when one is missed', { ...seen });
       first ??= seen;
       await delay(NEED_EVERY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-    }
-  }
-
-  async #lookAtGroup(member: GroupMember): Promise<GroupSeen | undefined> {
-    try {
-      const asked = member.ask('group', (admin) => admin.describeGroups([this.#options.group]));
-      const [group] = (await asked).groups;
-      return group && { state: group.state, members: group.members.length };
-    } catch (error) {
-      this.#options.log.debug('the group cannot be asked about', { reason: reason(error) });
-      return undefined;
     }
   }
 

@@ -3,6 +3,7 @@ import { reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
 import { GroupContact } from './group-contact.ts';
 import type { ContactLimits } from './group-contact.ts';
+import type { GroupSeen } from './group-need.ts';
 import { TopicIds } from './kafkajs-topic-ids.ts';
 import { OverdueError, within } from './within.ts';
 
@@ -131,6 +132,18 @@ export class GroupMember {
     } catch (error) {
       if (error instanceof OverdueError) this.#crashed.reject(error);
       throw error;
+    }
+  }
+
+  /** What its group is like now, also before it has joined; undefined: nobody can say. */
+  async lookAtGroup(): Promise<GroupSeen | undefined> {
+    try {
+      const asked = this.ask('group', (admin) => admin.describeGroups([this.#options.group]));
+      const [group] = (await asked).groups;
+      return group && { state: group.state, members: group.members.length };
+    } catch (error) {
+      this.#options.log.debug('the group cannot be asked about', { reason: reason(error) });
+      return undefined;
     }
   }
 

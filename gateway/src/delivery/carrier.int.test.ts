@@ -1,8 +1,7 @@
 /** A carrier as a member of its group in a real Kafka; what it carries is kept in memory. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { Kafka as KafkaClient, logLevel } from 'kafkajs';
-import type { Admin, Consumer, GroupDescription, Producer } from 'kafkajs';
+import type { Consumer, GroupDescription } from 'kafkajs';
 import { startKafka } from '../../../e2e/harness/index.ts';
 import type { Kafka } from '../../../e2e/harness/index.ts';
 import { waitFor } from '../../../e2e/tools/index.ts';
@@ -14,67 +13,32 @@ import { createKafka, encodeEnvelope } from './index.ts';
 import type { Carrier } from './index.ts';
 import { TopicIds } from './kafkajs-topic-ids.ts';
 import { startCarrier } from './testing/carrier.ts';
+import { GroupClients, PARTITIONS, TOPIC } from './testing/group-clients.ts';
 import { MemoryStreams } from './testing/memory-streams.ts';
 
-const TOPIC = 'p.chat';
 const GROUP = 'p-gateways';
-const PARTITIONS = 4;
-const NOBODY = { user: '', client: '' };
 
 describe('a carrier in its group', { timeout: 120_000 }, () => {
   let kafka: Kafka;
-  let client: KafkaClient;
-  let admin: Admin;
-  let producer: Producer;
+  let clients: GroupClients;
   const carriers: Carrier[] = [];
   const log = createLog({ component: 'test' });
   let blocker: Consumer | undefined;
 
   before(async () => {
     kafka = await startKafka();
-    client = new KafkaClient({ brokers: [kafka.bootstrapServers], logLevel: logLevel.NOTHING });
-    admin = client.admin();
-    producer = client.producer();
-    await Promise.all([admin.connect(), producer.connect()]);
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: [{ topic: TOPIC, numPartitions: PARTITIONS }],
-    });
+    clients = await GroupClients.connect(kafka);
   });
   after(async () => {
-    await Promise.all([admin.disconnect(), producer.disconnect()]);
+    await clients.close();
     await kafka.stop();
   });
   afterEach(async () => {
     await Promise.all([blocker?.disconnect(), ...carriers.splice(0).map((one) => one.close())]);
   });
 
-  const group = async (): Promise<GroupDescription | undefined> =>
-    (await admin.describeGroups([GROUP])).groups[0];
-  const members = async (): Promise<number> => (await group())?.members.length ?? 0;
-  /** One record into each partition. */
-  const publish = async (): Promise<void> => {
-    const value = encodeEnvelope(Payload.ofJson({}), NOBODY, Date.now());
-    const messages = Array.from({ length: PARTITIONS }, (_, partition) => ({
-      partition,
-      key: 'chat:a',
-      value,
-    }));
-    await producer.send({ topic: TOPIC, messages });
-  };
-  /** Joins, and then never hears that the group changes: whoever joins waits until it leaves. */
-  const block = async (): Promise<Consumer> => {
-    const made = client.consumer({
-      groupId: GROUP,
-      sessionTimeout: 60_000,
-      rebalanceTimeout: 60_000,
-      heartbeatInterval: 59_000,
-    });
-    await made.connect();
-    await made.subscribe({ topics: [TOPIC] });
-    await made.run({ autoCommit: false, eachMessage: async () => undefined });
-    return made;
-  };
+  const group = (): Promise<GroupDescription> => clients.group(GROUP);
+  const members = async (): Promise<number> => (await group()).members.length;
 
   const carry = (streams: Streams, options: Partial<CarrierOptions> = {}): Carrier => {
     const made = startCarrier({
@@ -92,8 +56,8 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
   it('is one member, also when it gave up consumers that joined', async () => {
     const streams = new MemoryStreams();
     let givenUp = 0;
-    await publish();
-    blocker = await block();
+    await clients.publish();
+    blocker = await clients.block(GROUP);
     carry(streams, {
       failed: (what) => {
         if (what === 'consume') givenUp += 1;
@@ -105,10 +69,10 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
     await blocker.disconnect();
 
     await waitFor('one member', async () => {
-      const { state, members: all } = (await group()) ?? {};
-      return state === 'Stable' && all?.length === 1;
+      const { state, members: all } = await group();
+      return state === 'Stable' && all.length === 1;
     });
-    await publish();
+    await clients.publish();
     const expected = Array.from({ length: PARTITIONS }, (_, partition) =>
       [0, 1].map((offset) => `${TOPIC}/${partition} ${offset}`),
     ).flat();
@@ -124,27 +88,27 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
     const streams = new MemoryStreams();
     const first = carry(streams, { enough: 1 });
     const isOneMember = async (): Promise<boolean> => {
-      const { state, members: all } = (await group()) ?? {};
-      return state === 'Stable' && all?.length === 1;
+      const { state, members: all } = await group();
+      return state === 'Stable' && all.length === 1;
     };
     await waitFor('the first', isOneMember);
-    const [alone] = (await group())?.members ?? [];
+    const [alone] = (await group()).members;
     carry(streams, { enough: 1, log: noting });
     await waitFor('the second to see it', () => told.some((message) => message.startsWith('enough')));
-    await publish();
+    await clients.publish();
     await waitFor(
       'all records',
       () => streams.carried.length % PARTITIONS === 0 && streams.carried.length > 0,
     );
     assert.deepEqual(
-      (await group())?.members.map(({ memberId }) => memberId),
+      (await group()).members.map(({ memberId }) => memberId),
       [alone?.memberId],
     );
 
     await first.close();
     await waitFor('the second in its place', isOneMember);
     const carried = streams.carried.length;
-    await publish();
+    await clients.publish();
     await waitFor('what was published then', () => streams.carried.length === carried + PARTITIONS);
   });
 
@@ -152,14 +116,16 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
     const topic = 'p.anew';
     const options = { group: 'p-anew', namespaces: new Map([[topic, 'chat']]) };
     const publishTo = async (count: number): Promise<void> => {
-      const value = encodeEnvelope(Payload.ofJson({}), NOBODY, Date.now());
-      await producer.send({
+      const value = encodeEnvelope(Payload.ofJson({}), { user: '', client: '' }, Date.now());
+      await clients.producer.send({
         topic,
         messages: Array.from({ length: count }, () => ({ key: 'chat:a', value })),
       });
     };
     const make = () =>
-      admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: 1 }] }).catch(() => false);
+      clients.admin
+        .createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: 1 }] })
+        .catch(() => false);
     const streams = new MemoryStreams();
     await make();
     await publishTo(3);
@@ -169,7 +135,7 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
     const [old] = await streams.logs([`${topic}/0`]);
     assert.ok(old);
 
-    await admin.deleteTopics({ topics: [topic] });
+    await clients.admin.deleteTopics({ topics: [topic] });
     await waitFor('it is made anew', make);
     await publishTo(6);
     streams.carried.length = 0;
@@ -186,7 +152,10 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
     const ids = new TopicIds(
       createKafka({ connection: { brokers: kafka.bootstrapServers.split(',') }, clientId: 'ids', log }),
     );
-    await admin.createTopics({ waitForLeaders: true, topics: [{ topic: 'p.other', numPartitions: 1 }] });
+    await clients.admin.createTopics({
+      waitForLeaders: true,
+      topics: [{ topic: 'p.other', numPartitions: 1 }],
+    });
     const found = await ids.of([TOPIC, 'p.other', 'p.none']);
     assert.deepEqual([...found.keys()].toSorted(), [TOPIC, 'p.other']);
     for (const id of found.values()) assert.match(id, /^[\w-]{22}$/);

@@ -2,32 +2,26 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
-import { Kafka as KafkaClient, logLevel } from 'kafkajs';
-import type { Admin, Consumer, GroupDescription, Producer } from 'kafkajs';
+import type { Consumer, GroupDescription, Kafka as KafkaClient } from 'kafkajs';
 import { startKafka } from '../../../e2e/harness/index.ts';
 import type { Kafka } from '../../../e2e/harness/index.ts';
 import { freePort, waitFor } from '../../../e2e/tools/index.ts';
 import { createLog } from '../log/index.ts';
-import { Payload } from '../protocol/index.ts';
 import { startTcpProxy } from '../testing/index.ts';
 import type { TcpProxy } from '../testing/index.ts';
 import type { CarrierOptions } from './carrier.ts';
-import { createKafka, encodeEnvelope } from './index.ts';
+import { createKafka } from './index.ts';
 import type { Carrier } from './index.ts';
 import { startCarrier } from './testing/carrier.ts';
+import { GroupClients, TOPIC } from './testing/group-clients.ts';
 import { MemoryStreams } from './testing/memory-streams.ts';
 
-const TOPIC = 'p.chat';
-const PARTITIONS = 4;
 /** Less than a session, 6 s, for which a ghost holds up all. */
 const SOON = { timeoutMs: 4_000, intervalMs: 50 };
-const NOBODY = { user: '', client: '' };
 
 describe('a member whose way to Kafka breaks while it joins', { timeout: 120_000 }, () => {
   let kafka: Kafka;
-  let client: KafkaClient;
-  let admin: Admin;
-  let producer: Producer;
+  let clients: GroupClients;
   /** The way of one member to Kafka. */
   let way: TcpProxy;
   let group: string;
@@ -43,17 +37,10 @@ describe('a member whose way to Kafka breaks while it joins', { timeout: 120_000
     kafka = await startKafka({
       listeners: [{ name: 'AROUND', brokers: [{ port, advertisedPort: way.port }] }],
     });
-    client = new KafkaClient({ brokers: [kafka.bootstrapServers], logLevel: logLevel.NOTHING });
-    admin = client.admin();
-    producer = client.producer();
-    await Promise.all([admin.connect(), producer.connect()]);
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: [{ topic: TOPIC, numPartitions: PARTITIONS }],
-    });
+    clients = await GroupClients.connect(kafka);
   });
   after(async () => {
-    await Promise.all([admin.disconnect(), producer.disconnect()]);
+    await clients.close();
     way.close();
     await kafka.stop();
   });
@@ -67,26 +54,13 @@ describe('a member whose way to Kafka breaks while it joins', { timeout: 120_000
     await Promise.all(ends.splice(0).map((end) => end()));
   });
 
-  const seen = async (): Promise<GroupDescription> => {
-    const [found] = (await admin.describeGroups([group])).groups;
-    assert.ok(found);
-    return found;
-  };
+  const seen = (): Promise<GroupDescription> => clients.group(group);
   const isWhole = async (size: number): Promise<boolean> => {
     const { state, members } = await seen();
     return state === 'Stable' && members.length === size;
   };
-  /** Joins, and then never hears that the group changes: whoever joins waits until it leaves. */
   const block = async (): Promise<Consumer> => {
-    const made = client.consumer({
-      groupId: group,
-      sessionTimeout: 60_000,
-      rebalanceTimeout: 60_000,
-      heartbeatInterval: 59_000,
-    });
-    await made.connect();
-    await made.subscribe({ topics: [TOPIC] });
-    await made.run({ autoCommit: false, eachMessage: async () => undefined });
+    const made = await clients.block(group);
     ends.push(() => made.disconnect());
     return made;
   };
@@ -108,15 +82,6 @@ describe('a member whose way to Kafka breaks while it joins', { timeout: 120_000
     ends.push(() => made.close());
     return streams;
   };
-  const publish = async (): Promise<void> => {
-    const value = encodeEnvelope(Payload.ofJson({}), NOBODY, Date.now());
-    const messages = Array.from({ length: PARTITIONS }, (_, partition) => ({
-      partition,
-      key: 'chat:a',
-      value,
-    }));
-    await producer.send({ topic: TOPIC, messages });
-  };
   /** Two that join, one of them on that way, and what holds them up. */
   const begin = async (options: Partial<CarrierOptions> = {}) => {
     const blocker = await block();
@@ -134,7 +99,7 @@ describe('a member whose way to Kafka breaks while it joins', { timeout: 120_000
     await blocker.disconnect();
     const since = performance.now();
     await waitFor('the group is whole', () => isWhole(2), SOON);
-    await publish();
+    await clients.publish();
     await waitFor('both carry', () => carried.every(({ length }) => length > 0), SOON);
     t.diagnostic(`all is carried after ${(performance.now() - since).toFixed()} ms`);
     return (await seen()).members.map(({ memberId }) => memberId);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { planAway, planBack } from './leaders.ts';
+import { FOLLOW_PATIENCE, leadersBack, planAway, planBack } from './leaders.ts';
 import type { KafkaSight, PartitionSight } from './observed.ts';
-import type { ChangedOrder } from './state.ts';
+import { BEGIN, type ChangedOrder, type FailoverState } from './state.ts';
+import { Model, wishFor } from './testing/model.ts';
 
 const racks = new Map([
   [1, 'zone-a'],
@@ -120,6 +121,32 @@ describe('leaders that come back', () => {
     assert.deepEqual(planBack(kafka(partition(0, [3, 2, 1])), changed), nothing);
     assert.deepEqual(planBack(kafka(partition(0, [2, 3, 5])), changed), nothing);
     assert.deepEqual(planBack(kafka(), changed), nothing);
+  });
+
+  it('wait until the other zones follow the home that has come back, and no longer than a while', () => {
+    const model = new Model();
+    const began = model.now;
+    model.partitions = [partition(0, [2, 3, 1])];
+    const state: FailoverState = {
+      ...BEGIN,
+      phase: 'Restore',
+      step: 'GiveBack',
+      home: { from: 'zone-a', to: 'zone-b' },
+      orders: changed,
+      phases: [{ name: 'Restore', step: 'GiveBack', startedAt: began }],
+    };
+    const acts = (of = state): string[] =>
+      leadersBack(wishFor(), of, { ...model.observe(), claim: 'drill' }).acts.map(({ act }) => act);
+    const both = ['orderReplicas', 'electLeaders'];
+    assert.deepEqual(acts(), both);
+    model.zone('zone-c').redis.follows = 'zone-b';
+    assert.deepEqual(acts(), [], 'zone-c still follows the other one');
+    const { home: _home, ...stayed } = state;
+    assert.deepEqual(acts(stayed), both, 'nobody has to follow another home');
+    model.now = began + FOLLOW_PATIENCE - 1;
+    assert.deepEqual(acts(), []);
+    model.now = began + FOLLOW_PATIENCE;
+    assert.deepEqual(acts(), both);
   });
 
   it('wait for a reassignment of somebody else', () => {

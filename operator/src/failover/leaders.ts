@@ -3,11 +3,17 @@
  * Only the order of a partition's replicas changes, never their set: no data moves. Pure.
  */
 import { shut, zoneOf, type Gate } from './gates.ts';
+import { followersGate } from './move.ts';
 import type { Act, FailoverWish, KafkaSight, Observed, PartitionName, PartitionSight } from './observed.ts';
 import { isOver, phaseSince, type ChangedOrder, type FailoverState } from './state.ts';
 
 /** How long leaders are waited for, milliseconds. Kafka moves them in a fraction of a second, where it can. */
 export const LEADERS_PATIENCE = 10_000;
+/**
+ * How long leaders stay where they are once the home is back, while zones begin to follow it, milliseconds: replicators that start take the
+ * time of those who wait for an election (docs/adr/0077-one-thing-after-the-other.md).
+ */
+export const FOLLOW_PATIENCE = LEADERS_PATIENCE / 2;
 /** Orders that one failover changes at most: they stand in its status. */
 export const MAX_ORDERS = 1_000;
 
@@ -172,7 +178,7 @@ export function leadersBack(wish: FailoverWish, state: FailoverState, seen: Obse
   if (gate !== undefined || seen.kafka === undefined) return { state, gate, acts: [] };
   const plan = planBack(seen.kafka, state.orders);
   // In the way back itself nothing is given up: it ends without Kafka, which may have said nothing until then.
-  const late = isOver(state.phase) && isLate(state, seen);
+  const late = isOver(state.phase) && seen.now - (state.finishedAt ?? 0) >= LEADERS_PATIENCE;
   if (plan.orders.length === 0 && (plan.elections.length === 0 || late)) {
     const left = state.phases.findLast((entry) => entry.name === 'Prepare')?.endedAt ?? 0;
     // It is not forgotten while one of our own requests to leave may still be under way.
@@ -187,7 +193,8 @@ export function leadersBack(wish: FailoverWish, state: FailoverState, seen: Obse
 }
 
 /** When Kafka's leaders may not come back yet: they are not sent into a zone that is away. */
-function returnGate({ name, spec }: FailoverWish, state: FailoverState, seen: Observed): Gate | undefined {
+function returnGate(wish: FailoverWish, state: FailoverState, seen: Observed): Gate | undefined {
+  const { name, spec } = wish;
   const words = (why: string): Gate =>
     shut('LeadersReturned', `Kafka's leaders do not come back yet: ${why}`);
   if (zoneOf(seen, spec.fromZone)?.nodes === 0) return words(`no node of ${spec.fromZone} is ready.`);
@@ -195,7 +202,18 @@ function returnGate({ name, spec }: FailoverWish, state: FailoverState, seen: Ob
     return words('an Emergency goes first.');
   const other = seen.claim ?? seen.away.find(({ zone }) => zone === spec.fromZone)?.failover ?? name;
   if (other !== name) return words(`ZoneFailover ${other} is under way.`);
-  return seen.kafka === undefined ? words('Kafka cannot be asked.') : undefined;
+  if (seen.kafka === undefined) return words('Kafka cannot be asked.');
+  return isSettling(wish, state, seen)
+    ? words(`the other zones begin to follow ${seen.home} again.`)
+    : undefined;
+}
+
+/** The home has just come back, and not all follow it yet. */
+function isSettling({ name, spec }: FailoverWish, state: FailoverState, seen: Observed): boolean {
+  const isFresh = seen.now - phaseSince(state, seen.now) < FOLLOW_PATIENCE;
+  if (isOver(state.phase) || state.home === undefined || !isFresh) return false;
+  const except = seen.away.filter(({ failover }) => failover !== name).map(({ zone }) => zone);
+  return followersGate(seen, { except, maxLag: spec.limits.maxReplicationLag }) !== undefined;
 }
 
 /** What is still to be given back of `changed`. What is neither as it was nor as we made it is somebody else's by now. */

@@ -39,8 +39,12 @@ export function needsOf(state: FailoverState, mode: Mode): Needs {
     case 'Hold':
       return need(true, true);
     case 'Restore':
-    case 'RollingBack':
-      return need(step === 'GiveBack', step !== 'GiveBack', step === 'GiveBack' && mayReturnLeaders(state));
+    case 'RollingBack': {
+      if (step !== 'GiveBack') return need(false, true);
+      // Leaders come back when the others follow the home again.
+      const leaders = mayReturnLeaders(state);
+      return need(true, leaders, leaders);
+    }
     default:
       return need(false, true);
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { FOLLOW_PATIENCE, leadersBack, planAway, planBack } from './leaders.ts';
+import { FOLLOW_PATIENCE, LEADERS_PATIENCE, leadersBack, planAway, planBack } from './leaders.ts';
 import type { KafkaSight, PartitionSight } from './observed.ts';
 import { BEGIN, type ChangedOrder, type FailoverState } from './state.ts';
 import { Model, wishFor } from './testing/model.ts';
@@ -147,6 +147,26 @@ describe('leaders that come back', () => {
     assert.deepEqual(acts(), []);
     model.now = began + FOLLOW_PATIENCE;
     assert.deepEqual(acts(), both);
+  });
+
+  it('are elected again and again for a while after the failover has ended, and once more at its end', () => {
+    const model = new Model();
+    const finishedAt = model.now;
+    model.partitions = [partition(0, [1, 2, 3], { leader: 2, isr: [1, 2, 3] })];
+    const state: FailoverState = {
+      ...BEGIN,
+      phase: 'Succeeded',
+      orders: changed,
+      holds: true,
+      finishedAt,
+      phases: [{ name: 'Restore', step: 'GiveBack', startedAt: finishedAt - 60_000, endedAt: finishedAt }],
+    };
+    const look = (): ReturnType<typeof leadersBack> =>
+      leadersBack(wishFor(), state, { ...model.observe(), claim: undefined });
+    model.now = finishedAt + LEADERS_PATIENCE - 1;
+    assert.deepEqual([look().state.orders, look().acts.map(({ act }) => act)], [changed, ['electLeaders']]);
+    model.now = finishedAt + LEADERS_PATIENCE;
+    assert.deepEqual([look().state.orders, look().acts.map(({ act }) => act)], [[], ['electLeaders']]);
   });
 
   it('wait for a reassignment of somebody else', () => {

@@ -171,10 +171,9 @@ export class GroupMember {
    * Says nothing any more, and leaves, so that others take over at once. To be called once. Never rejects; resolves when it has
    * left, or after {@link LEAVE_MS}: then it leaves in the background, as soon as it can.
    *
-   * kafkajs 2.2.4 does not stop who has not joined yet, and cannot stop it later either (its issue 1639): it would connect again,
-   * and stay in the group with partitions that nobody carries. So the end of its joining is waited for. Its time-outs see to it that
-   * there is one: 15 s for an answer to JoinGroup (the rebalance's time-out and 5 s), 8 s for any other, and no new attempt 17 s after
-   * the first (kafkajs-coordinator.ts).
+   * Who disconnects while kafkajs 2.2.4 joins cannot stop that later either (its issue 1639): it would connect again, and stay in the
+   * group with partitions that nobody carries. So it is stopped first, which ends its joining (kafkajs-joins.ts), and that end is
+   * waited for.
    */
   async leave(): Promise<void> {
     this.#isOver = true;
@@ -182,7 +181,6 @@ export class GroupMember {
     const notLeft = (error: unknown): void =>
       this.#options.log.debug('disconnecting', { reason: reason(error) });
     // Why a step failed is told where it was taken.
-    // One that joins gives that up, which ends the step.
     const ended = Promise.allSettled([this.#step, this.#consumer.stop()]);
     const left = ended.then(() => this.#consumer.disconnect());
     const others = [this.#admin.disconnect(), this.#ids.close()].map((end) => end.catch(notLeft));

@@ -13,7 +13,10 @@ export const WINDOW_MS = 60 * 60_000;
 export const SAME_ZONE_MS = 5 * 60_000;
 /** As the CRD allows. */
 const MAX_KEPT = 8;
-/** How long a look at a zone that says nothing takes, milliseconds: the last one is to be over just when it has been missed for long enough. */
+/**
+ * How long a zone that says nothing is waited for at each look, milliseconds: the last look is to be over just when it has been missed for
+ * long enough.
+ */
 export const SILENT_LOOK_MS = 1_000;
 /** How soon it is looked again while a zone may be going; milliseconds. */
 export const ALARMED_MS = 200;

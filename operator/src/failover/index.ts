@@ -3,7 +3,7 @@
  * ZoneFailovers. May import `controller` and `@causeway/crds`.
  */
 export type { ZoneKnown } from './automatic.ts';
-export { WORKING_REASONS } from './automatic.ts';
+export { SILENT_LOOK_MS, WORKING_REASONS } from './automatic.ts';
 export { automaticReconciler, type AutomaticLook, type AutomaticPorts } from './automatic-controller.ts';
 export { automaticMetrics } from './automatic-metrics.ts';
 export { failoverReconciler, type FailoverWorld } from './controller.ts';

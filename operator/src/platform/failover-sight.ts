@@ -40,7 +40,7 @@ import type { PlatformWorld } from './world.ts';
 export type FailoverPlatformWorld = PlatformWorld & { gateways: GatewayProbe };
 
 /** Time for each answer, milliseconds. A zone that is gone must not hold up what is done about it. */
-export const PATIENCE = 1_000;
+const PATIENCE = 1_000;
 /**
  * The same for the zone that an Emergency leaves, when it said nothing the last time: four to six looks follow each other,
  * and nobody has a home meanwhile. One that answers again later than this is told what it is once it has been left.

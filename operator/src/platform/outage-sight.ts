@@ -1,11 +1,11 @@
 /** Looks at a platform for automatic Emergencies: what its gateways say of each other's zones, and what in a zone lives. */
 import { COMPONENT, type ZoneView } from '@causeway/crds';
+import { SILENT_LOOK_MS } from '../failover/index.ts';
 import type { AutomaticLook, AutomaticPorts, ZoneKnown } from '../failover/index.ts';
 import { managesEtcd } from './etcd.ts';
 import type { SilenceMemory } from './failover-memory.ts';
 import {
   answerOf,
-  PATIENCE,
   podAddress,
   storeSecrets,
   type FailoverPlatformWorld,
@@ -31,31 +31,24 @@ export function automaticPorts(world: FailoverPlatformWorld, silence: SilenceMem
     },
     look: async (platform, suspects) => {
       const look = new Look(world, platform);
-      const names = platform.spec.zones.map(({ name }) => name);
-      const isSuspect = (name: string): boolean => suspects.includes(name);
       // The silent take a second, by which what the others say would be out of date.
-      const suspected = await look.zones(names.filter(isSuspect), { deeply: true });
-      const others = await look.zones(
-        names.filter((name) => !isSuspect(name)),
-        { deeply: false },
+      const names = platform.spec.zones.map(({ name }) => name);
+      const suspected = new Map(
+        names.filter((name) => suspects.includes(name)).map((name) => [name, look.zone(name, true)]),
       );
-      // The Emergency that may follow need not find that out again.
-      for (const { known } of suspected) silence.noted(platform, known.name, known.answers !== true);
-      const asked = [...suspected, ...others];
+      for (const { known } of await Promise.all(suspected.values())) {
+        // The Emergency that may follow need not find that out again.
+        silence.noted(platform, known.name, known.answers !== true);
+      }
+      const asked = await Promise.all(names.map((name) => suspected.get(name) ?? look.zone(name, false)));
       return {
         views: asked.flatMap(({ views }) => views),
-        zones: names.flatMap((name) => asked.flatMap(({ known }) => (known.name === name ? [known] : []))),
+        zones: asked.map(({ known }) => known),
         home: homeOf(platform),
         paused: isPaused(platform),
       } satisfies AutomaticLook;
     },
   };
-}
-
-/** What was heard of a zone. */
-interface Answers {
-  known: ZoneKnown;
-  views: ZoneView[];
 }
 
 class Look {
@@ -73,11 +66,7 @@ class Look {
   }
 
   /** `deeply`: all that runs there is asked for a sign of life. */
-  zones(names: readonly string[], { deeply }: { deeply: boolean }): Promise<Answers[]> {
-    return Promise.all(names.map((name) => this.#zone(name, deeply)));
-  }
-
-  async #zone(name: string, deeply: boolean): Promise<Answers> {
+  async zone(name: string, deeply: boolean): Promise<{ known: ZoneKnown; views: ZoneView[] }> {
     const gateways = this.#of(COMPONENT.gateway, name);
     const [views, life] = await Promise.all([this.#views(gateways), deeply ? this.#lives(name) : undefined]);
     const ready = gateways.filter(isServing).length;
@@ -137,6 +126,6 @@ class Look {
   }
 
   #answer<T>(asked: Promise<T>): Promise<T | undefined> {
-    return answerOf(this.#world.clock, asked, PATIENCE);
+    return answerOf(this.#world.clock, asked, SILENT_LOOK_MS);
   }
 }

@@ -8,7 +8,7 @@ export const versions = {
   centrifuge: '0.40.1',
   /** Our own, also the next one; a change of it is a new version. */
   tlsclient: '1.0.0',
-  gatewayload: '1.3.0',
+  gatewayload: '1.4.0',
   h2spec: '2.2.1',
   kafka: '4.1.1',
 } as const;

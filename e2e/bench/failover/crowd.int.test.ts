@@ -44,6 +44,23 @@ after(async () => {
   pki?.remove();
 });
 
+test('who hears nothing is in until its time is up, and does not receive', async () => {
+  assert.ok(crowd);
+  const there = crowd;
+  await waitFor('all to receive', async () => (await there.look()).receiving === CLIENTS);
+  const pid = peer.server.pid();
+  assert.ok(pid);
+  process.kill(pid, 'SIGSTOP');
+  try {
+    await waitFor('nobody to receive', async () => (await there.look()).receiving === 0);
+    const { in: connected, losses } = await there.look();
+    assert.deepEqual({ connected, losses }, { connected: CLIENTS, losses: 0 });
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  await waitFor('all to receive again', async () => (await there.look()).receiving === CLIENTS);
+});
+
 test('a crowd comes back when its server does, and its journal has all that it saw', async () => {
   assert.ok(crowd);
   const there = crowd;
@@ -59,6 +76,7 @@ test('a crowd comes back when its server does, and its journal has all that it s
   await waitFor('all to be back, and publications', () => isBusy(acknowledged + 50));
   const { journal, look } = await there.stop();
   assert.ok(look.cpuSeconds > 0);
+  assert.equal(look.losses, CLIENTS);
   const stories = [...journal.clients.values()].filter(({ channel }) => channel !== '');
   assert.equal(stories.length, CLIENTS);
   for (const { name, lost, subscribed, connected } of stories) {

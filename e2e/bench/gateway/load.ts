@@ -94,6 +94,10 @@ export interface CrowdLook {
   clients: number;
   /** Of those, connected and subscribed. */
   in: number;
+  /** Who got something of their channel within 3 s: who is in by a dead link does not know it yet. */
+  receiving: number;
+  /** Connections that ended since the crowd is there. */
+  losses: number;
   deliveries: number;
   sent: number;
   acknowledged: number;

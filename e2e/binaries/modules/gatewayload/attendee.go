@@ -53,6 +53,10 @@ type attendee struct {
 	offset   uint64
 	last     uint64
 	received int
+	// heard is when something of its channel came last.
+	heard time.Time
+	// losses are the connections that it has lost.
+	losses int
 	// retries of the subscription on this connection.
 	retries int
 }
@@ -254,6 +258,7 @@ func (a *attendee) take(p publication) {
 	}
 	a.offset = p.Offset
 	a.received++
+	a.heard = time.Now()
 	a.journal.note('d', words...)
 }
 
@@ -267,6 +272,7 @@ func (a *attendee) lost(c *client) error {
 	}
 	a.lock.Lock()
 	a.client, a.isIn = nil, false
+	a.losses++
 	a.lock.Unlock()
 	a.journal.note('l', a.name, oneLine(err))
 	return err

@@ -187,11 +187,18 @@ func isRefusal(err error) bool {
 	return errors.As(err, &said) && said.Code > 100 && said.Code != 108
 }
 
+// recently is how long ago a client that receives may have got something.
+const recently = 3 * time.Second
+
 // crowdLook is how a crowd is now.
 type crowdLook struct {
 	Clients int `json:"clients"`
 	// In are those of them that are connected and subscribed.
-	In           int   `json:"in"`
+	In int `json:"in"`
+	// Receiving are those that got something of their channel a moment ago: who is in by a dead link does not know it yet.
+	Receiving int `json:"receiving"`
+	// Losses are connections that ended, since the crowd is there.
+	Losses       int   `json:"losses"`
 	Deliveries   int64 `json:"deliveries"`
 	Sent         int64 `json:"sent"`
 	Acknowledged int64 `json:"acknowledged"`
@@ -213,6 +220,10 @@ func (c *crowd) look() crowdLook {
 		if a.isIn {
 			out.In++
 		}
+		if time.Since(a.heard) < recently {
+			out.Receiving++
+		}
+		out.Losses += a.losses
 		out.Deliveries += int64(a.received)
 		a.lock.Unlock()
 	}

@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-const version = "1.3.0"
+const version = "1.4.0"
 
 // Garbage is collected rarely: the memory of this process is not what is measured, its CPU takes from the server's.
 const gcPercent = 400

@@ -30,7 +30,7 @@ export async function startTcpProxy(port: number | (() => number), host = '127.0
     if (mode === 'cut') {
       // What a broken connection says is nothing to us; the other side is broken too.
       inner.on('error', () => undefined);
-      inner.resetAndDestroy();
+      breakOff(inner);
       return;
     }
     const pair = new Pair(inner, connect(typeof port === 'number' ? port : port(), '127.0.0.1'));
@@ -104,7 +104,16 @@ class Pair {
   }
 
   reset(): void {
-    this.#inner.resetAndDestroy();
-    this.#outer.resetAndDestroy();
+    breakOff(this.#inner);
+    breakOff(this.#outer);
   }
+}
+
+/**
+ * Ends a connection with a reset. One that is being ended is closed plainly: libuv refuses to reset it (EINVAL), after which Node 26
+ * takes its handle for closing and never closes it, and the process spins instead of ending.
+ */
+function breakOff(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
 }

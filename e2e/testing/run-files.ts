@@ -26,6 +26,8 @@ export interface RunOptions {
   concurrency: number;
   /** For one test, milliseconds. */
   timeoutMs: number;
+  /** For a file to end after its last test, milliseconds; default: a minute. */
+  endMs?: number;
   coverage?: boolean;
   /** Only tests whose name matches. */
   namePattern?: string;
@@ -35,9 +37,11 @@ export interface RunOptions {
 export async function runFiles(files: readonly string[], options: RunOptions): Promise<RunResult> {
   const result: RunResult = { passed: 0, failed: 0, skipped: 0, coverage: [] };
   if (files.length === 0) return result;
+  const watchdog = new Watchdog(options.timeoutMs + (options.endMs ?? END_MS));
   const stream = run({
     files: [...files],
     cwd: options.cwd,
+    signal: watchdog.signal,
     concurrency: options.concurrency,
     timeout: options.timeoutMs,
     // Warnings of packages that nobody who runs the tests can act on.
@@ -64,11 +68,50 @@ export async function runFiles(files: readonly string[], options: RunOptions): P
       covered: file.coveredLineCount,
     }));
   });
+  stream.on('data', () => watchdog.alive());
   const printed = stream.compose(new spec());
-  for await (const text of printed as AsyncIterable<Buffer | string>) {
-    if (!isNoise(String(text))) process.stdout.write(text);
+  try {
+    for await (const text of printed as AsyncIterable<Buffer | string>) {
+      if (!isNoise(String(text))) process.stdout.write(text);
+    }
+  } finally {
+    watchdog.stop();
   }
+  if (watchdog.signal.aborted) result.failed = Math.max(result.failed, 1);
   return result;
+}
+
+/** A file may end this long after its last test, milliseconds. */
+const END_MS = 60_000;
+
+/** Ends a run in which nothing happens any more: node:test bounds each test, and no process that does not end after its last one. */
+class Watchdog {
+  readonly #controller = new AbortController();
+  readonly #silentMs: number;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(silentMs: number) {
+    this.#silentMs = silentMs;
+    this.alive();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  alive(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      process.stdout.write(
+        `✖ nothing happened for ${Math.round(this.#silentMs / 1000)} s: a test file does not end. It and all after it are cancelled\n`,
+      );
+      this.#controller.abort();
+    }, this.#silentMs);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
 }
 
 /** The reporter's own totals and its long coverage table: we print shorter ones at the end. */

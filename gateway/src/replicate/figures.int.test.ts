@@ -77,7 +77,7 @@ describe('replicate: metrics', () => {
       const { checkpoint } = await admin.state('zone-b');
       return checkpoint !== undefined && BigInt(checkpoint.revision) >= BigInt(revision);
     });
-    await admin.promote('zone-b', 2, 'zone-a', revision);
+    await admin.promote('zone-b', 2, 'zone-a', { atLeast: revision });
     await waitFor('it is fenced', async () => (await scrape(late))['fenced'] === 1);
     assert.equal((await scrape(late))['stalled'], 1);
     const next = await scrape(await follow('zone-b', 2));

@@ -117,7 +117,7 @@ describe('replicate: the home moves', () => {
       const { checkpoint: at } = await admin.state('zone-b');
       return at !== undefined && BigInt(at.revision) >= BigInt(fence.revision);
     });
-    await admin.promote('zone-b', 2, 'zone-a', fence.revision);
+    await admin.promote('zone-b', 2, 'zone-a', { atLeast: fence.revision });
     await stopAll();
     await b.put(['/config/a', 'of b']);
     const back = await follow('zone-b', 'zone-a', 2);
@@ -129,7 +129,7 @@ describe('replicate: the home moves', () => {
       const { checkpoint: at } = await admin.state('zone-a');
       return at !== undefined && BigInt(at.revision) >= BigInt(second.revision);
     });
-    await admin.promote('zone-a', 3, 'zone-b', second.revision);
+    await admin.promote('zone-a', 3, 'zone-b', { atLeast: second.revision });
     await stopAll();
     await a.put(['/config/a', 'of a again']);
     await Promise.all([follow('zone-a', 'zone-b', 3), follow('zone-a', 'zone-c', 3)]);
@@ -153,7 +153,7 @@ describe('replicate: the home moves', () => {
       'all has arrived',
       async () => BigInt((await checkpoint('zone-b')).revision) >= BigInt(revision),
     );
-    await admin.promote('zone-b', 2, 'zone-a', revision);
+    await admin.promote('zone-b', 2, 'zone-a', { atLeast: revision });
     await stopAll();
     await Promise.all([follow('zone-b', 'zone-a', 2), follow('zone-b', 'zone-c', 2)]);
     // Nobody renews it there any more: the old home would lose what it now only follows.

@@ -137,7 +137,7 @@ describe('replicate: planned moves under writes', () => {
           async () => BigInt((await admin.state(other)).checkpoint?.revision ?? '0') >= BigInt(revision),
           { intervalMs: 5 },
         );
-        await admin.promote(other, epoch, home, revision);
+        await admin.promote(other, epoch, home, { atLeast: revision });
         [home, other] = [other, home];
         await follow(home, other, epoch);
         assert.equal(running?.status.state().orphans, undefined);

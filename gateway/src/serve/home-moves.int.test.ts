@@ -181,7 +181,7 @@ for (const runtime of RUNTIMES) {
         const { checkpoint } = await admin.state('zone-b');
         return checkpoint !== undefined && BigInt(checkpoint.revision) >= BigInt(revision);
       });
-      await admin.promote('zone-b', 2, 'zone-a', revision);
+      await admin.promote('zone-b', 2, 'zone-a', { atLeast: revision });
       await Promise.all(replicators.map((replicator) => replicator.stop()));
       replicators = [];
       await waitFor('both know that the home moves', async () => {

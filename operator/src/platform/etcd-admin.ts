@@ -19,6 +19,7 @@ import {
   refuseToEndItself,
   withHome,
   type EtcdRecords,
+  type Promotion,
 } from './etcd-records.ts';
 import { applicationsOf, applicationUser, setApplications, type Applications } from './etcd-roles.ts';
 import { etcdEndpoints, managesEtcd } from './etcd.ts';
@@ -68,11 +69,13 @@ export interface EtcdAdmin {
   /**
    * Makes a zone the home of `epoch`: its replicator can't write any more, how far it has come is recorded, and
    * applications may write. With `from` the same as `zone` a home that was fenced is given back, and nothing is asked.
-   * `atLeast`: revision of `from` (decimal, such as {@link Fenced}.revision) that must have arrived.
    * Throws EtcdEpochError, PromotionRefusedError, and whatever keeps it from being reached.
    */
-  promote(zone: string, epoch: number, from: string, atLeast?: string): Promise<HomeRecord>;
+  promote(zone: string, epoch: number, from: string, asked?: PromotionAsked): Promise<HomeRecord>;
 }
+
+/** What else is asked of a promotion: `atLeast` such as {@link Fenced}.revision. */
+export type PromotionAsked = Pick<Promotion, 'atLeast' | 'settled'>;
 
 /**
  * Access to a platform's etcds. `addressOf`: where the managed etcd of a zone is, when that is known: a zone that goes may
@@ -142,9 +145,16 @@ export function etcdAdmin(
       oneAtATime(zones.access(zone), connect, (client, access) =>
         fence(client, { zone, epoch, at: rfc3339(now()), refuse: refusal(zones, access) }),
       ),
-    promote: (zone, epoch, from, atLeast) =>
+    promote: (zone, epoch, from, asked) =>
       oneAtATime(zones.access(zone), connect, (client, access) =>
-        promote(client, { zone, epoch, from, atLeast, at: rfc3339(now()), refuse: refusal(zones, access) }),
+        promote(client, {
+          ...asked,
+          zone,
+          epoch,
+          from,
+          at: rfc3339(now()),
+          refuse: refusal(zones, access),
+        }),
       ),
   };
 }
@@ -296,11 +306,7 @@ async function fence(
   throw new BusyError(`the epoch in the etcd of ${zone} changes all the time: who else writes it?`);
 }
 
-interface PromotionJob {
-  zone: string;
-  epoch: number;
-  from: string;
-  atLeast: string | undefined;
+interface PromotionJob extends Promotion {
   at: string;
   refuse: Refusal;
 }

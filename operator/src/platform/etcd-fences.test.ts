@@ -160,7 +160,52 @@ describe('records in etcd', () => {
       prefixes: [],
       partial: { revision: '13', changes: 5 },
     };
-    const record = homeRecord({ zone: 'zone-b', epoch: 3, from: 'zone-a' }, { checkpoint }, at);
+    const record = homeRecord({ zone: 'zone-b', epoch: 3, from: 'zone-a' }, { checkpoint, homes: [] }, at);
     assert.deepEqual(record.from, { zone: 'zone-a', revision: '12', epoch: 2 });
+  });
+});
+
+describe('a promotion of a zone that held the old home before', () => {
+  const became = (epoch: number, zone: string, from: string): HomeRecord => ({
+    ...home(epoch, zone),
+    from: { zone: from, revision: '7', epoch: epoch - 1 },
+  });
+  /** From zone-b, home since the move of epoch 4, to zone-a, which holds it as of `epoch`. */
+  const promoted = (epoch: number, homes: HomeRecord[], settled?: number): HomeRecord => {
+    const checkpoint = { sourceClusterId: '1', homeZone: 'zone-b', revision: '500', epoch, prefixes: [] };
+    return homeRecord({ zone: 'zone-a', epoch: 9, from: 'zone-b', settled }, { checkpoint, homes }, at);
+  };
+  const history = [became(2, 'zone-b', 'zone-a'), became(3, 'zone-a', 'zone-b')];
+
+  it('is refused when another zone was home since, or the old home became it anew', () => {
+    assert.throws(() => promoted(2, history), {
+      name: 'PromotionRefusedError',
+      message:
+        /holds the keys of zone-b as of epoch 2, and zone-a became home in epoch 3\. Wait for its next/,
+    });
+    const told = [...history, became(4, 'zone-b', 'zone-a')];
+    assert.throws(() => promoted(2, told), /zone-b became home in epoch 4/);
+    assert.throws(() => promoted(2, [told[2] ?? home(0, '')]), /zone-b became home in epoch 4/);
+  });
+
+  it('is done once it follows the home of now, as on the way back of a drill', () => {
+    const told = [...history, became(4, 'zone-b', 'zone-a')];
+    assert.equal(promoted(4, told).from?.revision, '500');
+    assert.equal(promoted(4, history).from?.revision, '500');
+  });
+
+  it('is done when the home was fenced and given back meanwhile, whoever was to take over', () => {
+    const told = [...history, became(4, 'zone-b', 'zone-a')];
+    const givenBack = [...told, became(5, 'zone-c', 'zone-b'), home(6, 'zone-b')];
+    assert.equal(promoted(4, givenBack).from?.revision, '500');
+    assert.throws(() => promoted(2, givenBack), /zone-b became home in epoch 4/);
+    const moved = [...givenBack, became(7, 'zone-c', 'zone-b'), became(8, 'zone-b', 'zone-c')];
+    assert.throws(() => promoted(4, moved), /zone-b became home in epoch 8/);
+  });
+
+  it('is done when it was to take over before in the same failover, and another was tried in between', () => {
+    const tried = [...history, became(5, 'zone-a', 'zone-b')];
+    assert.equal(promoted(4, tried, 4).from?.revision, '500');
+    assert.throws(() => promoted(4, tried, 5), /zone-a became home in epoch 5/);
   });
 });

@@ -104,16 +104,46 @@ export interface Promotion {
   from: string;
   /** Revision of the old home (decimal) that must have arrived. */
   atLeast?: string | undefined;
+  /** Epoch of the last move that came about, as the platform has it: a later record is of one that came to nothing. */
+  settled?: number | undefined;
+}
+
+/** Where the home was, as far as one knows. */
+export interface KnownHomes {
+  /** Records of any etcds, in any order. */
+  homes: readonly HomeRecord[];
+  /** Epoch of the last move that came about: later records are not looked at. */
+  settled: number;
+}
+
+/**
+ * The record by which a checkpoint of `zone` is of the past: another zone was home since, or `zone` has become home anew. Its
+ * revisions can't be compared with those of now, nor may what it holds go on as what is. Undefined: none is known. A home
+ * that was fenced and given back is the same one, and whoever was to take over from it before that was never home.
+ */
+export function homeSince(
+  zone: string,
+  { epoch }: Pick<ReplicationCheckpoint, 'epoch'>,
+  { homes, settled }: KnownHomes,
+): HomeRecord | undefined {
+  const since = homes.filter((home) => home.epoch > epoch && home.epoch <= settled);
+  let givenBack = false;
+  for (const home of since.toSorted((a, b) => b.epoch - a.epoch)) {
+    const isOwn = home.zone === zone;
+    if (isOwn ? home.from !== undefined : !givenBack) return home;
+    givenBack = true;
+  }
+  return undefined;
 }
 
 /**
  * The record of a promotion, from what the zone's etcd holds. Throws {@link PromotionRefusedError} when its keys aren't
- * the old home's at some revision. A revision that is there in part is no reason: the home is gone, and what of it is
+ * the old home's at some revision of its present time as home. A revision that is there in part is no reason: the home is gone, and what of it is
  * there, is there.
  */
 export function homeRecord(
-  { zone, epoch, from, atLeast }: Promotion,
-  { checkpoint }: Pick<EtcdRecords, 'checkpoint'>,
+  { zone, epoch, from, atLeast, settled = epoch - 1 }: Promotion,
+  { checkpoint, homes }: Pick<EtcdRecords, 'checkpoint' | 'homes'>,
   at: string,
 ): HomeRecord {
   if (from === zone) return { epoch, zone, at };
@@ -126,6 +156,11 @@ export function homeRecord(
     return refuse(`a snapshot of ${from} is half written in it. Wait for its end, or choose another zone`);
   if (checkpoint.homeZone !== undefined && checkpoint.homeZone !== from)
     return refuse(`it holds the keys of ${checkpoint.homeZone}, not those of ${from}`);
+  const later = homeSince(from, checkpoint, { homes, settled });
+  if (later !== undefined)
+    return refuse(
+      `it holds the keys of ${from} as of epoch ${checkpoint.epoch}, and ${later.zone} became home in epoch ${later.epoch}. Wait for its next snapshot of ${from}, or choose another zone`,
+    );
   const { revision } = checkpoint;
   if (atLeast !== undefined && BigInt(revision) < BigInt(atLeast))
     return refuse(`it has ${from} up to revision ${revision}, and ${atLeast} is asked for. Wait for it`);

@@ -224,7 +224,7 @@ async function tellEtcd(
     memory.fenced(platform, act.zone, revision);
     return;
   }
-  await admin.promote(act.zone, act.epoch, act.from);
+  await admin.promote(act.zone, act.epoch, act.from, { settled: epochOf(platform) });
   memory.lifted(platform, act.zone);
 }
 

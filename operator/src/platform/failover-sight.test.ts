@@ -4,6 +4,7 @@ import {
   COMPONENT,
   LABEL,
   type DrainState,
+  type HomeRecord,
   type ReplicationCheckpoint,
   type ReplicationState,
 } from '@causeway/crds';
@@ -27,6 +28,7 @@ const seen: Seen = {
   isHome: false,
   home: 'zone-a',
   epoch: 1,
+  homes: [],
   source: home,
   wroteLast: undefined,
   report: undefined,
@@ -80,8 +82,76 @@ describe('what an etcd holds of its home', () => {
     assert.deepEqual(holds({ revision: '91' }), { epoch: 1, revision: 91 });
   });
 
-  it('is nothing while a snapshot is half written', () => {
+  it('is nothing while a snapshot is half written, or when it is of another home', () => {
     assert.equal(holds({ revision: '0', snapshot: { revision: '91' } }), undefined);
+    assert.equal(holds({ homeZone: 'zone-c' }), undefined);
+  });
+});
+
+describe('what an etcd holds of an earlier time of its home', () => {
+  const became = (epoch: number, zone: string, from?: string): HomeRecord => ({
+    epoch,
+    zone,
+    at: '',
+    ...(from === undefined ? {} : { from: { zone: from, revision: '7', epoch: epoch - 1 } }),
+  });
+  /** zone-b is home again, since epoch 4; zone-a was so in between. */
+  const homes = [became(2, 'zone-b', 'zone-a'), became(3, 'zone-a', 'zone-b'), became(4, 'zone-b', 'zone-a')];
+  const look = (epoch: number, change: Partial<Seen> = {}): [number | undefined, boolean] => {
+    const { checkpoint } = follower;
+    assert.ok(checkpoint);
+    const state = { ...follower, checkpoint: { ...checkpoint, homeZone: 'zone-b', epoch } };
+    const at = { ...seen, home: 'zone-b', epoch: 4, homes, source: { ...home, epoch: 4 }, ...change };
+    const { behind: missing, holds } = etcdSight(state, at);
+    return [missing, holds !== undefined];
+  };
+
+  it('is nothing, and how far it is behind is unknown, whoever of the zones tells of it', () => {
+    assert.deepEqual(look(2), [undefined, false]);
+    assert.deepEqual(look(2, { homes: homes.slice(0, 2) }), [undefined, false]);
+    assert.deepEqual(look(2, { homes: homes.slice(2) }), [undefined, false]);
+    assert.deepEqual(look(4), [10, true]);
+  });
+
+  it('counts as ever after the home was given back, and while a promotion is not settled', () => {
+    const aborted = [...homes, became(5, 'zone-a', 'zone-b'), became(6, 'zone-b')];
+    assert.deepEqual(look(4, { epoch: 6, homes: aborted }), [10, true]);
+    assert.deepEqual(look(4, { homes: aborted.slice(0, -1) }), [10, true]);
+    assert.deepEqual(look(4, { epoch: 5, homes: aborted.slice(0, -1) }), [undefined, false]);
+  });
+
+  it('is asked for among the records of all zones', async () => {
+    const platform = ordersPlatform();
+    platform.status = { ...platform.status, homeZone: 'zone-b', epoch: 4 };
+    const { checkpoint } = follower;
+    const stale = { ...follower, checkpoint: { ...checkpoint, homeZone: 'zone-b', epoch: 2 } };
+    const states = new Map([
+      ['zone-a', { ...stale, homes: homes.slice(0, 2) }],
+      ['zone-c', { ...stale, homes: homes.slice(0, 1) }],
+    ]);
+    const world = {
+      cache: { all: () => [], get: () => undefined, ofPlatform: () => [] },
+      clock: { now: () => 0, sleep: () => new Promise(() => undefined) },
+      etcd: () => ({ state: (zone: string) => Promise.resolve(states.get(zone) ?? { reachable: false }) }),
+      kube: { get: () => Promise.resolve(undefined) },
+      redis: { look: () => Promise.reject(new Error('away')) },
+    } as unknown as FailoverPlatformWorld;
+    const { zones } = await lookForFailover(world, platform, {
+      fromZone: 'zone-b',
+      mode: 'Emergency',
+      needs: { stores: true, clients: false, kafka: false, mirror: false },
+      memory: new FenceMemory(),
+      silence: new SilenceMemory(),
+    });
+    assert.deepEqual(
+      zones.map(({ name, etcd }) => [name, etcd && etcd.holds]),
+      [
+        ['zone-a', undefined],
+        ['zone-b', undefined],
+        ['zone-c', undefined],
+      ],
+    );
+    assert.ok(zones.every(({ name, etcd }) => (etcd !== undefined) === (name !== 'zone-b')));
   });
 });
 

@@ -6,6 +6,8 @@ import {
   kafkaTopic,
   objectName,
   type DrainState,
+  type HomeRecord,
+  type ReplicationCheckpoint,
   type ReplicationState,
   type ZoneFailoverSpec,
 } from '@causeway/crds';
@@ -23,6 +25,7 @@ import type {
   ZoneSight,
 } from '../failover/index.ts';
 import type { EtcdState } from './etcd-admin.ts';
+import { homeSince } from './etcd-records.ts';
 import { managesEtcd, replicatesEtcd } from './etcd.ts';
 import { KIND } from './kinds.ts';
 import { kafkaSight } from './kafka-placement.ts';
@@ -255,6 +258,7 @@ class Look {
     );
     const home = homeOf(this.#platform);
     const source = asked.find(({ name }) => name === home)?.etcd;
+    const homes = asked.flatMap(({ etcd }) => etcd?.homes ?? []);
     const wroteLast = this.#parts.memory.revisionOf(this.#platform, home);
     return new Map(
       asked.map(({ name, etcd, redis, report }) => [
@@ -266,6 +270,7 @@ class Look {
               isHome: name === home,
               home,
               epoch: epochOf(this.#platform),
+              homes,
               source,
               wroteLast,
               report,
@@ -318,32 +323,40 @@ export function etcdSight(
     isHome: boolean;
     home: string;
     epoch: number;
+    /** Records of homes, of all zones that answer. */
+    homes: readonly HomeRecord[];
     source: EtcdState | undefined;
     wroteLast: bigint | undefined;
     report: ReplicationState | undefined;
   },
 ): EtcdSight {
-  const { checkpoint } = state;
-  const held =
-    checkpoint === undefined || checkpoint.snapshot !== undefined
-      ? undefined
-      : { epoch: checkpoint.epoch, revision: Number(checkpoint.revision) };
+  const held = checkpointOf(state, seen);
   return {
     epoch: state.epoch ?? 1,
     fenced: state.fenced === true && !(seen.isHome && seen.wroteLast === undefined),
-    behind: seen.isHome ? undefined : behind(state, seen),
-    holds: held,
+    behind: seen.isHome ? undefined : behind(held, seen),
+    holds: held && { epoch: held.epoch, revision: Number(held.revision) },
   };
+}
+
+/** The zone's checkpoint, if it is of the home of now, and whole. */
+function checkpointOf(
+  { checkpoint }: EtcdState,
+  { home, homes, epoch }: Pick<Parameters<typeof etcdSight>[1], 'home' | 'homes' | 'epoch'>,
+): ReplicationCheckpoint | undefined {
+  if (checkpoint === undefined || checkpoint.snapshot !== undefined) return undefined;
+  if (checkpoint.homeZone !== undefined && checkpoint.homeZone !== home) return undefined;
+  const isPast = homeSince(home, checkpoint, { homes, settled: epoch }) !== undefined;
+  return isPast ? undefined : checkpoint;
 }
 
 /** Revisions of the home that the zone does not hold yet, whole; undefined: unknown. */
 function behind(
-  { checkpoint }: EtcdState,
-  { home, epoch, source, wroteLast, report }: Omit<Parameters<typeof etcdSight>[1], 'isHome'>,
+  checkpoint: ReplicationCheckpoint | undefined,
+  { epoch, source, wroteLast, report }: Omit<Parameters<typeof etcdSight>[1], 'isHome'>,
 ): number | undefined {
   const end = source?.fenced === true ? wroteLast : source?.revision;
-  if (end === undefined || checkpoint === undefined || checkpoint.snapshot !== undefined) return undefined;
-  if (checkpoint.homeZone !== undefined && checkpoint.homeZone !== home) return undefined;
+  if (end === undefined || checkpoint === undefined) return undefined;
   // The checkpoint is written with changes; that nothing came since, only the replicator knows.
   const isLive = report?.phase === 'Following' && report.epoch === epoch && report.revision !== undefined;
   const reached = [BigInt(checkpoint.revision), ...(isLive ? [BigInt(report.revision ?? 0)] : [])];

@@ -1,6 +1,14 @@
 /** The etcd of each zone, as far as homes go: epochs, fences, promotions, and replicators that carry all on. */
-import { COMPONENT, LABEL, objectName, type HomeRecord, type ReplicatorConfig } from '@causeway/crds';
+import {
+  COMPONENT,
+  LABEL,
+  objectName,
+  type HomeRecord,
+  type ReplicationCheckpoint,
+  type ReplicatorConfig,
+} from '@causeway/crds';
 import type { EtcdAdmins, EtcdState, Fenced } from '../platform/etcd-admin.ts';
+import { homeRecord, type Promotion } from '../platform/etcd-records.ts';
 import { KIND } from '../platform/kinds.ts';
 import type { MessagePlatform } from '../platform/types.ts';
 import type { FakeKube } from './fake-kube.ts';
@@ -17,6 +25,12 @@ interface SimEtcd {
   writable: boolean;
   /** Whose keys it holds. */
   holds: { zone: string; epoch: number; revision: number } | undefined;
+}
+
+function checkpointOf({ holds }: SimEtcd): ReplicationCheckpoint | undefined {
+  if (holds === undefined) return undefined;
+  const { zone, epoch, revision } = holds;
+  return { sourceClusterId: '1', homeZone: zone, revision: String(revision), epoch, prefixes: [] };
 }
 
 export class FakeEtcd {
@@ -45,7 +59,8 @@ export class FakeEtcd {
   state(platform: MessagePlatform, zone: string): EtcdState {
     const etcd = this.#at(platform, zone);
     this.#replicate(platform, zone, etcd);
-    const { epoch, fencedAt, homes, revision, holds } = etcd;
+    const { epoch, fencedAt, homes, revision } = etcd;
+    const checkpoint = checkpointOf(etcd);
     const fence =
       fencedAt === undefined
         ? undefined
@@ -58,24 +73,15 @@ export class FakeEtcd {
       homes: [...homes],
       ...(epoch === undefined ? {} : { epoch }),
       ...(fence === undefined ? {} : { fence }),
-      ...(holds === undefined
-        ? {}
-        : {
-            checkpoint: {
-              sourceClusterId: '1',
-              homeZone: holds.zone,
-              revision: String(holds.revision),
-              epoch: holds.epoch,
-              prefixes: [],
-            },
-          }),
+      ...(checkpoint === undefined ? {} : { checkpoint }),
     };
   }
 
   fence(platform: MessagePlatform, zone: string, epoch: number): Fenced {
     const etcd = this.#at(platform, zone);
     if ((etcd.epoch ?? 0) > epoch) throw new Error(`the etcd of ${zone} is at epoch ${etcd.epoch}`);
-    if (etcd.homes.some((home) => home.epoch === epoch)) throw new Error(`${zone} is the home of ${epoch}`);
+    if (etcd.homes.some((home) => home.epoch === epoch && home.zone === zone))
+      throw new Error(`${zone} is the home of ${epoch}`);
     etcd.epoch = epoch;
     etcd.writable = false;
     if (etcd.fencedAt?.epoch !== epoch) etcd.fencedAt = { epoch, revision: (etcd.revision += 1) };
@@ -84,14 +90,15 @@ export class FakeEtcd {
 
   promote(
     platform: MessagePlatform,
-    { zone, epoch, from }: { zone: string; epoch: number; from: string },
+    promotion: Pick<Promotion, 'zone' | 'epoch' | 'from' | 'settled'>,
   ): HomeRecord {
+    const { zone, epoch } = promotion;
     const etcd = this.#at(platform, zone);
     if ((etcd.epoch ?? 0) > epoch) throw new Error(`the etcd of ${zone} is at epoch ${etcd.epoch}`);
-    if (from !== zone && etcd.holds?.zone !== from)
-      throw new Error(`the etcd of ${zone} has not the keys of ${from}`);
+    const record =
+      etcd.homes.find((home) => home.epoch === epoch && home.zone === zone) ??
+      homeRecord(promotion, { checkpoint: checkpointOf(etcd), homes: etcd.homes }, '');
     for (const listener of this.#listeners) listener(zone, epoch);
-    const record: HomeRecord = { epoch, zone, at: '' };
     etcd.epoch = epoch;
     etcd.fencedAt = undefined;
     etcd.writable = true;
@@ -130,7 +137,9 @@ export class FakeEtcd {
     const config = this.#configOf(platform, zone);
     if (config === undefined || config.epoch < (etcd.epoch ?? 0) || this.#outage.isDown(config.homeZone))
       return undefined;
-    const { revision } = this.#known(platform, config.homeZone);
+    const { revision, homes } = this.#known(platform, config.homeZone);
+    const told = new Map([...etcd.homes, ...homes].map((home) => [home.epoch, home]));
+    etcd.homes = [...told.values()].sort((a, b) => a.epoch - b.epoch);
     etcd.holds = { zone: config.homeZone, epoch: config.epoch, revision };
     if (config.epoch > 1) etcd.epoch = config.epoch;
     return { revision, epoch: config.epoch };
@@ -167,8 +176,8 @@ export function etcdClient(etcd: FakeEtcd, network: Network, process: SimProcess
           trouble: String(error),
         })),
       fence: (zone, epoch) => call('fence', zone, () => etcd.fence(platform, zone, epoch)),
-      promote: (zone, epoch, from) =>
-        call('promote', zone, () => etcd.promote(platform, { zone, epoch, from })),
+      promote: (zone, epoch, from, asked) =>
+        call('promote', zone, () => etcd.promote(platform, { ...asked, zone, epoch, from })),
     };
   };
 }

@@ -10,6 +10,9 @@ export interface Clock {
   random(): number;
 }
 
+/** The longest that a timer waits; one that is asked for more fires at once (24.8 days, milliseconds). */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -21,8 +24,19 @@ export const systemClock: Clock = {
         reject(signal.reason as Error);
         return;
       }
-      const timer = setTimeout(done, ms);
+      // Certificates, schedules and ttlSecondsAfterFinished ask for months.
+      let left = ms;
+      let timer = start();
+      function start(): NodeJS.Timeout {
+        const piece = Math.min(left, LONGEST_TIMER);
+        left -= piece;
+        return setTimeout(done, piece);
+      }
       function done(): void {
+        if (left > 0) {
+          timer = start();
+          return;
+        }
         signal?.removeEventListener('abort', aborted);
         resolve();
       }

@@ -62,6 +62,7 @@ import {
   type ReplicationProbe,
 } from './platform/index.ts';
 import {
+  isDrillName,
   SCHEDULE_KIND,
   scheduleMetrics,
   scheduleReconciler,
@@ -363,13 +364,20 @@ export function scheduleController(
       metrics: scheduleMetrics(engine.metrics.registry, () => schedules.list()),
     }),
   });
-  const of = (namespace: string | undefined, platform: string): ObjectRef[] =>
+  const of = (namespace: string | undefined, platform: string, failover?: string): ObjectRef[] =>
     schedules
       .list()
-      .filter(({ metadata, spec }) => metadata.namespace === namespace && spec.platform === platform)
+      .filter(({ metadata }) => metadata.namespace === namespace)
+      // One of another platform may have the name that a drill waits for.
+      .filter(
+        ({ metadata: { name }, spec }) =>
+          spec.platform === platform || (failover !== undefined && isDrillName(name, failover)),
+      )
       .map(refOf);
   controller.watches(schedules, (schedule) => [refOf(schedule)]);
-  controller.watches(failovers, ({ metadata, spec }) => of(metadata.namespace, spec.platform));
+  controller.watches(failovers, ({ metadata: { namespace, name }, spec }) =>
+    of(namespace, spec.platform, name),
+  );
   const platforms = informers.find(KIND.platform);
   if (platforms === undefined) throw new Error('platforms must be followed');
   return controller.watches(platforms, ({ metadata }) => of(metadata.namespace, metadata.name));

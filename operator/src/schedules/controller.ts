@@ -55,7 +55,7 @@ export function scheduleReconciler(world: ScheduleWorld): Reconciler {
     const observed = await look(world, schedule);
     if (observed === 'behind') return { requeueAfterMs: CATCH_UP_MS };
     const now = world.clock.now();
-    const decision = next(schedule, observed, now);
+    const decision = await decide(world, schedule, { observed, now });
     await save(world, schedule, decision);
     signal.throwIfAborted();
     if (decision.start !== undefined) {
@@ -65,6 +65,23 @@ export function scheduleReconciler(world: ScheduleWorld): Reconciler {
     for (const { name, uid } of decision.remove) await remove(world, schedule, { name, uid });
     return again(decision, now);
   };
+}
+
+/**
+ * Decides; whose the name of a drill that is to be made is, is asked before anything is saved. A decision that names a drill
+ * which cannot be made would be taken back at the next look, and made again, for as long as somebody else has its name.
+ */
+async function decide(
+  { kube }: ScheduleWorld,
+  schedule: ScheduleObject,
+  { observed, now }: { observed: Observed; now: number },
+): Promise<Decision> {
+  const decision = next(schedule, observed, now);
+  if (decision.start === undefined) return decision;
+  const ref = { namespace: schedule.metadata.namespace, name: decision.start.name };
+  const stored = await kube.get<FailoverObject>(FAILOVER_KIND, ref);
+  const nameTaken = stored !== undefined && !isOwn(schedule, stored);
+  return nameTaken ? next(schedule, { ...observed, nameTaken }, now) : decision;
 }
 
 /** What is decided on. `behind`: the cache has not seen our last write of a drill. */
@@ -79,19 +96,17 @@ async function look(
   const { active } = stateOf(schedule.status);
   const names = [...own.map(({ metadata }) => metadata.name), ...(active === undefined ? [] : [active.name])];
   if (!names.every((name) => cache.hasSeenFailover({ namespace, name }))) return 'behind';
-  let nameTaken = false;
   if (active !== undefined && !own.some(({ metadata }) => metadata.name === active.name)) {
     // The cache alone is no proof that it was never made, or is gone.
     const stored = await kube.get<FailoverObject>(FAILOVER_KIND, { namespace, name: active.name });
     if (stored !== undefined && isOwn(schedule, stored)) own.push(stored);
-    else nameTaken = stored !== undefined;
   }
   const others = all.filter((one) => !isOwn(schedule, one) && one.spec.platform === platform);
   return {
     platform: ports.platform({ namespace, name: platform }),
     drills: own.map(sightOf),
     others: others.map(sightOf),
-    nameTaken,
+    nameTaken: false,
   };
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ANNOTATION } from '@causeway/crds';
-import { next, type Decision } from './decide.ts';
+import { drillName, isDrillName, next, type Decision } from './decide.ts';
 import type { Observed } from './observed.ts';
 import type { ScheduleObject } from './ports.ts';
 import { scheduleStatus } from './status.ts';
@@ -320,6 +320,14 @@ describe('a status that was lost', () => {
     assert.equal(running.stored.status?.active?.uid, 'uid-drill');
     const failed = look(scheduleOf(), '10:05', { drills: [drillOf({ end: ended('Failed', '10:02') })] });
     assert.equal(failed.ready, 'Stalled DrillFailed');
+  });
+});
+
+describe('the name of a drill', () => {
+  it('is known by its schedule', () => {
+    assert.equal(isDrillName('daily', drillName('daily', at('10:00'))), true);
+    for (const other of ['daily', 'daily-', 'daily-x-1', 'dailies-29925240', 'my-daily-29925240'])
+      assert.equal(isDrillName('daily', other), false, other);
   });
 });
 

@@ -103,6 +103,11 @@ const NO_ZONE: Obstacle = {
     'No zone may be left: spec.zones must have one that the platform has, other than its home if includeHome is false, and the platform must have two.',
 };
 
+/** True for a name that a drill of the schedule may have. */
+export function isDrillName(schedule: string, name: string): boolean {
+  return name.startsWith(`${schedule}-`) && /^\d+$/.test(name.slice(schedule.length + 1));
+}
+
 /** The same name each time, so that no crash and no second operator can start a drill twice. */
 export function drillName(schedule: string, scheduledAt: number): string {
   return `${schedule}-${Math.floor(scheduledAt / CRON_STEP_MS)}`;

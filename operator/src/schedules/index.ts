@@ -3,6 +3,7 @@
  * import `failover`, `controller` and `@causeway/crds`.
  */
 export { scheduleReconciler } from './controller.ts';
+export { isDrillName } from './decide.ts';
 export { SCHEDULE_KIND } from './kind.ts';
 export { scheduleMetrics } from './metrics.ts';
 export type { Obstacle, PlatformSight, ScheduleObject, SchedulePorts } from './ports.ts';

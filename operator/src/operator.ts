@@ -356,6 +356,7 @@ export function scheduleController(
       events,
       cache: {
         get: (ref) => schedules.get(ref),
+        schedules: inNamespace(schedules),
         failovers: inNamespace(failovers),
         hasSeenOurWrites: (ref) => ledger.cacheHasSeen(SCHEDULE_KIND, ref),
         hasSeenFailover: (ref) => ledger.cacheHasSeen(FAILOVER_KIND, ref),
@@ -374,7 +375,12 @@ export function scheduleController(
           spec.platform === platform || (failover !== undefined && isDrillName(name, failover)),
       )
       .map(refOf);
-  controller.watches(schedules, (schedule) => [refOf(schedule)]);
+  // A change of one may be the turn of another one of its platform.
+  controller.watches(schedules, (schedule) => {
+    const own = refOf(schedule);
+    const all = of(own.namespace, schedule.spec.platform);
+    return [own, ...all.filter(({ name }) => name !== own.name)];
+  });
   controller.watches(failovers, ({ metadata: { namespace, name }, spec }) =>
     of(namespace, spec.platform, name),
   );

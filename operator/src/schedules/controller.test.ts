@@ -15,6 +15,8 @@ class Store {
   readonly clock = new TestClock(at('10:00'));
   readonly schedules = new Map<string, ScheduleObject>();
   readonly failovers = new Map<string, FailoverObject>();
+  /** What the cache shows of the failovers; undefined: all that there is. */
+  seen: FailoverObject[] | undefined;
   /** Writes of a status, and tries to make a failover. */
   readonly count = { saved: 0, tried: 0 };
   readonly world: ScheduleWorld = {
@@ -26,7 +28,8 @@ class Store {
     } as unknown as KubeApi,
     cache: {
       get: ({ name }) => this.schedules.get(name),
-      failovers: () => [...this.failovers.values()],
+      schedules: () => [...this.schedules.values()],
+      failovers: () => this.seen ?? [...this.failovers.values()],
       hasSeenOurWrites: () => true,
       hasSeenFailover: () => true,
     },
@@ -120,5 +123,48 @@ describe("a drill whose name is somebody else's", () => {
     assert.equal(store.reason('daily'), 'NameTaken');
     assert.deepEqual(store.count, { saved: 2, tried: 1 });
     assert.equal(store.failovers.get(name)?.spec.mode, 'Planned', 'it is left alone');
+  });
+});
+
+describe('two schedules of one platform that are due in the same minute', () => {
+  const two = (): Store => new Store(scheduleOf({ name: 'daily' }), scheduleOf({ name: 'second' }));
+  const drills = (store: Store): string[] => [...store.failovers.keys()];
+
+  it('make one drill, whoever looks at the same time; the other waits in its window', async () => {
+    const store = two();
+    for (let pass = 0; pass < 3; pass += 1)
+      await Promise.all(['daily', 'second'].map((name) => store.reconcile(name)));
+    assert.deepEqual(drills(store), ['daily-29925240']);
+    assert.deepEqual(
+      ['daily', 'second'].map((name) => store.reason(name)),
+      ['DrillUnderWay', 'OtherFailover'],
+    );
+  });
+
+  it('make one drill also while the cache does not show it', async () => {
+    const store = two();
+    store.seen = [];
+    for (let pass = 0; pass < 3; pass += 1)
+      for (const name of ['daily', 'second']) await store.reconcile(name);
+    assert.deepEqual(drills(store), ['daily-29925240']);
+    assert.equal(store.reason('second'), 'OtherFailover');
+  });
+
+  it('make the other one when the first has ended, if its window has not', async () => {
+    for (const [time, made] of [
+      ['10:10', ['daily-29925240', 'second-29925240']],
+      ['10:20', ['daily-29925240']],
+    ] as const) {
+      const store = two();
+      for (const name of ['daily', 'second', 'daily', 'second']) await store.reconcile(name);
+      const [first] = store.failovers.values();
+      assert.ok(first);
+      const finishedAt = `2026-11-24T${time}:00Z`;
+      const ended = { ...first, status: { phase: 'Succeeded', finishedAt } } as FailoverObject;
+      store.failovers.set(first.metadata.name, ended);
+      await store.clock.advance(at(time) - at('10:00'));
+      for (const name of ['second', 'daily', 'second', 'second']) await store.reconcile(name);
+      assert.deepEqual(drills(store), made);
+    }
   });
 });

@@ -12,6 +12,8 @@ import {
   type KubeObject,
   type ObjectRef,
 } from '../controller/kube-api.ts';
+import { KeyedLock } from '../controller/keyed-lock.ts';
+import { keyOf, refOf } from '../controller/keys.ts';
 import { controllerReference } from '../controller/owner-reference.ts';
 import { FAILOVER_KIND, type FailoverObject } from '../failover/index.ts';
 import { next, type Decision } from './decide.ts';
@@ -28,6 +30,8 @@ export interface ScheduleWorld {
   kube: KubeApi;
   cache: {
     get(ref: ObjectRef): ScheduleObject | undefined;
+    /** Those of a namespace. */
+    schedules(namespace: string): ScheduleObject[];
     /** ZoneFailovers of a namespace. */
     failovers(namespace: string): FailoverObject[];
     /** False while the cache shows the schedule as it was before our last write of it. */
@@ -47,24 +51,43 @@ const LONGEST_MS = 60 * 60_000;
 
 /** The reconciler of DrillSchedules. */
 export function scheduleReconciler(world: ScheduleWorld): Reconciler {
+  // Of two schedules that are due in the same minute the second is to see the drill of the first.
+  const platforms = new KeyedLock();
   return async (ref, { signal }) => {
-    const schedule = world.cache.get(ref);
-    // Its drills go with it: their owner is gone, and a finalizer gives back what one that is under way holds.
-    if (schedule === undefined || schedule.metadata.deletionTimestamp !== undefined) return {};
-    if (!world.cache.hasSeenOurWrites(ref)) return { requeueAfterMs: CATCH_UP_MS };
-    const observed = await look(world, schedule);
-    if (observed === 'behind') return { requeueAfterMs: CATCH_UP_MS };
-    const now = world.clock.now();
-    const decision = await decide(world, schedule, { observed, now });
-    await save(world, schedule, decision);
-    signal.throwIfAborted();
-    if (decision.start !== undefined) {
-      await make(world, schedule, decision.start);
-      return { requeueAfterMs: CATCH_UP_MS };
-    }
-    for (const { name, uid } of decision.remove) await remove(world, schedule, { name, uid });
-    return again(decision, now);
+    const platform = world.cache.get(ref)?.spec.platform;
+    if (platform === undefined) return {};
+    return platforms.run(keyOf({ ...ref, name: platform }), () => pass(world, ref, signal));
   };
+}
+
+async function pass(world: ScheduleWorld, ref: ObjectRef, signal: AbortSignal): Promise<ReconcileResult> {
+  signal.throwIfAborted();
+  const schedule = world.cache.get(ref);
+  // Its drills go with it: their owner is gone, and a finalizer gives back what one that is under way holds.
+  if (schedule === undefined || schedule.metadata.deletionTimestamp !== undefined) return {};
+  const rivals = rivalsOf(world, schedule);
+  const isBehind = [schedule, ...rivals].some((one) => !world.cache.hasSeenOurWrites(refOf(one)));
+  if (isBehind) return { requeueAfterMs: CATCH_UP_MS };
+  const observed = await look(world, schedule, rivals);
+  if (observed === 'behind') return { requeueAfterMs: CATCH_UP_MS };
+  const now = world.clock.now();
+  const decision = await decide(world, schedule, { observed, now });
+  await save(world, schedule, decision);
+  signal.throwIfAborted();
+  if (decision.start !== undefined) {
+    await make(world, schedule, decision.start);
+    return { requeueAfterMs: CATCH_UP_MS };
+  }
+  for (const { name, uid } of decision.remove) await remove(world, schedule, { name, uid });
+  return again(decision, now);
+}
+
+/** The platform's other schedules. */
+function rivalsOf({ cache }: ScheduleWorld, { metadata, spec }: ScheduleObject): ScheduleObject[] {
+  return cache
+    .schedules(metadata.namespace)
+    .filter((one) => one.spec.platform === spec.platform && one.metadata.uid !== metadata.uid)
+    .filter((one) => one.metadata.deletionTimestamp === undefined);
 }
 
 /**
@@ -88,6 +111,7 @@ async function decide(
 async function look(
   { cache, kube, ports }: ScheduleWorld,
   schedule: ScheduleObject,
+  rivals: readonly ScheduleObject[],
 ): Promise<Observed | 'behind'> {
   const { namespace } = schedule.metadata;
   const { platform } = schedule.spec;
@@ -101,11 +125,15 @@ async function look(
     const stored = await kube.get<FailoverObject>(FAILOVER_KIND, { namespace, name: active.name });
     if (stored !== undefined && isOwn(schedule, stored)) own.push(stored);
   }
+  const coming = rivals
+    .map(({ status }) => stateOf(status).active)
+    .find((drill) => drill !== undefined && !all.some(({ metadata }) => metadata.name === drill.name));
   const others = all.filter((one) => !isOwn(schedule, one) && one.spec.platform === platform);
   return {
     platform: ports.platform({ namespace, name: platform }),
     drills: own.map(sightOf),
     others: others.map(sightOf),
+    coming: coming?.name,
     nameTaken: false,
   };
 }

@@ -150,6 +150,11 @@ describe('a drill that is due waits within its window', () => {
       reason: 'OtherFailover',
     },
     {
+      what: 'for a drill that another schedule of the platform is about to make',
+      observed: { coming: 'weekly-29925240' },
+      reason: 'OtherFailover',
+    },
+    {
       what: "while somebody else's ZoneFailover has its name",
       observed: { nameTaken: true },
       reason: 'NameTaken',

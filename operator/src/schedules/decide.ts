@@ -120,7 +120,7 @@ function turnOf(schedule: ScheduleObject, state: ScheduleState, { platform }: Ob
 /** Why no drill may start now; undefined: one may. */
 function obstacleTo(
   state: ScheduleState,
-  { platform, others, drills, nameTaken }: Observed,
+  { platform, others, coming, drills, nameTaken }: Observed,
   zone: string | undefined,
 ): Obstacle | undefined {
   if (state.failed !== undefined) return stoppedBy(state);
@@ -129,6 +129,11 @@ function obstacleTo(
   const other = [...others, ...drills].find(({ end }) => end === undefined);
   if (other !== undefined)
     return { reason: 'OtherFailover', message: `ZoneFailover ${other.name} has not ended.` };
+  if (coming !== undefined)
+    return {
+      reason: 'OtherFailover',
+      message: `ZoneFailover ${coming} of another schedule is about to begin.`,
+    };
   if (platform === undefined) return { reason: 'PlatformMissing', message: 'There is no such platform.' };
   if (platform.blocked !== undefined) return platform.blocked;
   if (nameTaken)

@@ -27,6 +27,8 @@ export interface Observed {
   drills: readonly DrillSight[];
   /** The platform's other failovers. */
   others: readonly DrillSight[];
+  /** The drill that another schedule of the platform is about to make, or that is not seen yet. */
+  coming: string | undefined;
   /** Somebody else's ZoneFailover has the name of the drill that is to be made. */
   nameTaken: boolean;
 }

@@ -11,20 +11,21 @@ export function at(time: string): number {
 /** Made at 09:00, due each day at 10:00, as the API server gives it. */
 export function scheduleOf(
   change: {
+    name?: string;
     spec?: Partial<DrillScheduleSpec>;
     status?: ScheduleObject['status'];
     generation?: number;
     annotations?: Record<string, string>;
   } = {},
 ): ScheduleObject {
-  const { spec = {}, status, generation = 1, annotations = {} } = change;
+  const { name = 'daily', spec = {}, status, generation = 1, annotations = {} } = change;
   return {
     apiVersion: 'causeway.dev/v1alpha1',
     kind: 'DrillSchedule',
     metadata: {
-      name: 'daily',
+      name,
       namespace: 'messaging',
-      uid: 'uid-daily',
+      uid: `uid-${name}`,
       resourceVersion: '1',
       generation,
       creationTimestamp: '2026-11-24T09:00:00Z',
@@ -51,6 +52,7 @@ export const QUIET: Observed = {
   platform: { zones: ['zone-a', 'zone-b', 'zone-c'], home: 'zone-a', blocked: undefined },
   drills: [],
   others: [],
+  coming: undefined,
   nameTaken: false,
 };
 

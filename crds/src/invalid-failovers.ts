@@ -86,6 +86,18 @@ export const invalidFailovers: readonly InvalidPlatform[] = [
     message: 'greater than or equal to 1',
   },
   {
+    name: 'a time in which it must begin, of an Emergency',
+    change: spec({ mode: 'Emergency', startingDeadlineSeconds: 60 }),
+    field: 'spec.startingDeadlineSeconds',
+    message: 'startingDeadlineSeconds is not for an Emergency',
+  },
+  {
+    name: 'no time to begin',
+    change: spec({ startingDeadlineSeconds: 0 }),
+    field: 'spec.startingDeadlineSeconds',
+    message: 'greater than or equal to 1',
+  },
+  {
     name: 'a deletion before the end',
     change: spec({ ttlSecondsAfterFinished: -1 }),
     field: 'spec.ttlSecondsAfterFinished',
@@ -95,6 +107,12 @@ export const invalidFailovers: readonly InvalidPlatform[] = [
 
 /** Edits that must be refused. */
 export const invalidFailoverEdits: readonly InvalidEdit[] = [
+  {
+    name: 'of the time in which it must begin',
+    change: spec({ startingDeadlineSeconds: 60 }),
+    field: 'spec.startingDeadlineSeconds',
+    message: `startingDeadlineSeconds cannot change: ${ONE_ACT}`,
+  },
   {
     name: 'of the platform',
     change: spec({ platform: 'payments' }),

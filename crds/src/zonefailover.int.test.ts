@@ -87,6 +87,7 @@ describe('a failover that is accepted', () => {
         toHome: 'zone-b',
         limits: { timeout: '24h', maxReplicationLag: 0, maxMirrorLag: 0, minReadyPerZone: 200 },
         drill: { holdFor: '0s' },
+        startingDeadlineSeconds: 31_536_000,
         abort: false,
         pause: true,
         ttlSecondsAfterFinished: 0,

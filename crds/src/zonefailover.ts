@@ -50,6 +50,10 @@ export interface ZoneFailoverSpec {
     holdFor: string;
   };
   /**
+   * Seconds from its creation in which it must begin, as of a CronJob. One that still waits for its turn then ends as RolledBack, with the cause NotStartedInTime, and nothing was changed. Left out, it waits as long as it takes.
+   */
+  startingDeadlineSeconds?: number;
+  /**
    * Go back, from any phase that still can. It cannot be taken back.
    */
   abort?: boolean;

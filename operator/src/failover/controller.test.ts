@@ -123,3 +123,52 @@ it('decides phases that need no other look on the same one, and does what is ali
     'saved Verify',
   ]);
 });
+
+it('one whose turn does not come in time ends as if it had never been; one that has begun goes on', async () => {
+  const model = new Model();
+  const clock = new TestClock(1_000_000);
+  let stored = storedFailover({ startingDeadlineSeconds: 1_060 });
+  const other = { ...storedFailover({ mode: 'Planned' }), status: { phase: 'Drain' } } as FailoverObject;
+  other.metadata = { ...other.metadata, name: 'first', uid: 'uid-2' };
+  let all = [other];
+  const world: FailoverWorld = {
+    clock,
+    kube: {
+      apply: (_kind: unknown, { status }: FailoverObject) => {
+        stored = { ...stored, status } as FailoverObject;
+        return Promise.resolve(stored);
+      },
+    } as unknown as KubeApi,
+    cache: { get: () => stored, all: () => [stored, ...all], hasSeenOurWrites: () => true },
+    events: { event: () => undefined },
+    ports: {
+      observe: () => Promise.resolve({ ...model.observe(), now: clock.now() }),
+      perform: (_failover, act) => {
+        model.performAll([act]);
+        return Promise.resolve();
+      },
+      release: () => Promise.resolve(),
+    },
+    metrics: failoverMetrics(new Registry(), () => 0),
+  };
+  const context = { signal: new AbortController().signal, log: silentLogger, clock, failures: 0 };
+  const passes = async (n: number): Promise<string | undefined> => {
+    for (let pass = 0; pass < n; pass += 1) await failoverReconciler(world)(ref, context);
+    return stored.status?.phase;
+  };
+  assert.equal(await passes(1), 'Queued');
+  const queued = stored;
+  await clock.advance(59_000);
+  assert.equal(await passes(1), 'Queued');
+  await clock.advance(1_000);
+  assert.equal(await passes(1), 'RolledBack');
+  assert.equal(stored.status?.cause, 'NotStartedInTime');
+  assert.deepEqual(model.done, [], 'nothing was changed');
+  [all, stored] = [[], queued];
+  await clock.advance(-1_000);
+  await passes(5);
+  assert.notEqual(stored.status?.phase, 'Queued');
+  await clock.advance(1_000);
+  await passes(1);
+  assert.equal(stored.status?.cause, undefined);
+});

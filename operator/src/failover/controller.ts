@@ -269,7 +269,10 @@ function failedNow(
 
 function wishOf({ metadata, spec }: FailoverObject): FailoverWish {
   const automatic = metadata.labels?.[LABEL.automatic] === 'true';
-  return { name: metadata.name, spec, deleted: metadata.deletionTimestamp !== undefined, automatic };
+  const { startingDeadlineSeconds: seconds } = spec;
+  const startBy = seconds === undefined ? undefined : Date.parse(metadata.creationTimestamp) + seconds * 1000;
+  const deleted = metadata.deletionTimestamp !== undefined;
+  return { name: metadata.name, spec, deleted, automatic, startBy };
 }
 
 /** What is waited for, and why the last try failed. */

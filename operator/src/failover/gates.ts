@@ -34,8 +34,15 @@ export function othersOf({ zones }: Observed, { spec }: FailoverWish): ZoneSight
   return zones.filter(({ name }) => name !== spec.fromZone);
 }
 
-/** Why it can never begin; undefined: it can. */
-export function refusal(wish: FailoverWish, seen: Observed): { cause: string; message: string } | undefined {
+/** Why something does not begin, and how it ends if not as Failed. */
+export interface Refusal {
+  phase?: 'RolledBack';
+  cause: string;
+  message: string;
+}
+
+/** Why it does not begin, now or ever; undefined: it may. */
+export function refusal(wish: FailoverWish, seen: Observed): Refusal | undefined {
   const { fromZone, toHome } = wish.spec;
   const names = seen.zones.map(({ name }) => name).join(', ');
   if (zoneOf(seen, fromZone) === undefined)
@@ -46,6 +53,14 @@ export function refusal(wish: FailoverWish, seen: Observed): { cause: string; me
     return {
       cause: 'OnlyZone',
       message: `${fromZone} is the only zone of the platform: nothing can take over.`,
+    };
+  const { startBy } = wish;
+  // It found nothing that is wrong, and changed nothing.
+  if (startBy !== undefined && seen.now >= startBy)
+    return {
+      phase: 'RolledBack',
+      cause: 'NotStartedInTime',
+      message: `Its turn did not come until ${new Date(startBy).toISOString()} (startingDeadlineSeconds).`,
     };
   return undefined;
 }

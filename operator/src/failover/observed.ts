@@ -100,7 +100,7 @@ export interface Observed {
   away: readonly { zone: string; failover: string; replicas?: number | undefined }[];
   /** A failover of the same platform that goes first. */
   ahead: string | undefined;
-  /** An Emergency that waits for this one. */
+  /** An Emergency that waits for this one, or that a drill would wait for. */
   emergency: string | undefined;
   rotation: boolean;
   /** The annotation causeway.dev/paused. */
@@ -164,6 +164,8 @@ export interface FailoverWish {
   spec: ZoneFailoverSpec;
   /** It is being deleted: it goes back, as when it is aborted. */
   deleted: boolean;
+  /** Until when it must have begun, milliseconds since the epoch; undefined: it waits as long as it takes. */
+  startBy?: number | undefined;
   /** No person asked for it: spec.failover.automatic of the platform did. */
   automatic: boolean;
 }

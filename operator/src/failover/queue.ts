@@ -5,7 +5,8 @@ import { stateOf } from './status.ts';
 
 /**
  * The place of a failover among those of its platform: one that is under way goes first, then an Emergency, then the
- * oldest. `all`: of the namespace.
+ * oldest. An Emergency that waits makes what is under way turn back. A drill does not wait for one either: when that has ended
+ * a zone is away, and what the drill was to show cannot be shown. `all`: of the namespace.
  */
 export function queueOf(own: FailoverObject, all: readonly FailoverObject[]): Queue {
   const others = all.filter(
@@ -17,10 +18,11 @@ export function queueOf(own: FailoverObject, all: readonly FailoverObject[]): Qu
   const unfinished = others.filter((one) => !isOver(stateOf(one).phase));
   const begun = unfinished.find((one) => stateOf(one).phase !== 'Queued');
   const [first] = [own, ...unfinished].sort(byTurn);
-  const waiting = unfinished.filter((one) => stateOf(one).phase === 'Queued' && isUrgent(one));
+  const makesRoom = own.spec.mode === 'Drill' && stateOf(own).phase === 'Queued';
+  const urgent = unfinished.filter((one) => isUrgent(one) && (makesRoom || stateOf(one).phase === 'Queued'));
   return {
     ahead: begun?.metadata.name ?? (first === own ? undefined : first?.metadata.name),
-    emergency: waiting.sort(byTurn)[0]?.metadata.name,
+    emergency: urgent.sort(byTurn)[0]?.metadata.name,
   };
 }
 

@@ -128,6 +128,12 @@ describe('the queue of a platform', () => {
       queueOf({ ...own, status: failoverStatus(own, draining, NOW) }, [own, fire]).emergency,
       'fire',
     );
+    const begun = { ...fire, status: failoverStatus(fire, draining, NOW) };
+    assert.equal(queueOf(own, [own, begun]).emergency, 'fire', 'a drill does not wait for its end');
+    const planned = failover({ name: 'planned', spec: { mode: 'Planned' } });
+    assert.deepEqual(queueOf(planned, [planned, begun]), { ahead: 'fire', emergency: undefined });
+    const over = { ...fire, status: failoverStatus(fire, { ...draining, phase: 'Succeeded' as const }, NOW) };
+    assert.equal(queueOf(own, [own, over]).emergency, undefined);
     assert.equal(queueOf(own, [own, younger]).emergency, undefined);
     const off = failover({ name: 'off', spec: { mode: 'Emergency', abort: true } });
     assert.equal(queueOf(own, [own, off]).emergency, undefined);

@@ -126,6 +126,32 @@ describe("a drill whose name is somebody else's", () => {
   });
 });
 
+describe('a drill of a schedule', () => {
+  it('is to begin in what is left of its window', async () => {
+    const store = new Store(scheduleOf());
+    await store.clock.advance(at('10:05:30') - at('10:00'));
+    await store.reconcile('daily');
+    assert.equal(store.failovers.get('daily-29925240')?.spec.startingDeadlineSeconds, 9 * 60 + 30);
+  });
+
+  it('that made room, or did not begin in time, stops nothing; one that was aborted does', async () => {
+    for (const [cause, reason] of [
+      ['NotStartedInTime', 'Scheduled'],
+      ['Emergency', 'Scheduled'],
+      ['Aborted', 'DrillFailed'],
+    ] as const) {
+      const store = new Store(scheduleOf());
+      await store.reconcile('daily');
+      const [drill] = store.failovers.values();
+      assert.ok(drill);
+      const status = { phase: 'RolledBack', cause, finishedAt: '2026-11-24T10:01:00Z' };
+      store.failovers.set(drill.metadata.name, { ...drill, status } as FailoverObject);
+      await store.reconcile('daily');
+      assert.equal(store.reason('daily'), reason, cause);
+    }
+  });
+});
+
 describe('two schedules of one platform that are due in the same minute', () => {
   const two = (): Store => new Store(scheduleOf({ name: 'daily' }), scheduleOf({ name: 'second' }));
   const drills = (store: Store): string[] => [...store.failovers.keys()];

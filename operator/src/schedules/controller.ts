@@ -1,5 +1,5 @@
 /** The controller of DrillSchedules: looks, decides, saves, makes a ZoneFailover when one is due. */
-import { ANNOTATION, API_GROUP_VERSION, LABEL } from '@causeway/crds';
+import { ANNOTATION, API_GROUP_VERSION, LABEL, parseDuration } from '@causeway/crds';
 import { applyStatus, isStored } from '../controller/apply-status.ts';
 import type { Clock } from '../controller/clock.ts';
 import { toRfc3339 } from '../controller/conditions.ts';
@@ -159,10 +159,11 @@ function eventOf({ what, note }: Story): Parameters<EventRecorder['event']>[1] {
 
 /** Makes the drill that the status names. One that is there already was made before a crash, or is somebody else's. */
 async function make(
-  { kube }: ScheduleWorld,
+  { kube, clock }: ScheduleWorld,
   { metadata, spec }: ScheduleObject,
   { name, zone, scheduledAt }: ActiveDrill,
 ): Promise<void> {
+  const leftMs = scheduledAt + parseDuration(spec.window) - clock.now();
   const failover: KubeObject & { spec: object } = {
     apiVersion: API_GROUP_VERSION,
     kind: FAILOVER_KIND.kind,
@@ -177,6 +178,8 @@ async function make(
       platform: spec.platform,
       fromZone: zone,
       mode: 'Drill',
+      // It was nobody's turn when this was decided; whoever comes first all the same does not make it begin after its window.
+      startingDeadlineSeconds: Math.max(1, Math.ceil(leftMs / 1000)),
       limits: spec.limits,
       ...(spec.drill === undefined ? {} : { drill: spec.drill }),
     },

@@ -151,7 +151,11 @@ function normalize(object: KubeObject, names: Names): Json {
 function outcomeOf({ metadata, spec, status = {} }: FailoverObject): Json {
   const { phase, cause, home, epoch, moved, holds, replicas, phases = [] } = status;
   const way = phases.map(({ name, step }) => [name, step]);
-  return { finalizers: metadata.finalizers, spec, phase, cause, home, epoch, moved, holds, replicas, way };
+  // Of a drill that a schedule makes later less of its window is left.
+  const { startingDeadlineSeconds, ...asked } = spec;
+  const wish = { ...asked, mustStart: startingDeadlineSeconds !== undefined };
+  const ended = { phase, cause, home, epoch, moved, holds, replicas, way };
+  return { finalizers: metadata.finalizers, spec: wish, ...ended };
 }
 
 /** The name of an automatic Emergency has the second in which it was decided on. */

@@ -1,5 +1,5 @@
 /** What must hold before a failover goes on: pure questions, each with a name. The first that does not hold is waited at. */
-import type { FailoverWish, Observed, ZoneSight } from './observed.ts';
+import type { FailoverWish, KafkaSight, Observed, ZoneSight } from './observed.ts';
 import type { FailoverState } from './state.ts';
 
 /** A gate that is shut. */
@@ -182,8 +182,16 @@ function kafkaGate({ spec }: FailoverWish, { kafka }: Observed): Gate | undefine
   const named = more > 0 ? `${first} and ${more} more` : first;
   return shut(
     'KafkaSurvives',
-    `Without the brokers of ${spec.fromZone}, partition ${named} would have fewer in-sync replicas than min.insync.replicas.`,
+    `Without the brokers of ${spec.fromZone}, partition ${named} would have fewer in-sync replicas than min.insync.replicas.${silentBrokers(kafka)}`,
   );
+}
+
+/** Of whom it is not known whether they stay; a sentence more, or nothing. */
+function silentBrokers({ racks }: KafkaSight): string {
+  const silent = [...racks].filter(([, rack]) => rack === undefined).map(([id]) => id);
+  if (silent.length === 0) return '';
+  const ids = silent.toSorted((a, b) => a - b).join(', ');
+  return ` Not counted, since they do not say where they are (broker.rack): ${silent.length === 1 ? 'broker' : 'brokers'} ${ids}.`;
 }
 
 /** Only where a limit is set: elsewhere the lag is a figure. */

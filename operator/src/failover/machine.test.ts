@@ -475,8 +475,20 @@ describe('before it begins', () => {
         kafka: { atRisk: ['orders.chat/0', 'orders.chat/1'], led: 0, racks: new Map(), partitions: [] },
       }),
       'KafkaSurvives',
-      /partition orders\.chat\/0 and 1 more would have fewer in-sync replicas/,
+      /partition orders\.chat\/0 and 1 more would have fewer in-sync replicas than min\.insync\.replicas\.$/,
     ));
+  it('names the brokers that do not say where they are when it refuses for Kafka', () => {
+    const racks = new Map([
+      [1, 'zone-a'],
+      [12, undefined],
+      [3, undefined],
+    ] as const);
+    refuses(
+      change(new Run(), { kafka: { atRisk: ['orders.chat/0'], led: 0, racks, partitions: [] } }),
+      'KafkaSurvives',
+      /min\.insync\.replicas\. Not counted, since they do not say where they are \(broker\.rack\): brokers 3, 12\.$/,
+    );
+  });
   it('refuses when Kafka cannot be asked', () =>
     refuses(change(new Run(), { kafka: undefined }), 'KafkaSurvives', /cannot be asked/));
   const limited = {

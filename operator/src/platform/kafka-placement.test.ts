@@ -29,6 +29,16 @@ describe('without a zone', () => {
     assert.deepEqual(kafkaSight(placed, 'zone-c').atRisk, []);
   });
 
+  it('one is at risk whose replicas are with brokers of which some do not say where they are', () => {
+    const some = new Map([...racks, [3, undefined], [4, undefined]]);
+    const placed = {
+      racks: some,
+      partitions: [partition([1, 2, 3], 2), { ...partition([1, 2, 3], 1), partition: 1 }],
+    };
+    assert.deepEqual(kafkaSight(placed, 'zone-a'), { ...placed, atRisk: ['orders.chat/0'], led: 2 });
+    assert.deepEqual(kafkaSight(placed, 'zone-c').atRisk, []);
+  });
+
   it('nothing is said where brokers do not say where they are', () => {
     const nowhere = new Map([[1, undefined]]);
     const placed = { racks: nowhere, partitions: [partition([1], 1)] };

@@ -13,11 +13,14 @@ export interface KafkaPlacement {
   partitions: readonly PlacedPartition[];
 }
 
-/** What becomes of the partitions without the brokers of `zone`. */
+/**
+ * What becomes of the partitions without the brokers of `zone`. A broker that does not say where it is may be there: it is not
+ * counted among those that stay. Where none says it nothing is known.
+ */
 export function kafkaSight({ racks, partitions }: KafkaPlacement, zone: string): KafkaSight {
   if ([...racks.values()].every((rack) => rack === undefined))
     return { racks, partitions, atRisk: undefined, led: undefined };
-  const stays = (id: number): boolean => racks.get(id) !== zone;
+  const stays = (id: number): boolean => ![undefined, zone].includes(racks.get(id));
   const short = partitions.filter(({ isr, minInSync }) => isr.filter(stays).length < minInSync);
   return {
     racks,

@@ -172,3 +172,50 @@ it('one whose turn does not come in time ends as if it had never been; one that 
   await passes(1);
   assert.equal(stored.status?.cause, undefined);
 });
+
+it('one that is to be deleted after its end waits until it has given back what it holds', async () => {
+  const model = new Model();
+  const clock = new TestClock(1_000_000);
+  let stored = storedFailover({ mode: 'Planned', ttlSecondsAfterFinished: 60 });
+  const end = { phase: 'Succeeded', finishedAt: new Date(clock.now()).toISOString(), holds: true } as const;
+  stored = {
+    ...stored,
+    status: { ...end, orders: [{ topic: 't', partition: 0, from: [1, 2], to: [2, 1] }] },
+  };
+  const deleted: string[] = [];
+  const write = (object: Partial<FailoverObject>): Promise<FailoverObject> => {
+    stored = { ...stored, ...object, metadata: { ...stored.metadata, ...object.metadata } };
+    return Promise.resolve(stored);
+  };
+  const world: FailoverWorld = {
+    clock,
+    kube: {
+      apply: (_kind: unknown, { status }: FailoverObject) => write(status === undefined ? {} : { status }),
+      update: (_kind: unknown, object: FailoverObject) => write(object),
+      mergePatch: (_kind: unknown, _ref: unknown, object: FailoverObject) => write(object),
+      delete: (_kind: unknown, { name }: { name: string }) => {
+        deleted.push(name);
+        return Promise.resolve();
+      },
+    } as unknown as KubeApi,
+    cache: { get: () => stored, all: () => [stored], hasSeenOurWrites: () => true },
+    events: { event: () => undefined },
+    ports: {
+      // Kafka does not answer: the order cannot be given back yet.
+      observe: () => Promise.resolve({ ...model.observe(), now: clock.now(), kafka: undefined }),
+      perform: () => Promise.resolve(),
+      release: () => Promise.resolve(),
+    },
+    metrics: failoverMetrics(new Registry(), () => 0),
+  };
+  const context = { signal: new AbortController().signal, log: silentLogger, clock, failures: 0 };
+  const reconcile = failoverReconciler(world);
+  await clock.advance(3_600_000);
+  for (let pass = 0; pass < 3; pass += 1) await reconcile(ref, context);
+  assert.deepEqual([deleted, stored.status?.holds], [[], true], 'it is older than that, and holds an order');
+  stored = { ...stored, status: { ...end, holds: false, finishedAt: new Date(clock.now()).toISOString() } };
+  assert.deepEqual(await reconcile(ref, context), { requeueAfterMs: 60_000 });
+  await clock.advance(60_000);
+  await reconcile(ref, context);
+  assert.deepEqual(deleted, ['drill']);
+});

@@ -37,9 +37,11 @@ export async function performAct(
     case 'takeOut':
       return writeShare(world, actor, {
         mayHold: (holder) => holder === name,
-        change: ({ away }) => ({
-          away: [...others(away, act.zone), { zone: act.zone, failover: name, ...replicasOf(act.replicas) }],
-        }),
+        change: ({ failover, away }) => {
+          if (failover === undefined) throw new Error(NOT_OURS);
+          const own = { zone: act.zone, failover: name, ...replicasOf(act.replicas) };
+          return { away: [...others(away, act.zone), own] };
+        },
       });
     case 'takeIn':
       // A zone may be given back long after another failover has the platform.
@@ -67,6 +69,8 @@ export async function performAct(
       return tellRedis(world, platform, act);
   }
 }
+
+const NOT_OURS = 'the platform is not ours any more';
 
 type Away = NonNullable<MessagePlatformStatus['away']>;
 
@@ -139,7 +143,7 @@ function moveHome(
     writeShare(world, actor, {
       mayHold: (holder) => holder === actor.name,
       change: (share) => {
-        if (share.failover === undefined) throw new Error('the platform is not ours any more');
+        if (share.failover === undefined) throw new Error(NOT_OURS);
         if (share.epoch > epoch || (share.epoch === epoch && share.homeZone !== zone))
           throw new Error(`the platform is in epoch ${share.epoch}, with its home in ${share.homeZone}`);
         return { homeZone: zone, epoch };

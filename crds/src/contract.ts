@@ -348,6 +348,11 @@ export const ETCD_KEY = {
    * that epoch and no other zone has, `<epoch>/about/<key>` (JSON {@link OrphanAbout}) and `<epoch>/value/<key>`.
    */
   orphans: `${ETCD_PREFIX}orphans/`,
+  /**
+   * In a zone that was home, below it: the epoch of the next home, once what only this zone had has been kept aside (JSON
+   * {@link KeptAside}). Not below `orphans/`, which people delete: from then on the zone's keys are the next home's.
+   */
+  keptAside: `${ETCD_PREFIX}kept-aside/`,
   /** JSON list of {@link HomeRecord}, ascending by epoch. Written where a zone becomes home, carried on by replicators. */
   homes: `${ETCD_PREFIX}homes`,
 } as const;
@@ -390,6 +395,14 @@ export interface OrphanReport {
   keys: number;
   /** How many of them it deleted; Unknown when its history from then on was compacted: then deletions are not among them. */
   deletions: number | 'Unknown';
+  /** RFC 3339. */
+  at: string;
+}
+
+/** What an old home wrote alone has been looked for, and is not to be looked for again. */
+export interface KeptAside {
+  /** How many keys were kept aside. */
+  keys: number;
   /** RFC 3339. */
   at: string;
 }

@@ -286,6 +286,49 @@ describe('replicate: what an old home wrote and nobody else has', () => {
     await ready(back);
     await equal('zone-b', 'zone-a');
     assert.equal(back.status.state().orphans, undefined);
+    // By now it is no longer younger than what went over from it.
+    for (let n = 0; n < 60; n++) await zones['zone-a'].put(['/elsewhere/x', String(n)]);
+    await zones['zone-b'].put(['/config/both', 'by b, while followed']);
+    await equal('zone-b', 'zone-a');
+    assert.equal((await repaired()).status.state().orphans, undefined, 'what it has is the new home’s');
+  });
+
+  /** What the docs tell people to do about a checkpoint that can't be used, while the new home has gone on. */
+  async function repaired(): Promise<Replicator> {
+    await stopAll();
+    await zones['zone-b'].put(['/config/both', 'by b, later'], ['/config/ofb', 'by b, later']);
+    await zones['zone-a'].remove(ETCD_KEY.checkpoint);
+    const again = start('zone-b', 'zone-a', 2);
+    await ready(again);
+    await equal('zone-b', 'zone-a');
+    return again;
+  }
+
+  it('stays as it was kept when the checkpoint is deleted by hand: what is here by then is the new home’s', async () => {
+    const alone = await cutOff();
+    await admin.fence('zone-a', 2);
+    const back = start('zone-b', 'zone-a', 2);
+    await ready(back);
+    await equal('zone-b', 'zone-a');
+    const told = back.status.state().orphans;
+    assert.equal(told?.length, 1);
+    const again = await repaired();
+    assert.deepEqual(await keptIn('zone-a', 1), alone);
+    assert.deepEqual(again.status.state().orphans, told);
+  });
+
+  it('given there was nothing, nothing is found either after the checkpoint is deleted by hand', async () => {
+    const { 'zone-a': a } = zones;
+    await a.put(['/config/both', 'before'], ['/config/ofb', 'before']);
+    await ready(start('zone-a', 'zone-b', 1));
+    await equal('zone-a', 'zone-b');
+    await stopAll();
+    await admin.promote('zone-b', 2, 'zone-a');
+    await admin.fence('zone-a', 2);
+    await zones['zone-b'].put(['/config/both', 'by b'], ['/config/ofb', 'by b']);
+    await ready(start('zone-b', 'zone-a', 2));
+    await equal('zone-b', 'zone-a');
+    assert.equal((await repaired()).status.state().orphans, undefined);
   });
 
   it('too much to be kept aside: it stands still, nothing is overwritten, and it says what to do', async () => {

@@ -3,7 +3,7 @@
  * `/causeway.dev/orphans/`, never replicated, until a person has looked at it. See docs/adr/0023.
  */
 import { ETCD_KEY } from '@causeway/crds';
-import type { EtcdFence, OrphanAbout, OrphanReport } from '@causeway/crds';
+import type { EtcdFence, KeptAside, OrphanAbout, OrphanReport } from '@causeway/crds';
 import type { IRequestOp } from 'etcd3';
 import { CompactedError, isOwnKey, prefixRange, RefusedError } from '../etcd/index.ts';
 import type { EtcdClient, Unreplicated } from '../etcd/index.ts';
@@ -67,21 +67,30 @@ export async function requireFence({
 }
 
 /**
- * Keeps aside what only this zone has. May be repeated: a crash at any point costs only time. Nothing under the prefixes is
- * changed. Throws {@link UnfencedError}, and {@link BlockedError} when it is too much.
+ * Whether it has been done before. Then the next home's keys may be here already, and to compare again would take them for
+ * this zone's own and put them in the place of the copies.
+ */
+export async function isKeptAside(client: EtcdClient, lost: Unreplicated): Promise<boolean> {
+  return (await client.range({ key: markKey(lost), count_only: true })).count !== '0';
+}
+
+/**
+ * Keeps aside what only this zone has, and leaves a mark that this is done. May be repeated until then: a crash at any point
+ * costs only time. Nothing under the prefixes is changed. Throws {@link UnfencedError}, and {@link BlockedError} when it is
+ * too much.
  */
 export async function keepAside(job: OrphanJob): Promise<void> {
   const { target, lost, log } = job;
   const fence = await requireFence(job);
   if (fence.applications === 'Refused' && fence.revision <= lost.since) {
     log.info('nothing was written here that the new home does not have', { since: lost.since.toString() });
-    return;
+    return done(job);
   }
   const sight = await look(job);
-  if (sight === undefined) return;
+  if (sight === undefined) return done(job);
   const { keys, bytes } = await measure(job, sight);
   log.info('looked for what was written here and nowhere else', { keys, bytes, epoch: lost.epoch });
-  if (keys === 0) return;
+  if (keys === 0) return done(job);
   const deleted = await write(job, sight);
   const report: OrphanReport = {
     epoch: lost.epoch,
@@ -91,8 +100,15 @@ export async function keepAside(job: OrphanJob): Promise<void> {
     deletions: sight.deletions ? deleted : 'Unknown',
     at: new Date().toISOString(),
   };
-  await target.writeOwn([put(reportKey(lost.epoch), JSON.stringify(report))]);
+  await done(job, report);
   log.warn('what was written here and nowhere else has been kept aside', { ...report });
+}
+
+/** The mark, and in the same transaction the report, where there is something to tell. */
+async function done({ target, lost }: OrphanJob, report?: OrphanReport): Promise<void> {
+  const mark: KeptAside = { keys: report?.keys ?? 0, at: report?.at ?? new Date().toISOString() };
+  const told = report === undefined ? [] : [put(reportKey(lost.epoch), JSON.stringify(report))];
+  await target.writeOwn([...told, put(markKey(lost), JSON.stringify(mark))]);
 }
 
 async function look({ source, target, lost, log, zone }: OrphanJob): Promise<Sight | undefined> {
@@ -212,6 +228,7 @@ export async function readReports(client: EtcdClient, epochs: readonly number[])
 
 const aboutPrefix = (epoch: number): string => `${ETCD_KEY.orphans}${epoch}/about/`;
 const reportKey = (epoch: number): Buffer => Buffer.from(`${ETCD_KEY.orphans}${epoch}/report`);
+const markKey = ({ fencedAt }: Unreplicated): Buffer => Buffer.from(`${ETCD_KEY.keptAside}${fencedAt}`);
 const under = (prefix: string, key: Buffer): Buffer => Buffer.concat([Buffer.from(prefix), key]);
 const put = (key: Buffer, value: string | Buffer): IRequestOp => ({
   request_put: { key, value: Buffer.from(value) },

@@ -16,7 +16,7 @@ import {
 import type { Credentials, SourceHead, Unreplicated } from '../etcd/index.ts';
 import { Follower } from './follow.ts';
 import type { LimitsHolder } from './follow.ts';
-import { defaultOrphanLimits, keepAside, readReports, requireFence } from './orphans.ts';
+import { defaultOrphanLimits, isKeptAside, keepAside, readReports, requireFence } from './orphans.ts';
 import { narrow } from './plan.ts';
 import type { PlannedTransaction } from './plan.ts';
 import { writeSnapshot } from './snapshot.ts';
@@ -155,7 +155,8 @@ class Session {
     const { zone } = this.#job.config;
     const { checkpoint } = await this.#target.held();
     const lost = unreplicated(homes, zone, checkpoint);
-    if (lost !== undefined) await requireFence({ target: this.#target, zone, lost });
+    if (lost === undefined || (await isKeptAside(this.#target.client, lost))) return undefined;
+    await requireFence({ target: this.#target, zone, lost });
     return lost;
   }
 

@@ -94,6 +94,7 @@ describe('checkpoint', () => {
       epoch: 3,
       homes: [],
       known: [],
+      follower: 'zone-c',
     };
     const snapshot = { ...checkpoint, revision: '0', snapshot: { revision: '15' } };
     assert.equal(snapshotNeeded(checkpoint, head, ['/a/']), undefined);
@@ -124,6 +125,7 @@ describe('checkpoint', () => {
     epoch,
     homes,
     known: [],
+    follower: 'zone-c',
   });
   const home = (epoch: number, zone: string): HomeRecord => ({ epoch, zone, at: '' });
   const from = { ...checkpoint, homeZone: 'zone-a' };
@@ -164,6 +166,11 @@ describe('checkpoint', () => {
     assert.equal(historyGoesOn('home-moved', source('zone-b', 4, [home(4, 'zone-a')])), false);
     assert.equal(historyGoesOn('home-moved', source('zone-b', 4, [])), false);
     assert.equal(historyGoesOn('first-start', recorded), false);
+    const old = { ...home(4, 'zone-b'), from: { zone: 'zone-a', revision: '9', epoch: 3 } };
+    const toOld = { ...source('zone-b', 4, [old]), follower: 'zone-a' };
+    assert.equal(historyGoesOn('first-start', toOld), true, 'an old home keeps aside what only it has');
+    assert.equal(historyGoesOn('first-start', { ...toOld, follower: 'zone-c' }), false);
+    assert.equal(historyGoesOn('first-start', { ...toOld, epoch: 5 }), false);
     assert.equal(historyGoesOn('source-changed', recorded), false);
     assert.equal(historyGoesOn('source-went-back', recorded), false);
   });

@@ -145,9 +145,9 @@ class Session {
   }
 
   async #look(): Promise<Source> {
-    const { homeZone: zone, epoch } = this.#job.config;
+    const { homeZone: zone, epoch, zone: follower } = this.#job.config;
     const [homes, known] = await Promise.all([readHomes(this.#source), readHomes(this.#target.client)]);
-    return { ...(await this.#source.head()), zone, epoch, homes, known };
+    return { ...(await this.#source.head()), zone, epoch, homes, known, follower };
   }
 
   /** What this zone may have that nobody else has. Its epoch stays as it is until the operator has fenced it. */

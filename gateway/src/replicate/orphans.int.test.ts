@@ -357,6 +357,28 @@ describe('replicate: what an old home wrote and nobody else has', () => {
     assert.equal((await zones['zone-a'].client.head()).revision, revision);
   });
 
+  it('a target with lower limits than usual is found out, and a single value that it refuses blocks by its name', async () => {
+    await zones['zone-a'].stop();
+    const a = await Zone.start('zone-a', '--max-txn-ops=64', '--max-request-bytes=200000');
+    zones['zone-a'] = a;
+    const alone = await cutOff();
+    const written: string[] = [];
+    for (let n = 100; n < 220; n++) {
+      const value = `${n}${'v'.repeat(n % 2 === 0 ? 9000 : 9)}`;
+      written.push(`/tenants/m${n}=${value}@${await a.put([`/tenants/m${n}`, value])}`);
+    }
+    await a.put(['/tenants/whole', 'v'.repeat(199_900)]);
+    await admin.fence('zone-a', 2);
+    const back = start('zone-b', 'zone-a', 2);
+    await waitFor('blocked', () => back.status.phase === 'Blocked');
+    assert.match(back.status.notReady() ?? '', /"\/tenants\/whole" is too large to be kept aside/);
+    assert.equal(await a.get('/config/changed'), 'by a', 'nothing is overwritten yet');
+    await a.remove('/tenants/whole');
+    await ready(back);
+    await equal('zone-b', 'zone-a');
+    assert.deepEqual((await keptIn('zone-a', 1)).sort(), [...alone, ...written].sort());
+  });
+
   /** The work itself, with a client of our own. */
   async function aside(client: EtcdClient): Promise<Parameters<typeof keepAside>[0]> {
     const state = await admin.state('zone-b');

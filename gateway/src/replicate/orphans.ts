@@ -169,38 +169,44 @@ async function measure(job: OrphanJob, sight: Sight): Promise<{ keys: number; by
 
 /** Returns how many deletions there are. */
 async function write(job: OrphanJob, sight: Sight): Promise<number> {
-  const { target, lost, signal } = job;
-  let batch: IRequestOp[] = [];
-  let [keys, bytes, deletions] = [0, 0, 0];
-  const flush = async (): Promise<void> => {
-    signal.throwIfAborted();
-    if (batch.length > 0) await target.writeOwn(batch);
-    batch = [];
-    [keys, bytes] = [0, 0];
-  };
+  let batch: Orphan[] = [];
+  let [bytes, deletions] = [0, 0];
   for await (const orphan of find(job, sight)) {
     const size = orphan.key.length * 2 + (orphan.value?.length ?? 0);
-    if (keys >= BATCH_KEYS || bytes + size > BATCH_BYTES) await flush();
-    batch.push(...copies(orphan, lost.epoch));
-    keys += 1;
+    if (batch.length >= BATCH_KEYS || bytes + size > BATCH_BYTES) {
+      await writeBatch(job, batch);
+      [batch, bytes] = [[], 0];
+    }
+    batch.push(orphan);
     bytes += size;
     if (orphan.value === undefined) deletions += 1;
-    else if (size > BATCH_BYTES) await refusedByName(orphan, flush);
   }
-  await flush();
+  await writeBatch(job, batch);
   return deletions;
 }
 
-async function refusedByName({ key }: Orphan, flush: () => Promise<void>): Promise<void> {
+/** In halves, and halves of these, where this etcd takes less at once than others do. */
+async function writeBatch(job: OrphanJob, batch: readonly Orphan[]): Promise<void> {
+  const { target, lost, signal } = job;
+  const [first] = batch;
+  if (first === undefined) return;
+  signal.throwIfAborted();
   try {
-    await flush();
+    await target.writeOwn(batch.flatMap((orphan) => copies(orphan, lost.epoch)));
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
-    throw new BlockedError(
-      `${JSON.stringify(key.toString())} is too large to be kept aside: give this zone's etcd a --max-request-bytes 16 KiB higher`,
-      { cause: error },
-    );
+    if (batch.length === 1) throw tooLarge(first, error);
+    const half = Math.ceil(batch.length / 2);
+    await writeBatch(job, batch.slice(0, half));
+    await writeBatch(job, batch.slice(half));
   }
+}
+
+function tooLarge({ key }: Orphan, cause: RefusedError): BlockedError {
+  return new BlockedError(
+    `${JSON.stringify(key.toString())} is too large to be kept aside: give this zone's etcd a --max-request-bytes 16 KiB higher`,
+    { cause },
+  );
 }
 
 function copies({ key, value, modRevision }: Orphan, epoch: number): IRequestOp[] {

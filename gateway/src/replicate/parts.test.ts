@@ -23,6 +23,7 @@ import { parseReplicatorConfig } from './config.ts';
 import { difference, orphans } from './diff.ts';
 import type { Dated, Leased } from './diff.ts';
 import { LagTracker } from './lag.ts';
+import { waitFor } from './replicator.ts';
 
 describe('prefixes', () => {
   it('the range of a prefix holds the keys that begin with it, and no others', () => {
@@ -329,6 +330,21 @@ describe('LagTracker', () => {
   it('before anything is known, revisions are unknown and time runs', () => {
     const lag = new LagTracker(0);
     assert.deepEqual(lag.lag(2000), { revisions: undefined, seconds: 2 });
+  });
+});
+
+describe('the wait before the next session', () => {
+  it('a request that is too large is sent again at once, smaller, but not for ever', () => {
+    const waits = Array.from({ length: 60 }, (_, n) => waitFor('too-large', { all: n + 1, tooLarge: n + 1 }));
+    assert.ok(waits.slice(0, 20).every((ms) => ms === 0));
+    assert.ok(waits.slice(20).every((ms) => ms >= 100));
+    assert.ok(waits.slice(30).every((ms) => ms >= 2500 && ms <= 5000));
+    assert.ok(waitFor('too-large', { all: 0, tooLarge: 60 }) >= 2500, 'also of long sessions');
+  });
+
+  it('a broken connection is made again soon, then less often', () => {
+    assert.ok(waitFor('connection', { all: 1, tooLarge: 0 }) <= 200);
+    assert.ok(waitFor('connection', { all: 20, tooLarge: 0 }) >= 2500);
   });
 });
 

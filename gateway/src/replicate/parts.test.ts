@@ -304,7 +304,7 @@ describe('LagTracker', () => {
     lag.observe(5n, 1000);
     lag.reach(5n);
     lag.observe(5n, 9000);
-    assert.deepEqual(lag.lag(9500), { revisions: 0n, seconds: 0 });
+    assert.deepEqual(lag.lag(9500), { revisions: 0n, seconds: 0, isMeasured: true });
   });
 
   it('behind: since the target last had all', () => {
@@ -313,11 +313,11 @@ describe('LagTracker', () => {
     lag.reach(5n);
     lag.observe(8n, 2000);
     lag.observe(20n, 3000);
-    assert.deepEqual(lag.lag(5000), { revisions: 15n, seconds: 4 });
+    assert.deepEqual(lag.lag(5000), { revisions: 15n, seconds: 4, isMeasured: true });
     lag.reach(9n);
-    assert.deepEqual(lag.lag(5000), { revisions: 11n, seconds: 3 });
+    assert.deepEqual(lag.lag(5000), { revisions: 11n, seconds: 3, isMeasured: true });
     lag.reach(20n);
-    assert.deepEqual(lag.lag(5000), { revisions: 0n, seconds: 0 });
+    assert.deepEqual(lag.lag(5000), { revisions: 0n, seconds: 0, isMeasured: true });
   });
 
   it('the source is out of sight: the lag grows although nothing is known to be missing', () => {
@@ -329,7 +329,21 @@ describe('LagTracker', () => {
 
   it('before anything is known, revisions are unknown and time runs', () => {
     const lag = new LagTracker(0);
-    assert.deepEqual(lag.lag(2000), { revisions: undefined, seconds: 2 });
+    assert.deepEqual(lag.lag(2000), { revisions: undefined, seconds: 2, isMeasured: false });
+  });
+
+  it('a target that begins behind: how long it is that is not known until it holds what the source was seen to have', () => {
+    const lag = new LagTracker(0);
+    lag.observe(1_000_000n, 1000);
+    lag.reach(10n);
+    assert.deepEqual(lag.lag(1500), { revisions: 999_990n, seconds: 1.5, isMeasured: false });
+    lag.observe(1_000_100n, 2000);
+    lag.reach(1_000_000n);
+    assert.deepEqual(lag.lag(2500), { revisions: 100n, seconds: 1.5, isMeasured: true });
+    lag.reset();
+    lag.observe(50n, 3000);
+    lag.reach(10n);
+    assert.equal(lag.lag(3000).isMeasured, false, 'what was held of another source says nothing');
   });
 });
 

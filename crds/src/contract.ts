@@ -433,10 +433,25 @@ export interface ReplicationCheckpoint {
    * source's, and before it only what each of both was then. Absent in checkpoints of earlier versions.
    */
   since?: string;
+  /**
+   * The last change under `prefixes` up to `revision`, by which the source's history is known again. Absent in checkpoints of
+   * earlier versions, and where nothing changed yet or the key is over 1 KiB.
+   */
+  last?: LastChange;
   /** Present while a snapshot of the source is being written: `revision` is "0" then, since the target is at none. */
   snapshot?: { revision: string };
   /** Present while a revision too large for one transaction is being written: how many of its changes are there. */
   partial?: { revision: string; changes: number };
+}
+
+/** One change of one revision of a source. */
+export interface LastChange {
+  /** Base64. */
+  key: string;
+  /** Revision of the source that made it, decimal. */
+  revision: string;
+  /** The first digits of the value's SHA-256, hexadecimal; absent: the key was deleted. */
+  sha256?: string;
 }
 
 /** What `/replication` of a replicator answers. */

@@ -5,6 +5,7 @@ import type { ReplicationCheckpoint } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import type { EtcdClient, SourceRevision, Watch, WatchHeader } from '../etcd/index.ts';
 import { changesBytes, prefixRange, RefusedError, RevisionMerger } from '../etcd/index.ts';
+import { forgetOthers } from './last-change.ts';
 import { narrow, planNext } from './plan.ts';
 import type { Limits, PlannedTransaction } from './plan.ts';
 import type { Status } from './status.ts';
@@ -80,7 +81,8 @@ export class Follower {
   constructor(job: FollowJob) {
     this.#job = job;
     // A prefix that is no longer asked for is no longer vouched for.
-    this.#held = { ...job.held, checkpoint: { ...job.held.checkpoint, prefixes: [...job.prefixes] } };
+    const checkpoint = forgetOthers(job.held.checkpoint, job.prefixes);
+    this.#held = { ...job.held, checkpoint: { ...checkpoint, prefixes: [...job.prefixes] } };
     this.#merger = new RevisionMerger(job.prefixes.length, BigInt(job.held.checkpoint.revision));
   }
 

@@ -59,6 +59,8 @@ describe('checkpoint', () => {
       {},
       { since: '11' },
       { homeZone: 'zone-a' },
+      { last: { key: 'L2EvMQ==', revision: '12', sha256: '6e340b9cffb37a98' } },
+      { last: { key: 'L2EvMQ==', revision: '12' } },
       { snapshot: { revision: '40' } },
       { partial: { revision: '13', changes: 7 } },
     ];
@@ -79,6 +81,8 @@ describe('checkpoint', () => {
       [{ ...checkpoint, homeZone: 1 }, /homeZone/],
       [{ ...checkpoint, prefixes: undefined }, /prefixes/],
       [{ ...checkpoint, snapshot: true }, /snapshot/],
+      [{ ...checkpoint, last: { key: 'L2EvMQ==' } }, /last is not/],
+      [{ ...checkpoint, last: { key: 'L2EvMQ==', revision: '1', sha256: 7 } }, /last is not/],
       [{ ...checkpoint, partial: { revision: '1' } }, /partial/],
     ];
     for (const [value, message] of bad) {

@@ -16,6 +16,7 @@ import {
 import type { Credentials, SourceHead, Unreplicated } from '../etcd/index.ts';
 import { Follower } from './follow.ts';
 import type { LimitsHolder } from './follow.ts';
+import { recognize } from './last-change.ts';
 import { defaultOrphanLimits, isKeptAside, keepAside, readReports, requireFence } from './orphans.ts';
 import { narrow } from './plan.ts';
 import type { PlannedTransaction } from './plan.ts';
@@ -129,7 +130,7 @@ class Session {
     let held = await this.#target.held();
     status.metrics.sessions.inc();
     await this.#keepAside(head, lost);
-    let reason = snapshotNeeded(held.checkpoint, head, prefixes);
+    let reason = snapshotNeeded(held.checkpoint, head, prefixes) ?? (await this.#unknown(mustBeWhole(held)));
     if (reason !== undefined && OTHER_HISTORY.has(reason)) status.lag.reset();
     status.seen(head.revision);
     const refresh = setInterval(() => void this.#refreshReports(head), REPORTS_MS);
@@ -197,6 +198,20 @@ class Session {
     throw new BlockedError(
       `source and target are the same etcd (cluster ${source.clusterId}): correct the endpoints in the configuration`,
     );
+  }
+
+  /** Why a snapshot is needed although the checkpoint says nothing of it: the source's history isn't the target's. */
+  async #unknown({ checkpoint }: Whole): Promise<SnapshotReason | undefined> {
+    const known = await recognize(this.#source, checkpoint);
+    if (known === 'Same') return undefined;
+    // Compacted by one revision, the watch could still begin: of a history that may be another one.
+    if (known === 'Compacted') return 'compacted';
+    const { revision, last } = checkpoint;
+    this.#job.log.warn('the source has another history than the target, with the same cluster id', {
+      revision,
+      last: last?.revision,
+    });
+    return 'source-changed';
   }
 
   async #snapshot(reason: SnapshotReason, from: Held): Promise<Whole> {

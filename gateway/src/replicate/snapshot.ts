@@ -6,6 +6,7 @@ import type { Change, EtcdClient, KeyValue } from '../etcd/index.ts';
 import { historyGoesOn } from './checkpoint.ts';
 import type { SnapshotReason, Source } from './checkpoint.ts';
 import { difference } from './diff.ts';
+import { Newest } from './last-change.ts';
 import type { PlannedTransaction } from './plan.ts';
 import { BlockedError } from './target.ts';
 
@@ -33,7 +34,7 @@ export interface SnapshotJob {
 export async function writeSnapshot(job: SnapshotJob): Promise<void> {
   await refuseToLose(job);
   const revision = job.head.revision.toString();
-  const done: ReplicationCheckpoint = { ...checkpointAt(job, job.head.revision), since: revision };
+  const newest = new Newest();
   const underWay: ReplicationCheckpoint = {
     ...checkpointAt(job, 0n),
     snapshot: { revision },
@@ -48,7 +49,7 @@ export async function writeSnapshot(job: SnapshotJob): Promise<void> {
   };
   for (const prefix of job.prefixes) {
     const range = prefixRange(prefix);
-    const wanted = withoutOwn(job.source.keys(range, job.head.revision));
+    const wanted = newest.among(withoutOwn(job.source.entries(range, job.head.revision)));
     for await (const change of difference(wanted, withoutOwn(job.target.entries(range)))) {
       const size = changeBytes(change);
       const full = changes.length >= job.limits.changes || bytes + size > job.limits.bytes;
@@ -57,7 +58,7 @@ export async function writeSnapshot(job: SnapshotJob): Promise<void> {
       bytes += size;
     }
   }
-  await flush(done);
+  await flush({ ...checkpointAt(job, job.head.revision), since: revision, ...newest.last });
 }
 
 function checkpointAt({ head, prefixes }: SnapshotJob, revision: bigint): ReplicationCheckpoint {

@@ -109,6 +109,25 @@ describe('replicate: the home moves', () => {
     await equal('zone-b', 'zone-c');
   });
 
+  it('who has more of the old home than the new one had says what is taken back', async () => {
+    const { 'zone-a': a, 'zone-c': c } = zones;
+    await a.put(['/config/a', '1']);
+    await follow('zone-a', 'zone-b', 1);
+    await stopAll();
+    const promotedAt = (await checkpoint('zone-b')).revision;
+    const revision = String(await a.put(['/config/a', '2'], ['/config/new', '2']));
+    await follow('zone-a', 'zone-c', 1);
+    await stopAll();
+    await admin.promote('zone-b', 2, 'zone-a');
+    const warned: unknown[] = [];
+    const warn = (message: string, fields?: object): void => void warned.push([message.slice(0, 22), fields]);
+    running.push(startReplicator(config('zone-b', 'zone-c', 2), { ...silent, warn }));
+    await equal('zone-b', 'zone-c');
+    assert.equal(await c.get('/config/a'), '1');
+    const said = { oldHome: 'zone-a', revision, promotedAt, zone: 'zone-c', newHome: 'zone-b' };
+    assert.deepEqual(warned, [['this zone has more of ', said]]);
+  });
+
   it('the old home follows the new one when it is back, and takes over again', async () => {
     await behind();
     const { 'zone-a': a, 'zone-b': b } = zones;

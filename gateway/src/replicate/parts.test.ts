@@ -17,7 +17,7 @@ import {
   unreplicated,
 } from '../etcd/index.ts';
 import type { Change, KeyValue } from '../etcd/index.ts';
-import { historyGoesOn, snapshotNeeded } from './checkpoint.ts';
+import { aheadOfHome, historyGoesOn, snapshotNeeded } from './checkpoint.ts';
 import type { Source } from './checkpoint.ts';
 import { parseReplicatorConfig } from './config.ts';
 import { difference, orphans } from './diff.ts';
@@ -155,6 +155,16 @@ describe('checkpoint', () => {
     const homes = [home(4, 'zone-a'), home(5, 'zone-a')];
     assert.equal(snapshotNeeded(from, source('zone-a', 4, homes), ['/a/']), undefined);
     assert.equal(snapshotNeeded(from, source('zone-a', 5, homes), ['/a/']), undefined);
+  });
+
+  it('a zone may have more of the old home than the new one had', () => {
+    const moved = { ...home(4, 'zone-b'), from: { zone: 'zone-a', revision: '11', epoch: 3 } };
+    const ahead = { oldHome: 'zone-a', revision: '12', promotedAt: '11' };
+    assert.deepEqual(aheadOfHome(from, [home(3, 'zone-a'), moved]), ahead);
+    assert.equal(aheadOfHome({ ...from, revision: '11' }, [moved]), undefined);
+    assert.equal(aheadOfHome({ ...from, epoch: 2 }, [moved]), undefined, 'of an earlier time as home');
+    assert.equal(aheadOfHome({ ...from, homeZone: 'zone-c' }, [moved]), undefined);
+    assert.equal(aheadOfHome(from, []), undefined);
   });
 
   it('a home that has forgotten its own promotion is another one', () => {

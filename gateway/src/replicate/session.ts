@@ -2,7 +2,7 @@
 import type { ReplicationCheckpoint, ReplicatorConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import { innerState, watchFiles } from '../mounted/index.ts';
-import { snapshotNeeded } from './checkpoint.ts';
+import { aheadOfHome, snapshotNeeded } from './checkpoint.ts';
 import type { SnapshotReason, Source } from './checkpoint.ts';
 import {
   CompactedError,
@@ -220,6 +220,12 @@ class Session {
     status.enter('Snapshot', `writing a snapshot of the source (${reason})`);
     status.metrics.snapshot(reason);
     status.seen(head.revision);
+    const ahead = reason === 'home-moved' && from.checkpoint && aheadOfHome(from.checkpoint, head.homes);
+    if (ahead)
+      log.warn(
+        'this zone has more of the old home than the new home had: it is taken back here, and only the old home has it',
+        { ...ahead, zone: head.follower, newHome: head.zone },
+      );
     log.info('taking a snapshot of the source', { reason, revision: head.revision.toString() });
     let held = from;
     let changes = 0;

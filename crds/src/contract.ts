@@ -393,10 +393,13 @@ export interface OrphanReport {
   since: string;
   /** How many keys there are. */
   keys: number;
-  /** How many of them it deleted; Unknown when its history from then on was compacted: then deletions are not among them. */
+  /**
+   * How many of them it deleted; Unknown when its history from then on was compacted: then deletions are not among them. Also
+   * when somebody changed the report.
+   */
   deletions: number | 'Unknown';
-  /** RFC 3339. */
-  at: string;
+  /** RFC 3339. Absent when somebody changed the report. */
+  at?: string;
 }
 
 /** What an old home wrote alone has been looked for, and is not to be looked for again. */

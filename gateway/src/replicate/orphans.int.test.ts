@@ -207,6 +207,26 @@ describe('replicate: what an old home wrote and nobody else has', () => {
     await waitFor('it is told no more', () => again.status.state().orphans === undefined);
   });
 
+  it('given somebody changed the report: the keys are told of all the same, and the new home is followed', async () => {
+    await cutOff();
+    await admin.fence('zone-a', 2);
+    await ready(start('zone-b', 'zone-a', 2));
+    await stopAll();
+    const { from } = (await admin.state('zone-b')).homes?.[0] ?? {};
+    for (const text of ['seen by Ann', '{"epoch":1}', 'null']) {
+      await zones['zone-a'].put([`${ETCD_KEY.orphans}1/report`, text]);
+      const warned: unknown[] = [];
+      const warn = (_message: string, fields?: object): void => void warned.push(fields);
+      const again = startReplicator(config('zone-b', 'zone-a', 2), { ...silent, warn });
+      running.push(again);
+      await ready(again);
+      const wanted = { epoch: 1, zone: 'zone-a', since: from?.revision, deletions: 'Unknown', keys: 4 };
+      assert.deepEqual(again.status.state().orphans, [wanted], text);
+      assert.deepEqual(warned, [{ key: `${ETCD_KEY.orphans}1/report` }]);
+      await stopAll();
+    }
+  });
+
   it('after two moves: the record of how far its own successor had come went on with the home', async () => {
     const alone = await cutOff();
     await ready(start('zone-b', 'zone-c', 2));

@@ -3,7 +3,7 @@
  * `/causeway.dev/orphans/`, never replicated, until a person has looked at it. See docs/adr/0023.
  */
 import { ETCD_KEY } from '@causeway/crds';
-import type { EtcdFence, KeptAside, OrphanAbout, OrphanReport } from '@causeway/crds';
+import type { EtcdFence, HomeRecord, KeptAside, OrphanAbout, OrphanReport } from '@causeway/crds';
 import type { IRequestOp } from 'etcd3';
 import { CompactedError, isOwnKey, prefixRange, RefusedError } from '../etcd/index.ts';
 import type { EtcdClient, Unreplicated } from '../etcd/index.ts';
@@ -106,7 +106,7 @@ export async function keepAside(job: OrphanJob): Promise<void> {
 
 /** The mark, and in the same transaction the report, where there is something to tell. */
 async function done({ target, lost }: OrphanJob, report?: OrphanReport): Promise<void> {
-  const mark: KeptAside = { keys: report?.keys ?? 0, at: report?.at ?? new Date().toISOString() };
+  const mark: KeptAside = { keys: report?.keys ?? 0, at: new Date().toISOString() };
   const told = report === undefined ? [] : [put(reportKey(lost.epoch), JSON.stringify(report))];
   await target.writeOwn([...told, put(markKey(lost), JSON.stringify(mark))]);
 }
@@ -219,17 +219,45 @@ function copies({ key, value, modRevision }: Orphan, epoch: number): IRequestOp[
   return ops;
 }
 
-/** The reports of the epochs in which this zone was home, of what is still there. */
-export async function readReports(client: EtcdClient, epochs: readonly number[]): Promise<OrphanReport[]> {
+/**
+ * The reports of the times when `zone` was home, of what is still there. One that somebody has changed is told of by what else
+ * is known, and `unreadable` is called with its key.
+ */
+export async function readReports(
+  client: EtcdClient,
+  { homes, zone }: { homes: readonly HomeRecord[]; zone: string },
+  unreadable: (key: string) => void,
+): Promise<OrphanReport[]> {
   const reports: OrphanReport[] = [];
-  for (const epoch of epochs) {
-    const { kvs } = await client.range({ key: reportKey(epoch) });
-    const [kv] = kvs;
+  for (const [epoch, since] of timesAsHome(homes, zone)) {
+    const key = reportKey(epoch);
+    const [kv] = (await client.range({ key })).kvs;
     if (kv === undefined) continue;
     const keys = await client.count(prefixRange(aboutPrefix(epoch)));
-    if (keys > 0) reports.push({ ...(JSON.parse(kv.value.toString()) as OrphanReport), keys });
+    if (keys === 0) continue;
+    const report = decodeReport(kv.value);
+    if (report === undefined) unreadable(key.toString());
+    reports.push({ ...(report ?? { epoch, zone, since, deletions: 'Unknown' }), keys });
   }
   return reports;
+}
+
+/** Epoch of each time, and its last revision that went over. */
+function timesAsHome(homes: readonly HomeRecord[], zone: string): Map<number, string> {
+  return new Map(homes.flatMap(({ from }) => (from?.zone === zone ? [[from.epoch, from.revision]] : [])));
+}
+
+function decodeReport(value: Buffer): OrphanReport | undefined {
+  try {
+    const report = JSON.parse(value.toString()) as Partial<Record<keyof OrphanReport, unknown>> | null;
+    const { epoch, zone, since, deletions, at } = report ?? {};
+    const isText = [zone, since, at].every((field) => typeof field === 'string');
+    const isCounted = deletions === 'Unknown' || typeof deletions === 'number';
+    return isText && isCounted && typeof epoch === 'number' ? (report as OrphanReport) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 const aboutPrefix = (epoch: number): string => `${ETCD_KEY.orphans}${epoch}/about/`;

@@ -69,12 +69,13 @@ async function runSessions(
 ): Promise<void> {
   const prefixes = normalizePrefixes(config.prefixes);
   const limits = { limits: defaultLimits };
+  const told = new Set<string>();
   const failures = { all: 0, tooLarge: 0 };
   let lastReason = '';
   while (!signal.aborted) {
     const began = Date.now();
     try {
-      await runSession({ config, prefixes, limits, status, log, signal });
+      await runSession({ config, prefixes, limits, told, status, log, signal });
     } catch (error) {
       if (signal.aborted) return;
       const kind = kindOf(error);

@@ -36,6 +36,8 @@ export interface SessionJob {
   /** Normalized. */
   prefixes: readonly string[];
   limits: LimitsHolder;
+  /** Keys of reports that can't be read and have been told of. Kept over sessions. */
+  told: Set<string>;
   status: Status;
   log: Log;
   signal: AbortSignal;
@@ -172,8 +174,15 @@ class Session {
 
   async #readReports({ homes }: Source): Promise<void> {
     const { config, status } = this.#job;
-    const epochs = homes.flatMap(({ from }) => (from?.zone === config.zone ? [from.epoch] : []));
-    status.orphans = await readReports(this.#target.client, epochs);
+    const of = { homes, zone: config.zone };
+    status.orphans = await readReports(this.#target.client, of, (key) => this.#sayOnce(key));
+  }
+
+  #sayOnce(key: string): void {
+    const { told, log } = this.#job;
+    if (told.has(key)) return;
+    told.add(key);
+    log.warn('a report of what was kept aside can not be read: somebody changed it', { key });
   }
 
   /** What a person has removed meanwhile is no longer told of. */

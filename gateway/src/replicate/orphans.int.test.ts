@@ -373,8 +373,15 @@ describe('replicate: what an old home wrote and nobody else has', () => {
       { keys: 3, bytes: 1e6 },
       { keys: 100, bytes: 40 },
     ])
-      await assert.rejects(keepAside({ ...job, limits }), /more than .* Nothing was overwritten\. Save them/);
+      await assert.rejects(
+        keepAside({ ...job, limits }),
+        /more than .* Nothing was overwritten\. Save them .* put the key \/causeway\.dev\/kept-aside\/2 in zone-a/,
+      );
     assert.equal((await zones['zone-a'].client.head()).revision, revision);
+    await zones['zone-a'].put(['/causeway.dev/kept-aside/2', 'saved by Ann']);
+    await ready(start('zone-b', 'zone-a', 2));
+    await equal('zone-b', 'zone-a');
+    assert.deepEqual(await keptIn('zone-a', 1), []);
   });
 
   it('a target with lower limits than usual is found out, and a single value that it refuses blocks by its name', async () => {

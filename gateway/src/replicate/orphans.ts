@@ -161,7 +161,7 @@ async function measure(job: OrphanJob, sight: Sight): Promise<{ keys: number; by
       throw new BlockedError(
         `${zone} has more than ${limits.keys} keys or ${limits.bytes} bytes that it wrote in epoch ${lost.epoch} and no ` +
           `other zone has: too much to be kept aside. Nothing was overwritten. Save them (etcdctl snapshot save), then ` +
-          `delete them in ${zone}, or fail back to it`,
+          `put the key ${markKey(lost).toString()} in ${zone}: it says that this is done, and they are overwritten`,
       );
   }
   return { keys, bytes };

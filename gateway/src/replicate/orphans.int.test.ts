@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { ADMIN_PATH, ETCD_KEY } from '@causeway/crds';
-import type { OrphanAbout, ReplicationState, ReplicatorConfig } from '@causeway/crds';
+import type { EtcdFence, OrphanAbout, ReplicationState, ReplicatorConfig } from '@causeway/crds';
 import type { IRequestOp } from 'etcd3';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import { etcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
@@ -185,6 +185,17 @@ describe('replicate: what an old home wrote and nobody else has', () => {
     } finally {
       await server.close();
     }
+  });
+
+  it('of a managed etcd: what was written until etcd refused it is kept aside as well', async () => {
+    const alone = await cutOff();
+    const { 'zone-a': a } = zones;
+    const last = await a.put(['/config/last', 'by a']);
+    const fence: EtcdFence = { epoch: 2, applications: 'Refused', at: new Date().toISOString() };
+    await a.put([ETCD_KEY.epoch, '2'], [ETCD_KEY.fence, JSON.stringify(fence)]);
+    await ready(start('zone-b', 'zone-a', 2));
+    await equal('zone-b', 'zone-a');
+    assert.deepEqual(await keptIn('zone-a', 1), [...alone, `/config/last=by a@${last}`].sort());
   });
 
   it('stays where it is: other zones never get it, and it is told until a person removes it', async () => {

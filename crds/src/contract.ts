@@ -348,6 +348,11 @@ export const ETCD_KEY = {
    * that epoch and no other zone has, `<epoch>/about/<key>` (JSON {@link OrphanAbout}) and `<epoch>/value/<key>`.
    */
   orphans: `${ETCD_PREFIX}orphans/`,
+  /**
+   * In a zone that was home, below it: the epoch of the next home, once what only this zone had has been kept aside (JSON
+   * {@link KeptAside}). Not below `orphans/`, which people delete: from then on the zone's keys are the next home's.
+   */
+  keptAside: `${ETCD_PREFIX}kept-aside/`,
   /** JSON list of {@link HomeRecord}, ascending by epoch. Written where a zone becomes home, carried on by replicators. */
   homes: `${ETCD_PREFIX}homes`,
 } as const;
@@ -388,8 +393,19 @@ export interface OrphanReport {
   since: string;
   /** How many keys there are. */
   keys: number;
-  /** How many of them it deleted; Unknown when its history from then on was compacted: then deletions are not among them. */
+  /**
+   * How many of them it deleted; Unknown when its history from then on was compacted: then deletions are not among them. Also
+   * when somebody changed the report.
+   */
   deletions: number | 'Unknown';
+  /** RFC 3339. Absent when somebody changed the report. */
+  at?: string;
+}
+
+/** What an old home wrote alone has been looked for, and is not to be looked for again. */
+export interface KeptAside {
+  /** How many keys were kept aside. */
+  keys: number;
   /** RFC 3339. */
   at: string;
 }
@@ -420,10 +436,25 @@ export interface ReplicationCheckpoint {
    * source's, and before it only what each of both was then. Absent in checkpoints of earlier versions.
    */
   since?: string;
+  /**
+   * The last change under `prefixes` up to `revision`, by which the source's history is known again. Absent in checkpoints of
+   * earlier versions, and where nothing changed yet or the key is over 1 KiB.
+   */
+  last?: LastChange;
   /** Present while a snapshot of the source is being written: `revision` is "0" then, since the target is at none. */
   snapshot?: { revision: string };
   /** Present while a revision too large for one transaction is being written: how many of its changes are there. */
   partial?: { revision: string; changes: number };
+}
+
+/** One change of one revision of a source. */
+export interface LastChange {
+  /** Base64. */
+  key: string;
+  /** Revision of the source that made it, decimal. */
+  revision: string;
+  /** The first digits of the value's SHA-256, hexadecimal; absent: the key was deleted. */
+  sha256?: string;
 }
 
 /** What `/replication` of a replicator answers. */

@@ -1,5 +1,5 @@
 /** The checkpoint's form in etcd. */
-import type { ReplicationCheckpoint } from '@causeway/crds';
+import type { LastChange, ReplicationCheckpoint } from '@causeway/crds';
 
 /** A checkpoint that can't be read. The message says what to do. */
 export class CheckpointError extends Error {
@@ -27,7 +27,7 @@ export function decodeCheckpoint(value: Buffer): ReplicationCheckpoint {
     throw new CheckpointError('it is not JSON', { cause });
   }
   if (!isObject(parsed)) throw new CheckpointError('it is not a JSON object');
-  const { sourceClusterId, homeZone, revision, epoch, prefixes, since, snapshot, partial } = parsed;
+  const { sourceClusterId, homeZone, revision, epoch, prefixes, since, last, snapshot, partial } = parsed;
   if (!isDecimal(sourceClusterId)) throw new CheckpointError('sourceClusterId is not a decimal string');
   if (!isDecimal(revision)) throw new CheckpointError('revision is not a decimal string');
   if (!isCount(epoch)) throw new CheckpointError('epoch is not a whole number');
@@ -44,6 +44,7 @@ export function decodeCheckpoint(value: Buffer): ReplicationCheckpoint {
     epoch,
     prefixes,
     ...decodeSince(since),
+    ...decodeLast(last),
     ...decodeSnapshot(snapshot),
     ...decodePartial(partial),
   };
@@ -53,6 +54,17 @@ function decodeSince(since: unknown): Pick<ReplicationCheckpoint, 'since'> {
   if (since === undefined) return {};
   if (!isDecimal(since)) throw new CheckpointError('since is not a decimal string');
   return { since };
+}
+
+function decodeLast(last: unknown): Pick<ReplicationCheckpoint, 'last'> {
+  if (last === undefined) return {};
+  const isOurs =
+    isObject(last) &&
+    typeof last['key'] === 'string' &&
+    isDecimal(last['revision']) &&
+    (last['sha256'] === undefined || typeof last['sha256'] === 'string');
+  if (!isOurs) throw new CheckpointError('last is not { key, revision, sha256 }');
+  return { last: last as unknown as LastChange };
 }
 
 function decodeSnapshot(snapshot: unknown): Pick<ReplicationCheckpoint, 'snapshot'> {

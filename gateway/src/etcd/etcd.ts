@@ -107,15 +107,10 @@ export class EtcdClient {
     return { clusterId: header.cluster_id, revision: BigInt(header.revision) };
   }
 
-  /** Whether any key is in the range, at `revision` or now. */
-  async hasKeys({ start, end }: KeyRange, revision?: bigint): Promise<boolean> {
+  /** How many keys are in the range, at `revision` or now. */
+  async count({ start, end }: KeyRange, revision?: bigint): Promise<number> {
     const { count } = await this.range({ key: start, range_end: end, count_only: true, ...at(revision) });
-    return count !== '0';
-  }
-
-  /** How many keys are in the range now. */
-  async count({ start, end }: KeyRange): Promise<number> {
-    return Number((await this.range({ key: start, range_end: end, count_only: true })).count);
+    return Number(count);
   }
 
   /** All keys of a range in order, at `revision` or, page by page, now. Pages are kept near 2 MiB. */

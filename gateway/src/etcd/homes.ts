@@ -34,13 +34,14 @@ export interface Unreplicated {
   epoch: number;
   /** Its last revision that went over to the next home. */
   since: bigint;
-  /** Epoch of the next home, under which it is fenced. */
+  /** Epoch of the next home, under which it is fenced. No two times as home have the same. */
   fencedAt: number;
 }
 
 /**
  * Whether a zone may hold what only it has: it was home, another one took over, and it has not followed anybody since
- * (`checkpoint`). The next home's record says how far that one had come.
+ * (`checkpoint`). The next home's record says how far that one had come. A checkpoint may have been deleted by hand, so
+ * this alone does not say that it has not been kept aside yet.
  */
 export function unreplicated(
   homes: readonly HomeRecord[],

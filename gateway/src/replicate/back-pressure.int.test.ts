@@ -3,13 +3,12 @@ import { after, before, describe, it } from 'node:test';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import { startTcpProxy } from '../testing/tcp-proxy.ts';
 import type { TcpProxy } from '../testing/tcp-proxy.ts';
+import { HIGH_WATER } from './hold.ts';
 import { startReplicator } from './replicator.ts';
 import type { Replicator } from './replicator.ts';
 import { checkHistory, readHistory, replicatorConfig, sameKeys, silent, Zone } from './testing/index.ts';
 
 const PREFIXES = ['/config/'];
-/** Bytes of changes from which the source is made to wait: see follow.ts. */
-const HIGH_WATER = 16 * 1024 * 1024;
 /** One answer of a watch is about as large as etcd's requests may be, 1.5 MiB; it may come before the watch waits. */
 const ONE_ANSWER = 2 * 1024 * 1024;
 const VALUE = 'v'.repeat(1_000_000);

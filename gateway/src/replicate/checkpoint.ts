@@ -22,6 +22,8 @@ export interface Source extends SourceHead {
   homes: readonly HomeRecord[];
   /** Those that the target knows of. */
   known: readonly HomeRecord[];
+  /** The target's zone. */
+  follower: string;
 }
 
 /** What to do first, given what the target remembers and what the source is: `undefined` is to follow on. */
@@ -59,12 +61,40 @@ function isSameHome(checkpoint: ReplicationCheckpoint, { zone, epoch, homes }: S
   return since.at(-1)?.epoch === epoch && since.every((home) => home.zone === zone);
 }
 
+/** How far two zones had come with the home that was before, decimal. */
+export interface Ahead {
+  oldHome: string;
+  /** Last revision of it that this zone has. */
+  revision: string;
+  /** And the last one that the new home had when it took over. */
+  promotedAt: string;
+}
+
 /**
- * Whether the source's history goes on from the target's. Where it doesn't, a source without any key is more likely
- * one that lost its data (or the wrong one) than one that means to empty its followers. A new home whose promotion is
- * on record had the old one's keys.
+ * Whether the target has more of the old home than the new home had. A snapshot of the new home takes that back, and only
+ * the old home has it then, which keeps it aside when it is back.
  */
-export function historyGoesOn(reason: SnapshotReason, { zone, epoch, homes }: Source): boolean {
-  if (reason === 'home-moved') return homes.some((home) => home.epoch === epoch && home.zone === zone);
+export function aheadOfHome(
+  { homeZone, epoch, revision }: ReplicationCheckpoint,
+  homes: readonly HomeRecord[],
+): Ahead | undefined {
+  for (const { from } of homes) {
+    if (from === undefined || from.zone !== homeZone || from.epoch !== epoch) continue;
+    if (BigInt(revision) > BigInt(from.revision))
+      return { oldHome: from.zone, revision, promotedAt: from.revision };
+  }
+  return undefined;
+}
+
+/**
+ * Whether the source's history goes on from the target's. Where it doesn't, a source without most of the target's
+ * keys is more likely one that lost its data (or the wrong one) than one that means to empty its followers. A new home whose promotion is
+ * on record had the old one's keys; so it had those of an old home, which has no checkpoint when it comes back, and has
+ * kept aside by then what only it had.
+ */
+export function historyGoesOn(reason: SnapshotReason, { zone, epoch, homes, follower }: Source): boolean {
+  const isOnRecord = homes.some((home) => home.epoch === epoch && home.zone === zone);
+  if (reason === 'home-moved') return isOnRecord;
+  if (reason === 'first-start') return isOnRecord && homes.some(({ from }) => from?.zone === follower);
   return reason === 'compacted' || reason === 'prefixes-added' || reason === 'interrupted';
 }

@@ -5,6 +5,8 @@ import type { ReplicationCheckpoint } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import type { EtcdClient, SourceRevision, Watch, WatchHeader } from '../etcd/index.ts';
 import { changesBytes, prefixRange, RefusedError, RevisionMerger } from '../etcd/index.ts';
+import { paused, waitingBytes } from './hold.ts';
+import { forgetOthers } from './last-change.ts';
 import { narrow, planNext } from './plan.ts';
 import type { Limits, PlannedTransaction } from './plan.ts';
 import type { Status } from './status.ts';
@@ -22,8 +24,6 @@ export class SilentWatchError extends Error {
   override name = 'SilentWatchError';
 }
 
-/** Bytes of changes that may wait before the source is made to wait. */
-const HIGH_WATER = 16 * 1024 * 1024;
 /** Time between two looks at the source's revision and the target's epoch, milliseconds. */
 const LOOK_MS = 1000;
 /** How many looks may fail in a row. */
@@ -80,7 +80,8 @@ export class Follower {
   constructor(job: FollowJob) {
     this.#job = job;
     // A prefix that is no longer asked for is no longer vouched for.
-    this.#held = { ...job.held, checkpoint: { ...job.held.checkpoint, prefixes: [...job.prefixes] } };
+    const checkpoint = forgetOthers(job.held.checkpoint, job.prefixes);
+    this.#held = { ...job.held, checkpoint: { ...checkpoint, prefixes: [...job.prefixes] } };
     this.#merger = new RevisionMerger(job.prefixes.length, BigInt(job.held.checkpoint.revision));
   }
 
@@ -190,19 +191,16 @@ export class Follower {
     for (const index of this.#merger.behind(revision)) this.#watches[index]?.askProgress();
   }
 
-  /** Back-pressure: a watch whose events can't be used yet waits; never the one for which the others wait. */
   #hold(): void {
-    let waiting = 0;
-    for (const [index, watch] of this.#watches.entries()) {
-      const bytes = this.#merger.waitingBytes(index);
-      waiting += bytes;
-      const ahead = !this.#merger.behind(this.#merger.frontier + 1n).includes(index);
-      const full = this.#queuedBytes > HIGH_WATER || (ahead && bytes > HIGH_WATER);
-      const empty = this.#queuedBytes < HIGH_WATER / 2 && (!ahead || bytes < HIGH_WATER / 2);
-      if (full) watch.setPaused(true);
-      else if (empty) watch.setPaused(false);
-    }
-    this.#job.status.metrics.bufferedBytes.set(this.#queuedBytes + waiting);
+    const least = new Set(this.#merger.behind(this.#merger.frontier + 1n));
+    const lanes = this.#watches.map((watch, index) => ({
+      bytes: this.#merger.waitingBytes(index),
+      isAhead: !least.has(index),
+      paused: watch.paused,
+    }));
+    const queue = { bytes: this.#queuedBytes, isEmpty: this.#queue.length === 0 };
+    for (const [index, pause] of paused(lanes, queue).entries()) this.#watches[index]?.setPaused(pause);
+    this.#job.status.metrics.bufferedBytes.set(waitingBytes(lanes, queue));
   }
 
   async #write(transaction: PlannedTransaction): Promise<void> {

@@ -2,7 +2,7 @@
  * gateway/src/replicate: copies the home zone's etcd into this zone's, revision by revision. May import config, etcd,
  * log, mounted, names, crds and npm packages; nothing else of the gateway.
  *
- * `plan`, `checkpoint`, `diff` and `lag` decide and do no I/O; `target` and `snapshot` talk to etcd; `follow`,
+ * `plan`, `hold`, `checkpoint`, `diff` and `lag` decide and do no I/O; `target` and `snapshot` talk to etcd; `follow`,
  * `session` and `replicator` put them together.
  */
 import { createLog } from '../log/index.ts';

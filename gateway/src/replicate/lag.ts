@@ -9,8 +9,10 @@ interface Sample {
 export interface Lag {
   /** `undefined` while the source's or the target's revision is unknown. */
   revisions: bigint | undefined;
-  /** Seconds since the target was known to hold all that the source then had. 0 while it does. */
+  /** Seconds since the target was known to hold all that the source then had, or since the beginning. 0 while it does. */
   seconds: number;
+  /** The target held all that the source was seen to have at least once: before, `seconds` only count from the beginning. */
+  isMeasured: boolean;
 }
 
 /** Samples closer together than this are one, milliseconds. */
@@ -23,6 +25,7 @@ export class LagTracker {
   /** Sights of the source that the target hasn't reached, ascending. */
   #ahead: Sample[] = [];
   #freshAt: number;
+  #isMeasured = false;
   #lastSeen: number | undefined;
   #source: bigint | undefined;
   #position: bigint | undefined;
@@ -37,7 +40,7 @@ export class LagTracker {
     if (this.#source === undefined || revision > this.#source) this.#source = revision;
     const last = this.#ahead.at(-1);
     if (this.#position !== undefined && this.#position >= revision) {
-      if (last === undefined) this.#freshAt = Math.max(this.#freshAt, at);
+      if (last === undefined) this.#held(at);
     } else if (last === undefined || (revision > last.revision && at - last.at >= RESOLUTION_MS)) {
       this.#ahead.push({ revision, at });
     }
@@ -51,7 +54,7 @@ export class LagTracker {
     let passed = 0;
     for (const { revision, at } of this.#ahead) {
       if (revision > position) break;
-      this.#freshAt = Math.max(this.#freshAt, at);
+      this.#held(at);
       passed += 1;
     }
     if (passed > 0) this.#ahead.splice(0, passed);
@@ -62,6 +65,7 @@ export class LagTracker {
     this.#ahead = [];
     this.#source = undefined;
     this.#position = undefined;
+    this.#isMeasured = false;
   }
 
   get source(): bigint | undefined {
@@ -77,8 +81,15 @@ export class LagTracker {
     const known = this.#source !== undefined && this.#position !== undefined;
     const revisions = known ? atLeastZero((this.#source ?? 0n) - (this.#position ?? 0n)) : undefined;
     const trusted = this.#lastSeen !== undefined && now - this.#lastSeen <= TRUST_MS;
-    if (revisions === 0n && trusted) return { revisions, seconds: 0 };
-    return { revisions, seconds: Math.max(0, now - this.#freshAt) / 1000 };
+    const isMeasured = this.#isMeasured;
+    if (revisions === 0n && trusted) return { revisions, seconds: 0, isMeasured };
+    return { revisions, seconds: Math.max(0, now - this.#freshAt) / 1000, isMeasured };
+  }
+
+  /** The target has what the source had at the time `at`. */
+  #held(at: number): void {
+    this.#freshAt = Math.max(this.#freshAt, at);
+    this.#isMeasured = true;
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { ADMIN_PATH, ETCD_KEY } from '@causeway/crds';
-import type { OrphanAbout, ReplicationState, ReplicatorConfig } from '@causeway/crds';
+import type { EtcdFence, OrphanAbout, ReplicationState, ReplicatorConfig } from '@causeway/crds';
 import type { IRequestOp } from 'etcd3';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import { etcdAdmin } from '../../../operator/src/platform/etcd-admin.ts';
@@ -187,6 +187,17 @@ describe('replicate: what an old home wrote and nobody else has', () => {
     }
   });
 
+  it('of a managed etcd: what was written until etcd refused it is kept aside as well', async () => {
+    const alone = await cutOff();
+    const { 'zone-a': a } = zones;
+    const last = await a.put(['/config/last', 'by a']);
+    const fence: EtcdFence = { epoch: 2, applications: 'Refused', at: new Date().toISOString() };
+    await a.put([ETCD_KEY.epoch, '2'], [ETCD_KEY.fence, JSON.stringify(fence)]);
+    await ready(start('zone-b', 'zone-a', 2));
+    await equal('zone-b', 'zone-a');
+    assert.deepEqual(await keptIn('zone-a', 1), [...alone, `/config/last=by a@${last}`].sort());
+  });
+
   it('stays where it is: other zones never get it, and it is told until a person removes it', async () => {
     await cutOff();
     await admin.fence('zone-a', 2);
@@ -194,7 +205,7 @@ describe('replicate: what an old home wrote and nobody else has', () => {
     await ready(start('zone-b', 'zone-c', 2));
     await stopAll();
     for (const zone of ['zone-b', 'zone-c'] as const)
-      assert.equal(await zones[zone].client.hasKeys(prefixRange(ETCD_KEY.orphans)), false);
+      assert.equal(await zones[zone].client.count(prefixRange(ETCD_KEY.orphans)), 0);
     const again = start('zone-b', 'zone-a', 2);
     await ready(again);
     assert.equal(again.status.state().orphans?.[0]?.keys, 4, 'told after a restart too');
@@ -205,6 +216,26 @@ describe('replicate: what an old home wrote and nobody else has', () => {
       failure: [],
     });
     await waitFor('it is told no more', () => again.status.state().orphans === undefined);
+  });
+
+  it('given somebody changed the report: the keys are told of all the same, and the new home is followed', async () => {
+    await cutOff();
+    await admin.fence('zone-a', 2);
+    await ready(start('zone-b', 'zone-a', 2));
+    await stopAll();
+    const { from } = (await admin.state('zone-b')).homes?.[0] ?? {};
+    for (const text of ['seen by Ann', '{"epoch":1}', 'null']) {
+      await zones['zone-a'].put([`${ETCD_KEY.orphans}1/report`, text]);
+      const warned: unknown[] = [];
+      const warn = (_message: string, fields?: object): void => void warned.push(fields);
+      const again = startReplicator(config('zone-b', 'zone-a', 2), { ...silent, warn });
+      running.push(again);
+      await ready(again);
+      const wanted = { epoch: 1, zone: 'zone-a', since: from?.revision, deletions: 'Unknown', keys: 4 };
+      assert.deepEqual(again.status.state().orphans, [wanted], text);
+      assert.deepEqual(warned, [{ key: `${ETCD_KEY.orphans}1/report` }]);
+      await stopAll();
+    }
   });
 
   it('after two moves: the record of how far its own successor had come went on with the home', async () => {
@@ -286,6 +317,62 @@ describe('replicate: what an old home wrote and nobody else has', () => {
     await ready(back);
     await equal('zone-b', 'zone-a');
     assert.equal(back.status.state().orphans, undefined);
+    // By now it is no longer younger than what went over from it.
+    for (let n = 0; n < 60; n++) await zones['zone-a'].put(['/elsewhere/x', String(n)]);
+    await zones['zone-b'].put(['/config/both', 'by b, while followed']);
+    await equal('zone-b', 'zone-a');
+    assert.equal((await repaired()).status.state().orphans, undefined, 'what it has is the new home’s');
+  });
+
+  /** What the docs tell people to do about a checkpoint that can't be used, while the new home has gone on. */
+  async function repaired(): Promise<Replicator> {
+    await stopAll();
+    await zones['zone-b'].put(['/config/both', 'by b, later'], ['/config/ofb', 'by b, later']);
+    await zones['zone-a'].remove(ETCD_KEY.checkpoint);
+    const again = start('zone-b', 'zone-a', 2);
+    await ready(again);
+    await equal('zone-b', 'zone-a');
+    return again;
+  }
+
+  it('stays as it was kept when the checkpoint is deleted by hand: what is here by then is the new home’s', async () => {
+    const alone = await cutOff();
+    await admin.fence('zone-a', 2);
+    const back = start('zone-b', 'zone-a', 2);
+    await ready(back);
+    await equal('zone-b', 'zone-a');
+    const told = back.status.state().orphans;
+    assert.equal(told?.length, 1);
+    const again = await repaired();
+    assert.deepEqual(await keptIn('zone-a', 1), alone);
+    assert.deepEqual(again.status.state().orphans, told);
+  });
+
+  it('given there was nothing, nothing is found either after the checkpoint is deleted by hand', async () => {
+    const { 'zone-a': a } = zones;
+    await a.put(['/config/both', 'before'], ['/config/ofb', 'before']);
+    await ready(start('zone-a', 'zone-b', 1));
+    await equal('zone-a', 'zone-b');
+    await stopAll();
+    await admin.promote('zone-b', 2, 'zone-a');
+    await admin.fence('zone-a', 2);
+    await zones['zone-b'].put(['/config/both', 'by b'], ['/config/ofb', 'by b']);
+    await ready(start('zone-b', 'zone-a', 2));
+    await equal('zone-b', 'zone-a');
+    assert.equal((await repaired()).status.state().orphans, undefined);
+  });
+
+  it('is most of its keys: they are kept aside, and the new home, whose promotion is on record, is followed', async () => {
+    const alone = await cutOff();
+    const many = Array.from({ length: 40 }, (_, n): [string, string] => [`/tenants/m${n + 10}`, 'by a']);
+    const at = await zones['zone-a'].put(...many);
+    await admin.fence('zone-a', 2);
+    await ready(start('zone-b', 'zone-a', 2));
+    await equal('zone-b', 'zone-a');
+    assert.deepEqual(
+      await keptIn('zone-a', 1),
+      [...alone, ...many.map(([key]) => `${key}=by a@${at}`)].sort(),
+    );
   });
 
   it('too much to be kept aside: it stands still, nothing is overwritten, and it says what to do', async () => {
@@ -297,8 +384,37 @@ describe('replicate: what an old home wrote and nobody else has', () => {
       { keys: 3, bytes: 1e6 },
       { keys: 100, bytes: 40 },
     ])
-      await assert.rejects(keepAside({ ...job, limits }), /more than .* Nothing was overwritten\. Save them/);
+      await assert.rejects(
+        keepAside({ ...job, limits }),
+        /more than .* Nothing was overwritten\. Save them .* put the key \/causeway\.dev\/kept-aside\/2 in zone-a/,
+      );
     assert.equal((await zones['zone-a'].client.head()).revision, revision);
+    await zones['zone-a'].put(['/causeway.dev/kept-aside/2', 'saved by Ann']);
+    await ready(start('zone-b', 'zone-a', 2));
+    await equal('zone-b', 'zone-a');
+    assert.deepEqual(await keptIn('zone-a', 1), []);
+  });
+
+  it('a target with lower limits than usual is found out, and a single value that it refuses blocks by its name', async () => {
+    await zones['zone-a'].stop();
+    const a = await Zone.start('zone-a', '--max-txn-ops=64', '--max-request-bytes=200000');
+    zones['zone-a'] = a;
+    const alone = await cutOff();
+    const written: string[] = [];
+    for (let n = 100; n < 220; n++) {
+      const value = `${n}${'v'.repeat(n % 2 === 0 ? 9000 : 9)}`;
+      written.push(`/tenants/m${n}=${value}@${await a.put([`/tenants/m${n}`, value])}`);
+    }
+    await a.put(['/tenants/whole', 'v'.repeat(199_900)]);
+    await admin.fence('zone-a', 2);
+    const back = start('zone-b', 'zone-a', 2);
+    await waitFor('blocked', () => back.status.phase === 'Blocked');
+    assert.match(back.status.notReady() ?? '', /"\/tenants\/whole" is too large to be kept aside/);
+    assert.equal(await a.get('/config/changed'), 'by a', 'nothing is overwritten yet');
+    await a.remove('/tenants/whole');
+    await ready(back);
+    await equal('zone-b', 'zone-a');
+    assert.deepEqual((await keptIn('zone-a', 1)).sort(), [...alone, ...written].sort());
   });
 
   /** The work itself, with a client of our own. */

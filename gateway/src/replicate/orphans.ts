@@ -3,7 +3,7 @@
  * `/causeway.dev/orphans/`, never replicated, until a person has looked at it. See docs/adr/0023.
  */
 import { ETCD_KEY } from '@causeway/crds';
-import type { EtcdFence, OrphanAbout, OrphanReport } from '@causeway/crds';
+import type { EtcdFence, HomeRecord, KeptAside, OrphanAbout, OrphanReport } from '@causeway/crds';
 import type { IRequestOp } from 'etcd3';
 import { CompactedError, isOwnKey, prefixRange, RefusedError } from '../etcd/index.ts';
 import type { EtcdClient, Unreplicated } from '../etcd/index.ts';
@@ -67,21 +67,30 @@ export async function requireFence({
 }
 
 /**
- * Keeps aside what only this zone has. May be repeated: a crash at any point costs only time. Nothing under the prefixes is
- * changed. Throws {@link UnfencedError}, and {@link BlockedError} when it is too much.
+ * Whether it has been done before. Then the next home's keys may be here already, and to compare again would take them for
+ * this zone's own and put them in the place of the copies.
+ */
+export async function isKeptAside(client: EtcdClient, lost: Unreplicated): Promise<boolean> {
+  return (await client.range({ key: markKey(lost), count_only: true })).count !== '0';
+}
+
+/**
+ * Keeps aside what only this zone has, and leaves a mark that this is done. May be repeated until then: a crash at any point
+ * costs only time. Nothing under the prefixes is changed. Throws {@link UnfencedError}, and {@link BlockedError} when it is
+ * too much.
  */
 export async function keepAside(job: OrphanJob): Promise<void> {
   const { target, lost, log } = job;
   const fence = await requireFence(job);
   if (fence.applications === 'Refused' && fence.revision <= lost.since) {
     log.info('nothing was written here that the new home does not have', { since: lost.since.toString() });
-    return;
+    return done(job);
   }
   const sight = await look(job);
-  if (sight === undefined) return;
+  if (sight === undefined) return done(job);
   const { keys, bytes } = await measure(job, sight);
   log.info('looked for what was written here and nowhere else', { keys, bytes, epoch: lost.epoch });
-  if (keys === 0) return;
+  if (keys === 0) return done(job);
   const deleted = await write(job, sight);
   const report: OrphanReport = {
     epoch: lost.epoch,
@@ -91,8 +100,15 @@ export async function keepAside(job: OrphanJob): Promise<void> {
     deletions: sight.deletions ? deleted : 'Unknown',
     at: new Date().toISOString(),
   };
-  await target.writeOwn([put(reportKey(lost.epoch), JSON.stringify(report))]);
+  await done(job, report);
   log.warn('what was written here and nowhere else has been kept aside', { ...report });
+}
+
+/** The mark, and in the same transaction the report, where there is something to tell. */
+async function done({ target, lost }: OrphanJob, report?: OrphanReport): Promise<void> {
+  const mark: KeptAside = { keys: report?.keys ?? 0, at: new Date().toISOString() };
+  const told = report === undefined ? [] : [put(reportKey(lost.epoch), JSON.stringify(report))];
+  await target.writeOwn([...told, put(markKey(lost), JSON.stringify(mark))]);
 }
 
 async function look({ source, target, lost, log, zone }: OrphanJob): Promise<Sight | undefined> {
@@ -145,7 +161,7 @@ async function measure(job: OrphanJob, sight: Sight): Promise<{ keys: number; by
       throw new BlockedError(
         `${zone} has more than ${limits.keys} keys or ${limits.bytes} bytes that it wrote in epoch ${lost.epoch} and no ` +
           `other zone has: too much to be kept aside. Nothing was overwritten. Save them (etcdctl snapshot save), then ` +
-          `delete them in ${zone}, or fail back to it`,
+          `put the key ${markKey(lost).toString()} in ${zone}: it says that this is done, and they are overwritten`,
       );
   }
   return { keys, bytes };
@@ -153,38 +169,44 @@ async function measure(job: OrphanJob, sight: Sight): Promise<{ keys: number; by
 
 /** Returns how many deletions there are. */
 async function write(job: OrphanJob, sight: Sight): Promise<number> {
-  const { target, lost, signal } = job;
-  let batch: IRequestOp[] = [];
-  let [keys, bytes, deletions] = [0, 0, 0];
-  const flush = async (): Promise<void> => {
-    signal.throwIfAborted();
-    if (batch.length > 0) await target.writeOwn(batch);
-    batch = [];
-    [keys, bytes] = [0, 0];
-  };
+  let batch: Orphan[] = [];
+  let [bytes, deletions] = [0, 0];
   for await (const orphan of find(job, sight)) {
     const size = orphan.key.length * 2 + (orphan.value?.length ?? 0);
-    if (keys >= BATCH_KEYS || bytes + size > BATCH_BYTES) await flush();
-    batch.push(...copies(orphan, lost.epoch));
-    keys += 1;
+    if (batch.length >= BATCH_KEYS || bytes + size > BATCH_BYTES) {
+      await writeBatch(job, batch);
+      [batch, bytes] = [[], 0];
+    }
+    batch.push(orphan);
     bytes += size;
     if (orphan.value === undefined) deletions += 1;
-    else if (size > BATCH_BYTES) await refusedByName(orphan, flush);
   }
-  await flush();
+  await writeBatch(job, batch);
   return deletions;
 }
 
-async function refusedByName({ key }: Orphan, flush: () => Promise<void>): Promise<void> {
+/** In halves, and halves of these, where this etcd takes less at once than others do. */
+async function writeBatch(job: OrphanJob, batch: readonly Orphan[]): Promise<void> {
+  const { target, lost, signal } = job;
+  const [first] = batch;
+  if (first === undefined) return;
+  signal.throwIfAborted();
   try {
-    await flush();
+    await target.writeOwn(batch.flatMap((orphan) => copies(orphan, lost.epoch)));
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
-    throw new BlockedError(
-      `${JSON.stringify(key.toString())} is too large to be kept aside: give this zone's etcd a --max-request-bytes 16 KiB higher`,
-      { cause: error },
-    );
+    if (batch.length === 1) throw tooLarge(first, error);
+    const half = Math.ceil(batch.length / 2);
+    await writeBatch(job, batch.slice(0, half));
+    await writeBatch(job, batch.slice(half));
   }
+}
+
+function tooLarge({ key }: Orphan, cause: RefusedError): BlockedError {
+  return new BlockedError(
+    `${JSON.stringify(key.toString())} is too large to be kept aside: give this zone's etcd a --max-request-bytes 16 KiB higher`,
+    { cause },
+  );
 }
 
 function copies({ key, value, modRevision }: Orphan, epoch: number): IRequestOp[] {
@@ -197,21 +219,50 @@ function copies({ key, value, modRevision }: Orphan, epoch: number): IRequestOp[
   return ops;
 }
 
-/** The reports of the epochs in which this zone was home, of what is still there. */
-export async function readReports(client: EtcdClient, epochs: readonly number[]): Promise<OrphanReport[]> {
+/**
+ * The reports of the times when `zone` was home, of what is still there. One that somebody has changed is told of by what else
+ * is known, and `unreadable` is called with its key.
+ */
+export async function readReports(
+  client: EtcdClient,
+  { homes, zone }: { homes: readonly HomeRecord[]; zone: string },
+  unreadable: (key: string) => void,
+): Promise<OrphanReport[]> {
   const reports: OrphanReport[] = [];
-  for (const epoch of epochs) {
-    const { kvs } = await client.range({ key: reportKey(epoch) });
-    const [kv] = kvs;
+  for (const [epoch, since] of timesAsHome(homes, zone)) {
+    const key = reportKey(epoch);
+    const [kv] = (await client.range({ key })).kvs;
     if (kv === undefined) continue;
     const keys = await client.count(prefixRange(aboutPrefix(epoch)));
-    if (keys > 0) reports.push({ ...(JSON.parse(kv.value.toString()) as OrphanReport), keys });
+    if (keys === 0) continue;
+    const report = decodeReport(kv.value);
+    if (report === undefined) unreadable(key.toString());
+    reports.push({ ...(report ?? { epoch, zone, since, deletions: 'Unknown' }), keys });
   }
   return reports;
 }
 
+/** Epoch of each time, and its last revision that went over. */
+function timesAsHome(homes: readonly HomeRecord[], zone: string): Map<number, string> {
+  return new Map(homes.flatMap(({ from }) => (from?.zone === zone ? [[from.epoch, from.revision]] : [])));
+}
+
+function decodeReport(value: Buffer): OrphanReport | undefined {
+  try {
+    const report = JSON.parse(value.toString()) as Partial<Record<keyof OrphanReport, unknown>> | null;
+    const { epoch, zone, since, deletions, at } = report ?? {};
+    const isText = [zone, since, at].every((field) => typeof field === 'string');
+    const isCounted = deletions === 'Unknown' || typeof deletions === 'number';
+    return isText && isCounted && typeof epoch === 'number' ? (report as OrphanReport) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
 const aboutPrefix = (epoch: number): string => `${ETCD_KEY.orphans}${epoch}/about/`;
 const reportKey = (epoch: number): Buffer => Buffer.from(`${ETCD_KEY.orphans}${epoch}/report`);
+const markKey = ({ fencedAt }: Unreplicated): Buffer => Buffer.from(`${ETCD_KEY.keptAside}${fencedAt}`);
 const under = (prefix: string, key: Buffer): Buffer => Buffer.concat([Buffer.from(prefix), key]);
 const put = (key: Buffer, value: string | Buffer): IRequestOp => ({
   request_put: { key, value: Buffer.from(value) },

@@ -17,12 +17,13 @@ import {
   unreplicated,
 } from '../etcd/index.ts';
 import type { Change, KeyValue } from '../etcd/index.ts';
-import { historyGoesOn, snapshotNeeded } from './checkpoint.ts';
+import { aheadOfHome, historyGoesOn, snapshotNeeded } from './checkpoint.ts';
 import type { Source } from './checkpoint.ts';
 import { parseReplicatorConfig } from './config.ts';
 import { difference, orphans } from './diff.ts';
 import type { Dated, Leased } from './diff.ts';
 import { LagTracker } from './lag.ts';
+import { waitFor } from './replicator.ts';
 
 describe('prefixes', () => {
   it('the range of a prefix holds the keys that begin with it, and no others', () => {
@@ -58,6 +59,8 @@ describe('checkpoint', () => {
       {},
       { since: '11' },
       { homeZone: 'zone-a' },
+      { last: { key: 'L2EvMQ==', revision: '12', sha256: '6e340b9cffb37a98' } },
+      { last: { key: 'L2EvMQ==', revision: '12' } },
       { snapshot: { revision: '40' } },
       { partial: { revision: '13', changes: 7 } },
     ];
@@ -78,6 +81,8 @@ describe('checkpoint', () => {
       [{ ...checkpoint, homeZone: 1 }, /homeZone/],
       [{ ...checkpoint, prefixes: undefined }, /prefixes/],
       [{ ...checkpoint, snapshot: true }, /snapshot/],
+      [{ ...checkpoint, last: { key: 'L2EvMQ==' } }, /last is not/],
+      [{ ...checkpoint, last: { key: 'L2EvMQ==', revision: '1', sha256: 7 } }, /last is not/],
       [{ ...checkpoint, partial: { revision: '1' } }, /partial/],
     ];
     for (const [value, message] of bad) {
@@ -94,6 +99,7 @@ describe('checkpoint', () => {
       epoch: 3,
       homes: [],
       known: [],
+      follower: 'zone-c',
     };
     const snapshot = { ...checkpoint, revision: '0', snapshot: { revision: '15' } };
     assert.equal(snapshotNeeded(checkpoint, head, ['/a/']), undefined);
@@ -124,6 +130,7 @@ describe('checkpoint', () => {
     epoch,
     homes,
     known: [],
+    follower: 'zone-c',
   });
   const home = (epoch: number, zone: string): HomeRecord => ({ epoch, zone, at: '' });
   const from = { ...checkpoint, homeZone: 'zone-a' };
@@ -150,6 +157,16 @@ describe('checkpoint', () => {
     assert.equal(snapshotNeeded(from, source('zone-a', 5, homes), ['/a/']), undefined);
   });
 
+  it('a zone may have more of the old home than the new one had', () => {
+    const moved = { ...home(4, 'zone-b'), from: { zone: 'zone-a', revision: '11', epoch: 3 } };
+    const ahead = { oldHome: 'zone-a', revision: '12', promotedAt: '11' };
+    assert.deepEqual(aheadOfHome(from, [home(3, 'zone-a'), moved]), ahead);
+    assert.equal(aheadOfHome({ ...from, revision: '11' }, [moved]), undefined);
+    assert.equal(aheadOfHome({ ...from, epoch: 2 }, [moved]), undefined, 'of an earlier time as home');
+    assert.equal(aheadOfHome({ ...from, homeZone: 'zone-c' }, [moved]), undefined);
+    assert.equal(aheadOfHome(from, []), undefined);
+  });
+
   it('a home that has forgotten its own promotion is another one', () => {
     const known = [home(3, 'zone-a')];
     const forgotten = { ...source('zone-a', 3, []), known };
@@ -164,6 +181,11 @@ describe('checkpoint', () => {
     assert.equal(historyGoesOn('home-moved', source('zone-b', 4, [home(4, 'zone-a')])), false);
     assert.equal(historyGoesOn('home-moved', source('zone-b', 4, [])), false);
     assert.equal(historyGoesOn('first-start', recorded), false);
+    const old = { ...home(4, 'zone-b'), from: { zone: 'zone-a', revision: '9', epoch: 3 } };
+    const toOld = { ...source('zone-b', 4, [old]), follower: 'zone-a' };
+    assert.equal(historyGoesOn('first-start', toOld), true, 'an old home keeps aside what only it has');
+    assert.equal(historyGoesOn('first-start', { ...toOld, follower: 'zone-c' }), false);
+    assert.equal(historyGoesOn('first-start', { ...toOld, epoch: 5 }), false);
     assert.equal(historyGoesOn('source-changed', recorded), false);
     assert.equal(historyGoesOn('source-went-back', recorded), false);
   });
@@ -296,7 +318,7 @@ describe('LagTracker', () => {
     lag.observe(5n, 1000);
     lag.reach(5n);
     lag.observe(5n, 9000);
-    assert.deepEqual(lag.lag(9500), { revisions: 0n, seconds: 0 });
+    assert.deepEqual(lag.lag(9500), { revisions: 0n, seconds: 0, isMeasured: true });
   });
 
   it('behind: since the target last had all', () => {
@@ -305,11 +327,11 @@ describe('LagTracker', () => {
     lag.reach(5n);
     lag.observe(8n, 2000);
     lag.observe(20n, 3000);
-    assert.deepEqual(lag.lag(5000), { revisions: 15n, seconds: 4 });
+    assert.deepEqual(lag.lag(5000), { revisions: 15n, seconds: 4, isMeasured: true });
     lag.reach(9n);
-    assert.deepEqual(lag.lag(5000), { revisions: 11n, seconds: 3 });
+    assert.deepEqual(lag.lag(5000), { revisions: 11n, seconds: 3, isMeasured: true });
     lag.reach(20n);
-    assert.deepEqual(lag.lag(5000), { revisions: 0n, seconds: 0 });
+    assert.deepEqual(lag.lag(5000), { revisions: 0n, seconds: 0, isMeasured: true });
   });
 
   it('the source is out of sight: the lag grows although nothing is known to be missing', () => {
@@ -321,7 +343,36 @@ describe('LagTracker', () => {
 
   it('before anything is known, revisions are unknown and time runs', () => {
     const lag = new LagTracker(0);
-    assert.deepEqual(lag.lag(2000), { revisions: undefined, seconds: 2 });
+    assert.deepEqual(lag.lag(2000), { revisions: undefined, seconds: 2, isMeasured: false });
+  });
+
+  it('a target that begins behind: how long it is that is not known until it holds what the source was seen to have', () => {
+    const lag = new LagTracker(0);
+    lag.observe(1_000_000n, 1000);
+    lag.reach(10n);
+    assert.deepEqual(lag.lag(1500), { revisions: 999_990n, seconds: 1.5, isMeasured: false });
+    lag.observe(1_000_100n, 2000);
+    lag.reach(1_000_000n);
+    assert.deepEqual(lag.lag(2500), { revisions: 100n, seconds: 1.5, isMeasured: true });
+    lag.reset();
+    lag.observe(50n, 3000);
+    lag.reach(10n);
+    assert.equal(lag.lag(3000).isMeasured, false, 'what was held of another source says nothing');
+  });
+});
+
+describe('the wait before the next session', () => {
+  it('a request that is too large is sent again at once, smaller, but not for ever', () => {
+    const waits = Array.from({ length: 60 }, (_, n) => waitFor('too-large', { all: n + 1, tooLarge: n + 1 }));
+    assert.ok(waits.slice(0, 20).every((ms) => ms === 0));
+    assert.ok(waits.slice(20).every((ms) => ms >= 100));
+    assert.ok(waits.slice(30).every((ms) => ms >= 2500 && ms <= 5000));
+    assert.ok(waitFor('too-large', { all: 0, tooLarge: 60 }) >= 2500, 'also of long sessions');
+  });
+
+  it('a broken connection is made again soon, then less often', () => {
+    assert.ok(waitFor('connection', { all: 1, tooLarge: 0 }) <= 200);
+    assert.ok(waitFor('connection', { all: 20, tooLarge: 0 }) >= 2500);
   });
 });
 

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { ReplicationCheckpoint } from '@causeway/crds';
 import fc from 'fast-check';
 import type { Change, SourceRevision } from '../etcd/index.ts';
+import { forgetOthers, lastChange } from './last-change.ts';
 import type { Limits, Nested } from './plan.ts';
 import { TooLargeError, defaultLimits, maxChanges, narrow, nest, planNext } from './plan.ts';
 
@@ -38,7 +39,7 @@ describe('planNext', () => {
   it('several revisions go together', () => {
     const next = planNext([revision(4, put('/a/1')), revision(9, put('/a/2'))], at('3'), defaultLimits);
     assert.equal(next?.revisions, 2);
-    assert.deepEqual(next.checkpoint, at('9'));
+    assert.deepEqual(next.checkpoint, { ...at('9'), ...lastChange(revision(9, put('/a/2'))) });
     assert.equal(next.split, false);
   });
 
@@ -64,13 +65,14 @@ describe('planNext', () => {
   it('a revision over the limits goes in parts, and the checkpoint says how far', () => {
     const limits: Limits = { ops: 128, batchBytes: 10_000, requestBytes: 10_000 };
     const queue = [revision(5, ...many(6, 4000)), revision(6, put('/a/z'))];
-    const first = planNext(queue, at('3'), limits);
-    assert.deepEqual(first?.checkpoint, { ...at('3'), partial: { revision: '5', changes: 2 } });
+    const before = { ...at('3'), ...lastChange(revision(2, put('/a/y'))) };
+    const first = planNext(queue, before, limits);
+    assert.deepEqual(first?.checkpoint, { ...before, partial: { revision: '5', changes: 2 } });
     assert.equal(first.revisions, 0);
     const second = planNext(queue, first.checkpoint, limits);
     assert.equal(second?.checkpoint.partial?.changes, 4);
     const third = planNext(queue, second.checkpoint, limits);
-    assert.deepEqual(third?.checkpoint, at('5'));
+    assert.deepEqual(third?.checkpoint, { ...at('5'), ...lastChange(revision(5, ...many(6, 4000))) });
     assert.equal(third.revisions, 1);
   });
 
@@ -84,7 +86,7 @@ describe('planNext', () => {
       next?.changes.map(({ key }) => key.toString()),
       ['/a/4', '/a/5'],
     );
-    assert.deepEqual(next.checkpoint, at('5'));
+    assert.deepEqual(next.checkpoint, { ...at('5'), ...lastChange(revision(5, ...many(6))) });
   });
 
   it('a part of another revision than the next is a contradiction, not a guess', () => {
@@ -97,6 +99,33 @@ describe('planNext', () => {
 
   it('a revision that the target has is never planned again', () => {
     assert.throws(() => planNext([revision(3, put('/a/1'))], at('3'), defaultLimits), /already/);
+  });
+});
+
+describe('the last change', () => {
+  const key = (name: string): string => Buffer.from(name).toString('base64');
+  const gone = (name: string): Change => ({ key: Buffer.from(name), value: undefined });
+  const long = `/a/${'k'.repeat(1022)}`;
+
+  it('is a put where there is one, since a key that is not there tells little', () => {
+    const { last } = lastChange(revision(7, gone('/a/1'), put('/a/2'), gone('/a/3')));
+    assert.deepEqual([last?.key, last?.revision, last?.sha256?.length], [key('/a/2'), '7', 16]);
+    assert.deepEqual(lastChange(revision(7, gone('/a/1'))).last, { key: key('/a/1'), revision: '7' });
+  });
+
+  it('is never of a key that would make the checkpoint large', () => {
+    assert.deepEqual(lastChange(revision(7, put(long))), {});
+    assert.equal(lastChange(revision(7, gone('/a/1'), put(long))).last?.key, key('/a/1'));
+    const before = { ...at('3'), ...lastChange(revision(3, put('/a/1'))) };
+    const next = planNext([revision(7, put(long))], before, defaultLimits);
+    assert.deepEqual(next?.checkpoint, at('7'), 'that of the revision before says nothing of this one');
+  });
+
+  it('is forgotten with its prefix: there nobody looks any more', () => {
+    const checkpoint = { ...at('3'), ...lastChange(revision(3, put('/a/1'))) };
+    assert.deepEqual(forgetOthers(checkpoint, ['/a/']), checkpoint);
+    assert.deepEqual(forgetOthers(checkpoint, ['/b/']), at('3'));
+    assert.deepEqual(forgetOthers(at('3'), ['/b/']), at('3'));
   });
 });
 

@@ -2,6 +2,7 @@
 import type { ReplicationCheckpoint } from '@causeway/crds';
 import type { Change, SourceRevision } from '../etcd/index.ts';
 import { changeBytes, changesBytes, keyId } from '../etcd/index.ts';
+import { lastChange } from './last-change.ts';
 
 /** What fits in one transaction of the target. */
 export interface Limits {
@@ -118,7 +119,7 @@ function planWhole(
   const keys = new Set<string>();
   let bytes = 0;
   let revisions = 0;
-  let revision = checkpoint.revision;
+  let last: SourceRevision | undefined;
   for (const next of queue) {
     bytes += changesBytes(next.changes);
     const full = changes.length + next.changes.length > flatOps(limits) || bytes > limits.batchBytes;
@@ -128,9 +129,9 @@ function planWhole(
       keys.add(keyId(change.key));
     }
     revisions += 1;
-    revision = next.revision.toString();
+    last = next;
   }
-  return { changes, checkpoint: { ...whole(checkpoint), revision }, revisions, split: false };
+  return { changes, checkpoint: last ? wholeAt(checkpoint, last) : checkpoint, revisions, split: false };
 }
 
 function planPart(
@@ -153,17 +154,22 @@ function planPart(
     changes.push(change);
   }
   if (done + changes.length >= first.changes.length) {
-    return { changes, checkpoint: { ...whole(checkpoint), revision }, revisions: 1, split: true };
+    return { changes, checkpoint: wholeAt(checkpoint, first), revisions: 1, split: true };
   }
   const partial = { revision, changes: done + changes.length };
   return { changes, checkpoint: { ...whole(checkpoint), partial }, revisions: 0, split: true };
 }
 
+/** The checkpoint once a revision is there. */
+function wholeAt(checkpoint: ReplicationCheckpoint, last: SourceRevision): ReplicationCheckpoint {
+  const { last: _, ...rest } = whole(checkpoint);
+  return { ...rest, revision: last.revision.toString(), ...lastChange(last) };
+}
+
 /** The checkpoint without the marks of unfinished work. */
 function whole(checkpoint: ReplicationCheckpoint): ReplicationCheckpoint {
-  const { sourceClusterId, homeZone, revision, epoch, prefixes, since } = checkpoint;
-  const optional = { ...(homeZone !== undefined && { homeZone }), ...(since !== undefined && { since }) };
-  return { sourceClusterId, revision, epoch, prefixes, ...optional };
+  const { snapshot: _, partial: __, ...rest } = checkpoint;
+  return rest;
 }
 
 /**

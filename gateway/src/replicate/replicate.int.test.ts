@@ -425,6 +425,17 @@ describe('replicate: two etcds', () => {
     await equal();
   });
 
+  it('the zone’s own bookkeeping is not counted among the keys that a source may have lost', async () => {
+    const own = Array.from({ length: 9 }, (_, n): [string, string] => [
+      `${ETCD_KEY.orphans}1/about/${n}`,
+      '{}',
+    ]);
+    await put(to, ['/config/a', 'old'], ...own);
+    await put(at, ['/config/a', 'new']);
+    await ready(start({ prefixes: ['/'] }));
+    assert.equal(await get(to, '/config/a'), 'new');
+  });
+
   it('another source takes over: its keys become the keys of the target', async () => {
     await put(at, ['/config/a', '1'], ['/config/b', '2']);
     const first = start();

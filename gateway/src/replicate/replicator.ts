@@ -31,6 +31,11 @@ const UNFENCED_MS = 1000;
 /** First and longest wait after a broken connection, milliseconds. */
 const BACKOFF_MS = 100;
 const BACKOFF_MAX_MS = 5000;
+/**
+ * How often in a row a target may refuse a request as too large before that is waited for as well. Each time a session sends
+ * half of what was refused: from 1.5 MiB and 128 operations it takes fewer than these.
+ */
+const TOO_LARGE_TRIES = 20;
 /** A session that followed for this long starts the waits over, milliseconds. */
 const STEADY_MS = 10_000;
 
@@ -64,18 +69,20 @@ async function runSessions(
 ): Promise<void> {
   const prefixes = normalizePrefixes(config.prefixes);
   const limits = { limits: defaultLimits };
-  let failures = 0;
+  const told = new Set<string>();
+  const failures = { all: 0, tooLarge: 0 };
   let lastReason = '';
   while (!signal.aborted) {
     const began = Date.now();
     try {
-      await runSession({ config, prefixes, limits, status, log, signal });
+      await runSession({ config, prefixes, limits, told, status, log, signal });
     } catch (error) {
       if (signal.aborted) return;
-      failures = Date.now() - began > STEADY_MS ? 0 : failures + 1;
       const kind = kindOf(error);
       const reason = textOf(error);
-      report({ kind, reason, repeated: failures > 1 && reason === lastReason }, status, log);
+      failures.all = Date.now() - began > STEADY_MS ? 0 : failures.all + 1;
+      failures.tooLarge = kind === 'too-large' ? failures.tooLarge + 1 : 0;
+      report({ kind, reason, repeated: failures.all > 1 && reason === lastReason }, status, log);
       lastReason = reason;
       await delay(waitFor(kind, failures), undefined, { signal }).catch(() => undefined);
     }
@@ -116,11 +123,13 @@ function report(
   else log.warn('replication is interrupted', { kind, reason });
 }
 
-function waitFor(kind: Kind, failures: number): number {
-  if (kind === 'credentials' || kind === 'too-large') return 0;
+/** Milliseconds before the next session. Failures in a row: `all` of short sessions, `tooLarge` of that kind alone. */
+export function waitFor(kind: Kind, failures: { all: number; tooLarge: number }): number {
+  if (kind === 'credentials' || (kind === 'too-large' && failures.tooLarge <= TOO_LARGE_TRIES)) return 0;
   const jitter = 0.5 + Math.random() / 2;
   if (kind === 'unfenced') return UNFENCED_MS * jitter;
   if (kind === 'fenced') return FENCED_MS * jitter;
   if (kind === 'blocked') return BLOCKED_MS * jitter;
-  return Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** Math.min(failures, 10)) * jitter;
+  const times = kind === 'too-large' ? failures.tooLarge - TOO_LARGE_TRIES : failures.all;
+  return Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** Math.min(times, 10)) * jitter;
 }

@@ -2,7 +2,7 @@
 import type { ReplicationCheckpoint, ReplicatorConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import { innerState, watchFiles } from '../mounted/index.ts';
-import { snapshotNeeded } from './checkpoint.ts';
+import { aheadOfHome, snapshotNeeded } from './checkpoint.ts';
 import type { SnapshotReason, Source } from './checkpoint.ts';
 import {
   CompactedError,
@@ -16,7 +16,8 @@ import {
 import type { Credentials, SourceHead, Unreplicated } from '../etcd/index.ts';
 import { Follower } from './follow.ts';
 import type { LimitsHolder } from './follow.ts';
-import { defaultOrphanLimits, keepAside, readReports, requireFence } from './orphans.ts';
+import { recognize } from './last-change.ts';
+import { defaultOrphanLimits, isKeptAside, keepAside, readReports, requireFence } from './orphans.ts';
 import { narrow } from './plan.ts';
 import type { PlannedTransaction } from './plan.ts';
 import { writeSnapshot } from './snapshot.ts';
@@ -35,6 +36,8 @@ export interface SessionJob {
   /** Normalized. */
   prefixes: readonly string[];
   limits: LimitsHolder;
+  /** Keys of reports that can't be read and have been told of. Kept over sessions. */
+  told: Set<string>;
   status: Status;
   log: Log;
   signal: AbortSignal;
@@ -129,7 +132,7 @@ class Session {
     let held = await this.#target.held();
     status.metrics.sessions.inc();
     await this.#keepAside(head, lost);
-    let reason = snapshotNeeded(held.checkpoint, head, prefixes);
+    let reason = snapshotNeeded(held.checkpoint, head, prefixes) ?? (await this.#unknown(mustBeWhole(held)));
     if (reason !== undefined && OTHER_HISTORY.has(reason)) status.lag.reset();
     status.seen(head.revision);
     const refresh = setInterval(() => void this.#refreshReports(head), REPORTS_MS);
@@ -145,9 +148,9 @@ class Session {
   }
 
   async #look(): Promise<Source> {
-    const { homeZone: zone, epoch } = this.#job.config;
+    const { homeZone: zone, epoch, zone: follower } = this.#job.config;
     const [homes, known] = await Promise.all([readHomes(this.#source), readHomes(this.#target.client)]);
-    return { ...(await this.#source.head()), zone, epoch, homes, known };
+    return { ...(await this.#source.head()), zone, epoch, homes, known, follower };
   }
 
   /** What this zone may have that nobody else has. Its epoch stays as it is until the operator has fenced it. */
@@ -155,7 +158,8 @@ class Session {
     const { zone } = this.#job.config;
     const { checkpoint } = await this.#target.held();
     const lost = unreplicated(homes, zone, checkpoint);
-    if (lost !== undefined) await requireFence({ target: this.#target, zone, lost });
+    if (lost === undefined || (await isKeptAside(this.#target.client, lost))) return undefined;
+    await requireFence({ target: this.#target, zone, lost });
     return lost;
   }
 
@@ -170,8 +174,15 @@ class Session {
 
   async #readReports({ homes }: Source): Promise<void> {
     const { config, status } = this.#job;
-    const epochs = homes.flatMap(({ from }) => (from?.zone === config.zone ? [from.epoch] : []));
-    status.orphans = await readReports(this.#target.client, epochs);
+    const of = { homes, zone: config.zone };
+    status.orphans = await readReports(this.#target.client, of, (key) => this.#sayOnce(key));
+  }
+
+  #sayOnce(key: string): void {
+    const { told, log } = this.#job;
+    if (told.has(key)) return;
+    told.add(key);
+    log.warn('a report of what was kept aside can not be read: somebody changed it', { key });
   }
 
   /** What a person has removed meanwhile is no longer told of. */
@@ -198,12 +209,32 @@ class Session {
     );
   }
 
+  /** Why a snapshot is needed although the checkpoint says nothing of it: the source's history isn't the target's. */
+  async #unknown({ checkpoint }: Whole): Promise<SnapshotReason | undefined> {
+    const known = await recognize(this.#source, checkpoint);
+    if (known === 'Same') return undefined;
+    // Compacted by one revision, the watch could still begin: of a history that may be another one.
+    if (known === 'Compacted') return 'compacted';
+    const { revision, last } = checkpoint;
+    this.#job.log.warn('the source has another history than the target, with the same cluster id', {
+      revision,
+      last: last?.revision,
+    });
+    return 'source-changed';
+  }
+
   async #snapshot(reason: SnapshotReason, from: Held): Promise<Whole> {
     const { prefixes, limits, status, log } = this.#job;
     const head = await this.#look();
     status.enter('Snapshot', `writing a snapshot of the source (${reason})`);
     status.metrics.snapshot(reason);
     status.seen(head.revision);
+    const ahead = reason === 'home-moved' && from.checkpoint && aheadOfHome(from.checkpoint, head.homes);
+    if (ahead)
+      log.warn(
+        'this zone has more of the old home than the new home had: it is taken back here, and only the old home has it',
+        { ...ahead, zone: head.follower, newHome: head.zone },
+      );
     log.info('taking a snapshot of the source', { reason, revision: head.revision.toString() });
     let held = from;
     let changes = 0;

@@ -78,6 +78,45 @@ describe('the metrics of a replicator', () => {
   });
 });
 
+describe('a replicator is ready', () => {
+  it('given it starts far behind, once it has what the source had then, and not at once', () => {
+    let now = 1_000_000;
+    const status = new Status(1, () => now);
+    status.seen(1_000_000n);
+    status.enter('Following', '');
+    status.reached(10n);
+    assert.equal(status.notReady(), 'catching up with the source');
+    now += 1000;
+    status.seen(1_000_500n);
+    status.reached(999_999n);
+    assert.equal(status.notReady(), 'catching up with the source');
+    status.reached(1_000_000n);
+    assert.equal(status.notReady(), undefined, 'the rest is of the last second');
+  });
+
+  it('given it takes long to get there, once the rest is of the last seconds', () => {
+    let now = 1_000_000;
+    const status = new Status(1, () => now);
+    status.seen(100n);
+    status.enter('Following', '');
+    status.reached(10n);
+    now += 20_000;
+    status.seen(200n);
+    status.reached(150n);
+    assert.equal(status.notReady(), 'catching up with the source');
+    status.reached(200n);
+    assert.equal(status.notReady(), undefined);
+  });
+
+  it('given nothing is missing when it starts, at once', () => {
+    const status = new Status(1);
+    status.seen(10n);
+    status.enter('Following', '');
+    status.reached(10n);
+    assert.equal(status.notReady(), undefined);
+  });
+});
+
 /** Two revisions in one transaction, then one in two parts; the source is two ahead. */
 function written(): { metrics: Status['metrics']; bytes: number } {
   const status = new Status(1);

@@ -66,8 +66,8 @@ export class Status {
   reached(revision: bigint): void {
     this.lag.reach(revision);
     if (!this.#caughtUp && this.#phase === 'Following') {
-      const { seconds, revisions } = this.lag.lag(this.#now());
-      this.#caughtUp = revisions !== undefined && seconds <= CAUGHT_UP_SECONDS;
+      const { seconds, revisions, isMeasured } = this.lag.lag(this.#now());
+      this.#caughtUp = revisions === 0n || (isMeasured && seconds <= CAUGHT_UP_SECONDS);
     }
   }
 
@@ -184,7 +184,7 @@ export class ReplicationMetrics {
     );
     read(
       'lag_seconds',
-      'Seconds since the target had all that the source had; 0 while it has',
+      'Seconds since the target had all that the source had, or since the replicator began; 0 while it has',
       () => lag.lag(now()).seconds,
     );
     read('revision', 'Source revision up to which the target is whole; NaN while unknown', () =>

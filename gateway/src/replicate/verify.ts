@@ -89,7 +89,8 @@ async function verify(config: ReplicatorConfig, sides: Sides, bounds: Bounds): P
       unlessCompacted(error);
       const { zone, homeZone } = config;
       throw new VerifyError(
-        `${zone} is so far behind that ${homeZone} no longer has the state that it holds`,
+        `${homeZone} no longer has the state that ${zone} holds: either ${zone} is far behind, or the history was ` +
+          `compacted while it was read, twice. If ${zone} isn't behind (see /replication), ask again`,
       );
     });
 }

@@ -65,7 +65,11 @@ async function makePlatform(kube: Kube, runtime: 'Bun' | 'Node'): Promise<Platfo
 /** `causeway rotate`, in this process: the start of another one would be half of what two cores do meanwhile. */
 async function rotate({ kubeconfig }: Kube): Promise<Stages> {
   const io = testIo();
-  await runRotate(BENCH.name, { kubeconfig, namespace: BENCH.namespace, wait: true, timeout: 300_000 }, io);
+  await runRotate(
+    BENCH.name,
+    { kubeconfig, namespace: BENCH.namespace, wait: true, timeout: 300_000 },
+    { io, signal: new AbortController().signal },
+  );
   return stagesOf(io.stdout);
 }
 

@@ -1,7 +1,7 @@
 /** `causeway failover`: starts a ZoneFailover, follows it, pauses it, takes it back, and tells what became of it. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { API_GROUP_VERSION, parseDuration, type ZoneFailoverSpec } from '@causeway/crds';
-import { Informer, systemClock, type KubeObject } from '../controller/index.ts';
+import { abortable, Informer, systemClock, type KubeObject } from '../controller/index.ts';
 import { FAILOVER_KIND, isOver, stateOf, type FailoverObject } from '../failover/index.ts';
 import { KIND, type MessagePlatform } from '../platform/index.ts';
 import {
@@ -16,6 +16,7 @@ import { registerReport } from './failover-report.ts';
 import { exitCodeOf, failoverLine, failoverText, progressLine } from './failover-text.ts';
 import { processIo, styleOf, type Io } from './io.ts';
 import { Screen } from './screen.ts';
+import { untilSignal } from './signals.ts';
 
 type Mode = ZoneFailoverSpec['mode'];
 
@@ -66,7 +67,7 @@ Examples:
 
 Ctrl-C ends the watching, not the failover.
 
-Exit codes of start and watch: 0 it succeeded, or asked for with --no-watch · 2 it was rolled back: all is as before · 1 it failed, or the command did`;
+Exit codes of start and watch: 0 it succeeded, or asked for with --no-watch · 2 it was rolled back: all is as before · 1 it failed, or the command did · 130 Ctrl-C, 143 SIGTERM: it goes on`;
 
 /** Adds the command `failover`. */
 export function registerFailover(program: Command): void {
@@ -80,7 +81,7 @@ export function registerFailover(program: Command): void {
     .description('show it until its end')
     .argument('<name>', 'the ZoneFailover');
   addClusterOptions(watch.addOption(watchOutput())).action(async (name: string, options: WatchOptions) => {
-    process.exitCode = await untilStopped((signal) => runWatch(name, options, { io: processIo(), signal }));
+    process.exitCode = await untilSignal((signal) => runWatch(name, options, { io: processIo(), signal }));
   });
   const pause = failover
     .command('pause')
@@ -123,7 +124,7 @@ function registerStart(failover: Command): void {
     .option('--no-watch', 'only make it, and return')
     .addOption(watchOutput());
   addClusterOptions(start).action(async (platform: string, options: StartOptions) => {
-    process.exitCode = await untilStopped((signal) =>
+    process.exitCode = await untilSignal((signal) =>
       runStart(platform, options, { io: processIo(), signal }),
     );
   });
@@ -151,21 +152,9 @@ function parseWhole(text: string): number {
   return number;
 }
 
-/** Ctrl-C ends the watching. */
-async function untilStopped<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const stop = new AbortController();
-  const end = (): void => stop.abort();
-  process.once('SIGINT', end).once('SIGTERM', end);
-  try {
-    return await work(stop.signal);
-  } finally {
-    process.off('SIGINT', end).off('SIGTERM', end);
-  }
-}
-
 interface Session {
   io: Io;
-  /** Ends a watch. */
+  /** Ends the command: before anything is made, or while it is watched. */
   signal: AbortSignal;
 }
 
@@ -173,14 +162,30 @@ interface Session {
 export async function runStart(platform: string, options: StartOptions, session: Session): Promise<number> {
   return withCluster(options, async (cluster) => {
     const { api, namespace } = cluster;
-    const found = await api.get<MessagePlatform>(KIND.platform, { namespace, name: platform });
-    if (found === undefined) throw noSuchPlatform(platform, namespace);
+    const found = await platformFor(cluster, platform, session);
     const made = await api.create(FAILOVER_KIND, failoverFor(found, options, session.io.now()));
     if (options.output === 'text')
       session.io.out(`ZoneFailover ${namespace}/${made.metadata.name} created.\n`);
     if (!options.watch) return 0;
     return follow(cluster, { name: made.metadata.name, output: options.output, session });
   });
+}
+
+/** Whoever ends the command by now finds nothing made. */
+async function platformFor(
+  { api, namespace }: Cluster,
+  name: string,
+  { io, signal }: Session,
+): Promise<MessagePlatform> {
+  try {
+    signal.throwIfAborted();
+    const found = await abortable(api.get<MessagePlatform>(KIND.platform, { namespace, name }), signal);
+    if (found === undefined) throw noSuchPlatform(name, namespace);
+    return found;
+  } catch (error) {
+    if (signal.aborted) io.err('Ended before a ZoneFailover was made.\n');
+    throw error;
+  }
 }
 
 function failoverFor(
@@ -217,7 +222,8 @@ function failoverFor(
 /** Follows a failover to its end. Resolves with the exit code. */
 export async function runWatch(name: string, options: WatchOptions, session: Session): Promise<number> {
   return withCluster(options, async (cluster) => {
-    await failoverNamed(cluster, name);
+    session.signal.throwIfAborted();
+    await abortable(failoverNamed(cluster, name), session.signal);
     return follow(cluster, { name, output: options.output, session });
   });
 }
@@ -246,6 +252,7 @@ async function follow(
   { name, output, session }: { name: string; output: WatchOutput; session: Session },
 ): Promise<number> {
   const { io, signal } = session;
+  signal.throwIfAborted();
   const watched = { api, clock: systemClock, namespaces: [namespace], kind: FAILOVER_KIND };
   const failovers = new Informer<FailoverObject>(watched);
   const ended = Promise.withResolvers<number>();
@@ -263,7 +270,7 @@ async function follow(
   };
   failovers.onChange({ add: look, update: look, delete: gone });
   const stop = new AbortController();
-  const interrupted = (): void => ended.resolve(0);
+  const interrupted = (): void => ended.reject(signal.reason);
   signal.addEventListener('abort', interrupted, { once: true });
   const running = failovers.run(stop.signal);
   const redraw = io.terminal === undefined ? undefined : setInterval(look, REDRAW_MS);

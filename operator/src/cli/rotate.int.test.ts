@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ANNOTATION, type MessagePlatformStatus } from '@causeway/crds';
+import type { Io } from './io.ts';
 import { runRotate, type RotateOptions } from './rotate.ts';
 import { NAMESPACE, platformYaml, startTestCluster, type TestCluster } from './testing/cluster.ts';
 import { testIo } from './testing/io.ts';
@@ -31,11 +32,19 @@ async function annotation(name: string): Promise<string | undefined> {
   return (await orders()).metadata.annotations?.[name];
 }
 
+function session(io: Io): { io: Io; signal: AbortSignal } {
+  return { io, signal: new AbortController().signal };
+}
+
 /** Resolves with what is printed. */
 async function rotate(change: Partial<RotateOptions> = {}, name = 'orders'): Promise<string> {
   const io = testIo();
   const { kubeconfig } = cluster.controlPlane;
-  await runRotate(name, { kubeconfig, namespace: NAMESPACE, wait: false, timeout: 60_000, ...change }, io);
+  await runRotate(
+    name,
+    { kubeconfig, namespace: NAMESPACE, wait: false, timeout: 60_000, ...change },
+    session(io),
+  );
   return io.stdout;
 }
 
@@ -98,7 +107,7 @@ describe('with a certificate', () => {
       timeout: 60_000,
     } as const;
     await cluster.kubectl(['-n', NAMESPACE, 'annotate', 'mp', 'orders', `${ANNOTATION.rotation}=pause`]);
-    const followed = assert.rejects(runRotate('orders', options, io), /A person stopped it/);
+    const followed = assert.rejects(runRotate('orders', options, session(io)), /A person stopped it/);
     let aborted = false;
     await cluster.operate(async () => {
       const { rotation, lastRotation } = (await orders()).status?.certificates ?? {};
@@ -119,7 +128,7 @@ describe('with a certificate', () => {
     const { kubeconfig } = cluster.controlPlane;
     const options = { kubeconfig, namespace: NAMESPACE, wait: true, timeout: 60_000 } as const;
     await failover({ name: 'drill' });
-    const followed = assert.rejects(runRotate('orders', options, io), /A person stopped it/);
+    const followed = assert.rejects(runRotate('orders', options, session(io)), /A person stopped it/);
     let over = false;
     await cluster.operate(async () => {
       if (!over && io.stdout.includes('It waits for')) {

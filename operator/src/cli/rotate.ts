@@ -1,7 +1,7 @@
 /** `causeway rotate`: asks for a certificate rotation, follows it, and pauses, resumes or takes back one. */
 import { InvalidArgumentError, type Command } from 'commander';
 import { ANNOTATION, AUTHORITY_REQUEST, parseDuration } from '@causeway/crds';
-import { Informer, systemClock } from '../controller/index.ts';
+import { abortable, Informer, systemClock } from '../controller/index.ts';
 import { KIND, WAITING_FOR_FAILOVER, type MessagePlatform } from '../platform/index.ts';
 import {
   addClusterOptions,
@@ -11,6 +11,7 @@ import {
   type ClusterOptions,
 } from './connect.ts';
 import { processIo, styleOf, type Io } from './io.ts';
+import { untilSignal } from './signals.ts';
 
 /** What `causeway rotate` is told. */
 export interface RotateOptions extends ClusterOptions {
@@ -41,8 +42,9 @@ Examples:
   causeway rotate orders --abort
 
 No pod restarts and no connection ends. While it goes on, "causeway status orders --watch" shows the rest of the platform.
+Ctrl-C ends the following, not the rotation.
 
-Exit codes: 0 done, or asked for with --no-wait · 1 failed, took too long, or all pods went back`;
+Exit codes: 0 done, or asked for with --no-wait · 1 failed, took too long, or all pods went back · 130 Ctrl-C, 143 SIGTERM: it goes on`;
 
 /** Adds the command `rotate`. */
 export function registerRotate(program: Command): void {
@@ -59,7 +61,10 @@ export function registerRotate(program: Command): void {
   addClusterOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, options: RotateOptions) => {
-      await runRotate(name, options, processIo());
+      process.exitCode = await untilSignal(async (signal) => {
+        await runRotate(name, options, { io: processIo(), signal });
+        return 0;
+      });
     });
 }
 
@@ -71,8 +76,14 @@ function timeoutOf(text: string): number {
   }
 }
 
+interface Session {
+  io: Io;
+  /** Ends the command: before anything is asked for, or while it is followed. */
+  signal: AbortSignal;
+}
+
 /** Asks, and follows what comes of it. Throws when it fails, with what the status says. */
-export async function runRotate(name: string, options: RotateOptions, io: Io): Promise<void> {
+export async function runRotate(name: string, options: RotateOptions, session: Session): Promise<void> {
   const words = (['pause', 'resume', 'abort'] as const).filter((word) => options[word] === true);
   if (words.length > 1)
     throw new Error(
@@ -82,9 +93,10 @@ export async function runRotate(name: string, options: RotateOptions, io: Io): P
   if (word !== undefined && options.authority === true)
     throw new Error(`--authority is for a new rotation, and --${word} for the one under way: choose one.`);
   await withCluster(options, async (cluster) => {
-    const platform = await platformNamed(cluster, name);
-    if (word !== undefined) await control(cluster, platform, { word, io });
-    else await request(cluster, platform, { options, io });
+    session.signal.throwIfAborted();
+    const platform = await abortable(platformNamed(cluster, name), session.signal);
+    if (word !== undefined) await control(cluster, platform, { word, io: session.io });
+    else await request(cluster, platform, { options, session });
   });
 }
 
@@ -116,18 +128,18 @@ async function control(
 async function request(
   { api }: Cluster,
   platform: MessagePlatform,
-  { options, io }: { options: RotateOptions; io: Io },
+  { options, session }: { options: RotateOptions; session: Session },
 ): Promise<void> {
   const { namespace, name } = platform.metadata;
   if (platform.status?.certificates === undefined)
     throw new Error(
       `${namespace}/${name} has no certificate yet: "causeway status ${name} -n ${namespace}" says what it waits for.`,
     );
-  const time = new Date(io.now()).toISOString();
+  const time = new Date(session.io.now()).toISOString();
   const value = options.authority === true ? `${AUTHORITY_REQUEST} ${time}` : time;
   await annotate(api, platform, { [ANNOTATION.rotate]: value });
-  io.out(`MessagePlatform ${namespace}/${name}: rotation requested.\n`);
-  if (options.wait) await follow(api, platform, { value, timeout: options.timeout, io });
+  session.io.out(`MessagePlatform ${namespace}/${name}: rotation requested.\n`);
+  if (options.wait) await follow(api, platform, { value, timeout: options.timeout, session });
 }
 
 async function annotate(
@@ -161,8 +173,10 @@ function lineOf(condition: { reason: string; message: string } | undefined): str
 async function follow(
   api: Cluster['api'],
   { metadata: { namespace, name, uid } }: MessagePlatform,
-  { value, timeout, io }: { value: string; timeout: number; io: Io },
+  { value, timeout, session }: { value: string; timeout: number; session: Session },
 ): Promise<void> {
+  const { io, signal } = session;
+  signal.throwIfAborted();
   const began = io.now();
   const watched = { api, clock: systemClock, namespaces: [namespace], kind: KIND.platform };
   const platforms = new Informer<MessagePlatform>(watched);
@@ -186,12 +200,15 @@ async function follow(
     ended.reject(new Error(`not done after ${timeout / 1000} s; it goes on: ${where}.`));
   }, timeout);
   platforms.onChange({ add: look, update: look, delete: look });
+  const interrupted = (): void => ended.reject(signal.reason);
+  signal.addEventListener('abort', interrupted, { once: true });
   const stop = new AbortController();
   const running = platforms.run(stop.signal);
   try {
     await ended.promise;
   } finally {
     clearTimeout(late);
+    signal.removeEventListener('abort', interrupted);
     stop.abort();
     await running;
   }

@@ -1,6 +1,13 @@
 /** `causeway status`: how platforms are, for people and for programs. Only reads. */
 import type { Command } from 'commander';
-import { EVENT_KIND, Informer, systemClock, type KubeApi, type KubeEvent } from '../controller/index.ts';
+import {
+  abortable,
+  EVENT_KIND,
+  Informer,
+  systemClock,
+  type KubeApi,
+  type KubeEvent,
+} from '../controller/index.ts';
 import { KIND, type MessagePlatform } from '../platform/index.ts';
 import {
   addClusterOptions,
@@ -13,6 +20,7 @@ import {
 import { processIo, styleOf, type Io } from './io.ts';
 import { machineText, outputOption, type OutputFormat } from './output.ts';
 import { Screen } from './screen.ts';
+import { untilSignal } from './signals.ts';
 import { listText, statusText } from './status-text.ts';
 import { statusView, type StatusView } from './status-view.ts';
 import { shortDuration } from './table.ts';
@@ -40,7 +48,7 @@ Examples:
 
 Lines that are not as they should be begin with ! (somebody must do something) or ~ (it is being worked on).
 
-Exit codes: 0 shown, however the platform is · 1 failed, or there is no such platform`;
+Exit codes: 0 shown, however the platform is, or it is gone · 1 failed, or there is no such platform · 130 Ctrl-C, 143 SIGTERM`;
 
 /** Adds the command `status`. */
 export function registerStatus(program: Command): void {
@@ -54,14 +62,10 @@ export function registerStatus(program: Command): void {
   addClusterOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (name: string | undefined, options: StatusOptions) => {
-      const stop = new AbortController();
-      const end = (): void => stop.abort();
-      process.once('SIGINT', end).once('SIGTERM', end);
-      try {
-        await runStatus(name, options, { io: processIo(), signal: stop.signal });
-      } finally {
-        process.off('SIGINT', end).off('SIGTERM', end);
-      }
+      process.exitCode = await untilSignal(async (signal) => {
+        await runStatus(name, options, { io: processIo(), signal });
+        return 0;
+      });
     });
 }
 
@@ -81,7 +85,7 @@ interface Seen {
 
 interface Session {
   io: Io;
-  /** Ends a watch. */
+  /** Ends the command. */
   signal: AbortSignal;
 }
 
@@ -95,7 +99,8 @@ export async function runStatus(
     throw new Error('-A shows all platforms: leave out the name, or choose a namespace with -n.');
   await withCluster(options, async (cluster) => {
     const scope = { name, namespace: options.allNamespaces === true ? undefined : cluster.namespace };
-    const seen = await read(cluster.api, scope);
+    session.signal.throwIfAborted();
+    const seen = await abortable(read(cluster.api, scope), session.signal);
     if (options.watch === true) await follow(cluster, { scope, seen, options, session });
     else session.io.out(render(seen, scope, { options, io: session.io, now: session.io.now() }));
   });

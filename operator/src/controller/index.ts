@@ -1,4 +1,5 @@
 /** operator/src/controller: the engine (caches, work queue, leader election, apply, events, health). Knows no MessagePlatform; imports nothing of ours but itself. */
+export { abortable } from './backoff.ts';
 export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
 export { isConflict, isExpired, isNotFound, isRefusal, KubeError } from './kube-api.ts';

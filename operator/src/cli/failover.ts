@@ -1,7 +1,7 @@
 /** `causeway failover`: starts a ZoneFailover, follows it, pauses it, takes it back, and tells what became of it. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { API_GROUP_VERSION, parseDuration, type ZoneFailoverSpec } from '@causeway/crds';
-import { abortable, Informer, systemClock, type KubeObject } from '../controller/index.ts';
+import { abortable, type KubeObject } from '../controller/index.ts';
 import { FAILOVER_KIND, isOver, stateOf, type FailoverObject } from '../failover/index.ts';
 import { KIND, type MessagePlatform } from '../platform/index.ts';
 import {
@@ -11,11 +11,11 @@ import {
   type Cluster,
   type ClusterOptions,
 } from './connect.ts';
+import { follow, type Session, type WatchOutput } from './failover-follow.ts';
 import { failoverNamed } from './failover-named.ts';
 import { registerReport } from './failover-report.ts';
-import { exitCodeOf, failoverLine, failoverText, progressLine } from './failover-text.ts';
-import { processIo, styleOf, type Io } from './io.ts';
-import { Screen } from './screen.ts';
+import { failoverLine } from './failover-text.ts';
+import { processIo, type Io } from './io.ts';
 import { untilSignal } from './signals.ts';
 
 type Mode = ZoneFailoverSpec['mode'];
@@ -34,8 +34,6 @@ export interface StartOptions extends ClusterOptions {
   watch: boolean;
   output: WatchOutput;
 }
-
-type WatchOutput = 'text' | 'json';
 
 /** What `causeway failover watch` is told. */
 export interface WatchOptions extends ClusterOptions {
@@ -152,22 +150,20 @@ function parseWhole(text: string): number {
   return number;
 }
 
-interface Session {
-  io: Io;
-  /** Ends the command: before anything is made, or while it is watched. */
-  signal: AbortSignal;
-}
-
 /** Makes a failover, and follows it. Resolves with the exit code. */
 export async function runStart(platform: string, options: StartOptions, session: Session): Promise<number> {
   return withCluster(options, async (cluster) => {
     const { api, namespace } = cluster;
     const found = await platformFor(cluster, platform, session);
-    const made = await api.create(FAILOVER_KIND, failoverFor(found, options, session.io.now()));
-    if (options.output === 'text')
-      session.io.out(`ZoneFailover ${namespace}/${made.metadata.name} created.\n`);
+    const { io } = session;
+    const wish = failoverFor(found, options, io.now());
+    const made = (await api.create(FAILOVER_KIND, wish)) as FailoverObject;
+    const { name } = made.metadata;
+    const { output } = options;
+    // Whatever comes: who reads this knows its name.
+    io.out(output === 'json' ? failoverLine(made, io.now()) : `ZoneFailover ${namespace}/${name} created.\n`);
     if (!options.watch) return 0;
-    return follow(cluster, { name: made.metadata.name, output: options.output, session });
+    return follow(cluster, { name, output, session, told: made });
   });
 }
 
@@ -242,70 +238,4 @@ export async function runControl(
     const said = spec.abort === true ? 'asked to go back' : spec.pause === true ? 'paused' : 'resumed';
     io.out(`ZoneFailover ${cluster.namespace}/${name}: ${said}.\n`);
   });
-}
-
-/** On a terminal times go on, milliseconds. */
-const REDRAW_MS = 1_000;
-
-async function follow(
-  { api, namespace }: Cluster,
-  { name, output, session }: { name: string; output: WatchOutput; session: Session },
-): Promise<number> {
-  const { io, signal } = session;
-  signal.throwIfAborted();
-  const watched = { api, clock: systemClock, namespaces: [namespace], kind: FAILOVER_KIND };
-  const failovers = new Informer<FailoverObject>(watched);
-  const ended = Promise.withResolvers<number>();
-  const screen = new Screen(io);
-  const show = output === 'json' ? jsonLines(io) : pictures(io, screen);
-  const look = (): void => {
-    const failover = failovers.get({ namespace, name });
-    if (failover === undefined) return;
-    show(failover);
-    const code = exitCodeOf(failover);
-    if (code !== undefined) ended.resolve(code);
-  };
-  const gone = ({ metadata }: FailoverObject): void => {
-    if (metadata.name === name) ended.reject(new Error(`ZoneFailover ${namespace}/${name} is gone.`));
-  };
-  failovers.onChange({ add: look, update: look, delete: gone });
-  const stop = new AbortController();
-  const interrupted = (): void => ended.reject(signal.reason);
-  signal.addEventListener('abort', interrupted, { once: true });
-  const running = failovers.run(stop.signal);
-  const redraw = io.terminal === undefined ? undefined : setInterval(look, REDRAW_MS);
-  try {
-    return await ended.promise;
-  } finally {
-    clearInterval(redraw);
-    signal.removeEventListener('abort', interrupted);
-    screen.close();
-    stop.abort();
-    await running;
-  }
-}
-
-function jsonLines(io: Io): (failover: FailoverObject) => void {
-  let said: string | undefined;
-  return (failover) => {
-    // Others of the namespace change too.
-    if (failover.metadata.resourceVersion === said) return;
-    said = failover.metadata.resourceVersion;
-    io.out(failoverLine(failover, io.now()));
-  };
-}
-
-/** The whole picture again and again on a terminal; elsewhere a line for each change, and the picture at the end. */
-function pictures(io: Io, screen: Screen): (failover: FailoverObject) => void {
-  const style = styleOf(io);
-  const picture = (failover: FailoverObject, now: number): string =>
-    failoverText(failover, { style, width: io.terminal?.columns, now });
-  if (io.terminal !== undefined) return (failover) => screen.show((now) => picture(failover, now));
-  let said = '';
-  return (failover) => {
-    const line = progressLine(failover);
-    if (line !== said) io.out(`${line}\n`);
-    said = line;
-    if (exitCodeOf(failover) !== undefined) io.out(`\n${picture(failover, io.now())}`);
-  };
 }

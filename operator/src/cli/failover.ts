@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { API_GROUP_VERSION, parseDuration, type ZoneFailoverSpec } from '@causeway/crds';
 import { abortable, type KubeObject } from '../controller/index.ts';
-import { FAILOVER_KIND, isOver, stateOf, type FailoverObject } from '../failover/index.ts';
+import { FAILOVER_KIND, type FailoverObject } from '../failover/index.ts';
 import { KIND, type MessagePlatform } from '../platform/index.ts';
 import {
   addClusterOptions,
@@ -11,6 +11,7 @@ import {
   type Cluster,
   type ClusterOptions,
 } from './connect.ts';
+import { runControl } from './failover-control.ts';
 import { follow, type Session, type WatchOutput } from './failover-follow.ts';
 import { failoverNamed } from './failover-named.ts';
 import { registerReport } from './failover-report.ts';
@@ -221,21 +222,5 @@ export async function runWatch(name: string, options: WatchOptions, session: Ses
     session.signal.throwIfAborted();
     await abortable(failoverNamed(cluster, name), session.signal);
     return follow(cluster, { name, output: options.output, session });
-  });
-}
-
-/** Pauses, resumes or aborts. */
-export async function runControl(
-  name: string,
-  options: ClusterOptions,
-  { spec, io }: { spec: Pick<ZoneFailoverSpec, 'pause' | 'abort'>; io: Io },
-): Promise<void> {
-  await withCluster(options, async (cluster) => {
-    const failover = await failoverNamed(cluster, name);
-    const { phase } = stateOf(failover);
-    if (isOver(phase)) throw new Error(`ZoneFailover ${cluster.namespace}/${name} has ended: ${phase}.`);
-    await cluster.api.mergePatch(FAILOVER_KIND, { namespace: cluster.namespace, name }, { spec });
-    const said = spec.abort === true ? 'asked to go back' : spec.pause === true ? 'paused' : 'resumed';
-    io.out(`ZoneFailover ${cluster.namespace}/${name}: ${said}.\n`);
   });
 }

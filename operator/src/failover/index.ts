@@ -24,5 +24,5 @@ export type {
   ZoneSight,
 } from './observed.ts';
 export type { FailoverObject, FailoverPorts } from './ports.ts';
-export { isMovingHome, isOver } from './state.ts';
+export { HOMELESS, isMovingHome, isOver } from './state.ts';
 export { stateOf } from './status.ts';

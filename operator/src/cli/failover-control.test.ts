@@ -1,14 +1,16 @@
 /** What `pause` and `abort` say, beside what the state machine then does. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ZoneFailoverSpec } from '@causeway/crds';
+import type { ZoneFailoverSpec, ZoneFailoverStatus } from '@causeway/crds';
 import { outcomeOf, type Said } from './failover-control.ts';
 import { drill } from './report/testing/examples.ts';
 
 type Mode = ZoneFailoverSpec['mode'];
+type ZoneFailoverPhase = NonNullable<ZoneFailoverStatus['phase']>;
 
 function said(where: string, words: Said, mode: Mode = 'Drill', moved = true): string {
-  const [phase = '', step] = where.split('/');
+  const [name, step] = where.split('/');
+  const phase = name as ZoneFailoverPhase;
   const { spec, status, ...made } = drill();
   const { finishedAt: _end, ...rest } = status ?? {};
   const at = { ...rest, phase, moved, ...(step === undefined ? {} : { step }) };

@@ -1,6 +1,6 @@
 /** A failover for people: its phases, its gates, and the clients by zone. Pure. */
 import type { ZoneFailover } from '@causeway/crds';
-import { isOver, stateOf, type FailoverObject } from '../failover/index.ts';
+import { homelessTimes, isOver, stateOf, type FailoverObject } from '../failover/index.ts';
 import type { Style } from './io.ts';
 import { shortDuration, table, type Mood, type Row } from './table.ts';
 
@@ -19,7 +19,7 @@ export function failoverText(failover: FailoverObject, options: FailoverTextOpti
     head(failover, options),
     phasesTable(failover, options),
     zonesTable(failover, options),
-    figuresLines(failover),
+    figuresLines(failover, options),
   ];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }
@@ -70,8 +70,8 @@ function zonesTable({ spec, status }: FailoverObject, { style }: FailoverTextOpt
   return rows.length === 0 ? '' : table(['ZONE', 'GATEWAYS', 'CLIENTS', ''], rows, { style });
 }
 
-function figuresLines({ status }: FailoverObject): string {
-  const { figures = {} } = status ?? {};
+function figuresLines(failover: FailoverObject, { now }: FailoverTextOptions): string {
+  const { figures = {} } = failover.status ?? {};
   const lines: [string, string | undefined][] = [
     ['clients moved', count(figures.connectionsMoved, figures.connectionsAtStart)],
     ['capacity was there after', seconds(figures.capacityMs)],
@@ -88,12 +88,23 @@ function figuresLines({ status }: FailoverObject): string {
       "Kafka's mirror was behind by",
       figures.mirrorLag === undefined ? undefined : `${figures.mirrorLag} offsets`,
     ],
-    ['no zone took writes for', seconds(figures.homelessMs)],
+    ['no zone took writes for', homelessText(failover, now)],
     ['verified after', figures.recovery],
   ];
   return lines
     .flatMap(([name, value]) => (value === undefined ? [] : [`${`${name}:`.padEnd(31)}${value}`]))
     .join('\n');
+}
+
+/** Both ways, by the phases; a failover that turned back has none of the figure that tells of the way there. */
+function homelessText(failover: FailoverObject, now: number): string | undefined {
+  const { finishedAt = now, ...state } = stateOf(failover);
+  const times = homelessTimes(state);
+  const parts = times.map(({ way, from, to }) => {
+    const took = seconds(Math.max(0, (to ?? finishedAt) - from));
+    return times.length === 1 && way === 'there' ? took : `${took} ${way}`;
+  });
+  return parts.length === 0 ? undefined : parts.join(', ');
 }
 
 function count(moved: number | undefined, of: number | undefined): string | undefined {

@@ -147,6 +147,10 @@ describe('watch', () => {
         phase,
         message: 'That is all.',
         figures: { connectionsMoved: 240, mirrorLag: 12, homelessMs: 640 },
+        phases: [
+          { name: 'Promote', startedAt: '2026-11-25T12:00:00Z', endedAt: '2026-11-25T12:00:00.640Z' },
+          ...phases,
+        ],
       });
       assert.equal(await watched, code);
       assert.match(io.stdout, new RegExp(`${phase} +That is all\\.`));

@@ -16,7 +16,7 @@ import { follow, type Session, type WatchOutput } from './failover-follow.ts';
 import { failoverNamed } from './failover-named.ts';
 import { registerReport } from './failover-report.ts';
 import { failoverLine } from './failover-text.ts';
-import { processIo, type Io } from './io.ts';
+import { processIo } from './io.ts';
 import { untilSignal } from './signals.ts';
 
 type Mode = ZoneFailoverSpec['mode'];

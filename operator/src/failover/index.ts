@@ -7,6 +7,7 @@ export { SILENT_LOOK_MS, WORKING_REASONS } from './automatic.ts';
 export { automaticReconciler, type AutomaticLook, type AutomaticPorts } from './automatic-controller.ts';
 export { automaticMetrics } from './automatic-metrics.ts';
 export { failoverReconciler, type FailoverWorld } from './controller.ts';
+export { homelessTimes, type Homeless } from './homeless.ts';
 export { FAILOVER_KIND } from './kind.ts';
 export { failoverMetrics } from './metrics.ts';
 export type { Needs } from './needs.ts';

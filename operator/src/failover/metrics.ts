@@ -1,5 +1,6 @@
 /** What Prometheus may know of failovers. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { hasHomeAgain, homelessTimes } from './homeless.ts';
 import { isOver, phaseSince, type FailoverState } from './state.ts';
 
 export interface FailoverMetrics {
@@ -26,7 +27,7 @@ export function failoverMetrics(registry: Registry, underWay: () => number): Fai
   });
   const homeless = new Histogram({
     name: 'causeway_failover_homeless_seconds',
-    help: 'How long no zone took writes while the home moved.',
+    help: 'How long no zone took writes: once for each move of the home, there and back, and for each that was given up.',
     labelNames: ['mode'],
     buckets: [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60],
     registers: [registry],
@@ -50,8 +51,8 @@ export function failoverMetrics(registry: Registry, underWay: () => number): Fai
       if (before.phase === after.phase && before.step === after.step) return;
       const phase = before.step === undefined ? before.phase : `${before.phase}/${before.step}`;
       if (before.phase !== 'Queued') phases.observe({ mode, phase }, (now - phaseSince(before, now)) / 1000);
-      if (before.phase === 'Promote' && after.figures.homelessMs !== undefined)
-        homeless.observe({ mode }, after.figures.homelessMs / 1000);
+      const [last] = hasHomeAgain(before, after) ? homelessTimes(after).slice(-1) : [];
+      if (last !== undefined) homeless.observe({ mode }, ((last.to ?? now) - last.from) / 1000);
       if (isOver(after.phase)) failovers.inc({ mode, result: after.phase });
     },
     failed: (act) => failures.inc({ act }),

@@ -20,6 +20,7 @@ import {
   summary,
   time,
   title,
+  withoutWritesText,
 } from './words.ts';
 
 /** What a browser may load for the page: nothing. It holds even if something slipped through that should not have. */
@@ -82,14 +83,14 @@ function headOf(report: FailoverReport): Markup {
 
 function tiles(report: FailoverReport): Markup {
   const { figures, tookMs, finishedAt, reconnect, blackout, lost } = report;
-  const { homelessMs, connectionsMoved, recovery } = figures;
+  const { connectionsMoved, recovery } = figures;
   const all: [string, string | undefined][] = [
     [
       finishedAt === undefined ? 'running for' : 'whole time',
       tookMs === undefined ? undefined : span(tookMs),
     ],
     ['until verified', recovery === undefined ? undefined : spaced(recovery)],
-    ['no zone took writes', homelessMs === undefined ? undefined : span(homelessMs)],
+    ['no zone took writes', withoutWritesText(report)],
     ['clients sent away', connectionsMoved === undefined ? undefined : count(connectionsMoved)],
     ['reconnect P99', reconnect === undefined ? undefined : seconds(reconnect.p99)],
     ['blackout P99', blackout === undefined ? undefined : seconds(blackout.p99)],

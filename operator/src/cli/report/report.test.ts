@@ -33,7 +33,7 @@ describe('a report', () => {
     );
     assert.match(
       by['drill'] ?? '',
-      /^Drill of eu-central-1a of orders succeeded\. It took 51\.8 s, from its start until eu-central-1a served again\. 680 clients were sent away from eu-central-1a within 14\.9 s\. The home moved from eu-central-1a to eu-central-1b and back to eu-central-1a later; no zone took writes for 0\.6 s\.$/,
+      /^Drill of eu-central-1a of orders succeeded\. It took 51\.8 s, from its start until eu-central-1a served again\. 680 clients were sent away from eu-central-1a within 14\.9 s\. The home moved from eu-central-1a to eu-central-1b and back to eu-central-1a later; no zone took writes for 0\.6 s on the way there and 0\.6 s on the way back\.$/,
     );
     assert.match(
       by['planned'] ?? '',
@@ -53,6 +53,33 @@ describe('a report', () => {
     );
     assert.match(by['refused'] ?? '', /was refused\. Nothing was touched\. Without the brokers/);
     assert.match(by['waiting'] ?? '', /waits for its turn\. It has not begun\.$/);
+  });
+
+  it('says how long no zone took writes, both ways, and also when the home never left', () => {
+    const turned = (cause: string, finishedAt = START + 60_000): FailoverReport => {
+      const { status, ...made } = rolledBack();
+      const at = (ms: number): string => new Date(START + ms).toISOString();
+      const phases = [
+        { name: 'Fence', startedAt: at(20_000), endedAt: at(35_000) },
+        { name: 'RollingBack', step: 'Lift', startedAt: at(35_000), endedAt: at(35_400) },
+        { name: 'RollingBack', step: 'GiveBack', startedAt: at(35_400), endedAt: at(60_000) },
+      ];
+      const changed = { ...status, phases, cause, finishedAt: new Date(finishedAt).toISOString() };
+      return reportOf({ ...made, status: changed }, { now: LATER });
+    };
+    assert.match(said(turned('TimedOut')), /did not leave eu-central-1a; no zone took writes for 15\.4 s\.$/);
+    assert.match(markdownOf(turned('TimedOut')), /^\| No zone took writes for \| 15\.4 s \|$/m);
+    assert.match(said(turned('HomeFenced')), /no zone took writes for 40\.0 s, and none does yet\.$/);
+    assert.match(
+      markdownOf(reportOf(drill(), { now: LATER })),
+      /^\| No zone took writes for \| 1\.2 s \(there 0\.6 s, back 0\.6 s\) \|$/m,
+    );
+    assert.deepEqual(reportOf(drill(), { now: LATER }).withoutWrites.at(-1), {
+      way: 'back',
+      fromMs: 45_390,
+      tookMs: 610,
+      ended: true,
+    });
   });
 
   it('counts from the start, and to now while it runs', () => {

@@ -6,7 +6,7 @@ import type {
   ZoneFailover,
   ZoneFailoverStatus,
 } from '@causeway/crds';
-import { isOver, stateOf, type FailoverObject } from '../../failover/index.ts';
+import { homelessTimes, isOver, stateOf, type FailoverObject, type Homeless } from '../../failover/index.ts';
 import { distributionOf, type Distribution, type Measurements } from './measurements.ts';
 
 /** How it stands: `Refused` is a failure before anything was touched. */
@@ -24,6 +24,18 @@ export interface ReportPhase {
   ended: boolean;
   gate?: string;
   waitingFor?: string;
+}
+
+/** A time in which no zone took writes. */
+export interface WithoutWrites {
+  /** On the way to the next home, also when it turned back; or on the way back. */
+  way: Homeless['way'];
+  /** Milliseconds from the start of the failover. */
+  fromMs: number;
+  /** Until a zone took writes again, or until now, or until the end of the failover. */
+  tookMs: number;
+  /** False: no zone takes writes. */
+  ended: boolean;
 }
 
 /** What `-o json` writes. Fields are only ever added. Times are RFC 3339, spans milliseconds unless they say otherwise. */
@@ -57,6 +69,8 @@ export interface FailoverReport {
   limits: ZoneFailover['spec']['limits'];
   holdFor?: string;
   phases: ReportPhase[];
+  /** By the phases, both ways; `figures.homelessMs` is only the way to a next home that was reached. */
+  withoutWrites: WithoutWrites[];
   zones: NonNullable<ZoneFailoverStatus['zones']>;
   figures: FailoverFigures;
   /** Least time between two samples, and the samples; empty when nothing was noted. */
@@ -95,6 +109,12 @@ export function reportOf(
     limits: spec.limits,
     ...present({ holdFor: spec.drill?.holdFor }),
     phases: (status.phases ?? []).map((entry) => phaseOf(entry, { start, end })),
+    withoutWrites: homelessTimes(stateOf(failover)).map(({ way, from, to }) => ({
+      way,
+      fromMs: from - start,
+      tookMs: Math.max(0, (to ?? end) - from),
+      ended: to !== undefined,
+    })),
     zones,
     figures,
     timeline: { everyMs: status.timeline?.everyMs ?? 0, samples },

@@ -94,18 +94,39 @@ function clientSentences({ figures, fromZone }: FailoverReport): string[] {
   return [`${count(connectionsMoved)} clients were sent away from ${fromZone}${of}${within}.`];
 }
 
-function homeSentences({ home, moved, figures, mode, outcome }: FailoverReport): string[] {
+function homeSentences(report: FailoverReport): string[] {
+  const { home, moved, figures, mode, outcome, phases } = report;
   if (home === undefined) return outcome === 'Succeeded' ? ['The home was in another zone, and stayed.'] : [];
-  const { homelessMs } = figures;
-  if (homelessMs === undefined) return [];
-  const back = moved
-    ? ''
-    : mode === 'Drill' || outcome === 'RolledBack'
-      ? ` and back to ${home.from} later`
-      : '';
+  const writes = writesSentence(report);
+  if (writes === undefined) return [];
+  const hasLeft = moved || figures.homelessMs !== undefined || phases.some(({ step }) => step === 'CatchUp');
+  if (!hasLeft) {
+    const where = outcome === 'UnderWay' ? `is still in ${home.from}` : `did not leave ${home.from}`;
+    return [`The home ${where}; ${writes}.`];
+  }
+  const isBack = !moved && (mode === 'Drill' || outcome === 'RolledBack');
   return [
-    `The home moved from ${home.from} to ${home.to}${back}; no zone took writes for ${span(homelessMs)}.`,
+    `The home moved from ${home.from} to ${home.to}${isBack ? ` and back to ${home.from} later` : ''}; ${writes}.`,
   ];
+}
+
+/** `no zone took writes for 0.6 s on the way there and 0.7 s on the way back`; undefined: some zone always did. */
+function writesSentence({ withoutWrites }: FailoverReport): string | undefined {
+  const last = withoutWrites.at(-1);
+  if (last === undefined) return undefined;
+  const isOneWay = withoutWrites.every(({ way }) => way === 'there');
+  const parts = withoutWrites.map(
+    ({ way, tookMs }) => `${span(tookMs)}${isOneWay ? '' : ` on the way ${way}`}`,
+  );
+  return `no zone took writes for ${parts.join(' and ')}${last.ended ? '' : ', and none does yet'}`;
+}
+
+/** How long altogether, and of that each way; undefined: some zone always took writes. */
+export function withoutWritesText({ withoutWrites }: FailoverReport): string | undefined {
+  if (withoutWrites.length === 0) return undefined;
+  const total = span(withoutWrites.reduce((sum, { tookMs }) => sum + tookMs, 0));
+  if (withoutWrites.every(({ way }) => way === 'there')) return total;
+  return `${total} (${withoutWrites.map(({ way, tookMs }) => `${way} ${span(tookMs)}`).join(', ')})`;
 }
 
 function measured({ acknowledged, lost, duplicated, reconnect, blackout }: FailoverReport): string[] {
@@ -130,13 +151,13 @@ function measured({ acknowledged, lost, duplicated, reconnect, blackout }: Failo
 /** What was measured, name by name. */
 export function figureRows(report: FailoverReport): [name: string, value: string][] {
   const { figures, clients, tookMs, pausedMs } = report;
-  const { recovery, homelessMs, capacityMs, drainMs, connectionsAtStart, connectionsMoved } = figures;
+  const { recovery, capacityMs, drainMs, connectionsAtStart, connectionsMoved } = figures;
   const { replicationLag, redisLag, partitionsLed, leadersMoved, mirrorLag } = figures;
   const rows: [string, string | undefined][] = [
     [report.finishedAt === undefined ? 'Running for' : 'Whole time', mapped(tookMs, span)],
     ['Paused for', pausedMs === 0 ? undefined : span(pausedMs)],
     ['Start until all was verified, pauses apart', mapped(recovery, spaced)],
-    ['No zone took writes for', mapped(homelessMs, span)],
+    ['No zone took writes for', withoutWritesText(report)],
     ['Clients in the zone when the drain began', mapped(connectionsAtStart, count)],
     ['Clients sent away', mapped(connectionsMoved, count)],
     ['Other zones had their gateways after', mapped(capacityMs, span)],

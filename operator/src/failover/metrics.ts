@@ -1,7 +1,11 @@
 /** What Prometheus may know of failovers. */
+import type { ZoneFailoverSpec } from '@causeway/crds';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { hasHomeAgain, homelessTimes } from './homeless.ts';
-import { isOver, phaseSince, type FailoverState } from './state.ts';
+import { isOver, NEXT_PHASES, phaseSince, type FailoverState, type Phase } from './state.ts';
+
+const MODES: readonly ZoneFailoverSpec['mode'][] = ['Drill', 'Planned', 'Emergency'];
+const RESULTS = (Object.keys(NEXT_PHASES) as Phase[]).filter(isOver);
 
 export interface FailoverMetrics {
   /** Counts what a step changed. `now`: milliseconds since the epoch. */
@@ -25,6 +29,8 @@ export function failoverMetrics(registry: Registry, underWay: () => number): Fai
     labelNames: ['mode', 'result'],
     registers: [registry],
   });
+  // From the start: an alert on the increase of what appears only with its first failure would miss that one.
+  for (const mode of MODES) for (const result of RESULTS) failovers.inc({ mode, result }, 0);
   const homeless = new Histogram({
     name: 'causeway_failover_homeless_seconds',
     help: 'How long no zone took writes: once for each move of the home, there and back, and for each that was given up.',

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Registry } from 'prom-client';
+import { failoverMetrics } from '../failover/index.ts';
 import { registerPlatformMetrics } from './metrics.ts';
 import { rotationMetrics } from './rotation-metrics.ts';
 import { ordersPlatform } from './testing/orders.ts';
@@ -107,5 +110,33 @@ describe('the figures of rotations', () => {
     const lines = (await registry.metrics()).split('\n');
     for (const outcome of ['ok', 'refused', 'failed'])
       assert.ok(lines.includes(`causeway_rotation_handshakes_total{outcome="${outcome}"} 1`), outcome);
+  });
+});
+
+describe('what an alert takes the increase of', () => {
+  it('is there before anything happens: an increase from nothing is none', async () => {
+    const registry = new Registry();
+    rotationMetrics(registry);
+    failoverMetrics(registry, () => 0);
+    const lines = (await registry.metrics()).split('\n');
+    const rules = await readFile(
+      join(import.meta.dirname, '../../../charts/causeway/templates/monitoring.yaml'),
+      'utf8',
+    );
+    const asked = [...rules.matchAll(/increase\((\w+)\{result=~?"([\w|]+)"\}/g)];
+    assert.equal(asked.length, rules.split('increase(').length - 1);
+    assert.ok(asked.length > 0);
+    for (const [, name = '', results = ''] of asked)
+      for (const result of results.split('|')) {
+        const found = lines.filter(
+          (line) => line.startsWith(`${name}{`) && line.includes(`result="${result}"`),
+        );
+        const modes = name === 'causeway_failovers_total' ? 3 : 1;
+        assert.deepEqual(
+          found.map((line) => line.split(' ').at(-1)),
+          Array(modes).fill('0'),
+          `${name} ${result}`,
+        );
+      }
   });
 });

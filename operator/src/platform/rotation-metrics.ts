@@ -2,6 +2,8 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { EndedRotation, PodProbe, Rotation, RotationStage } from '../certificates/index.ts';
 
+const RESULTS: readonly EndedRotation['result'][] = ['Completed', 'RolledBack', 'Replaced'];
+
 /** Where a rotation was and is. */
 export interface RotationStep {
   before: Rotation | undefined;
@@ -33,6 +35,8 @@ export function rotationMetrics(registry: Registry): RotationMetrics {
     labelNames: ['result'],
     registers: [registry],
   });
+  // From the start: an alert on the increase of what appears only with its first failure would miss that one.
+  for (const result of RESULTS) rotations.inc({ result }, 0);
   const handshakes = new Counter({
     name: 'causeway_rotation_handshakes_total',
     help: 'TLS handshakes with pods to see which certificate they have.',

@@ -1,7 +1,13 @@
 /** Which cluster and which namespace a command is about, as kubectl decides it, and its errors in words. */
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Command } from 'commander';
-import { HttpKubeApi, KubeError, loadKubeConfig, NetworkError } from '../controller/index.ts';
+import {
+  HttpKubeApi,
+  KubeError,
+  loadKubeConfig,
+  NetworkError,
+  type ResourceKind,
+} from '../controller/index.ts';
 
 /** The options that every command for people has. */
 export interface ClusterOptions {
@@ -86,17 +92,42 @@ function explain(error: unknown, config: KubeConfig): unknown {
       { cause: error },
     );
   }
-  if (isUnknownKind(error)) {
-    return new Error(
-      `the API server at ${where} does not know MessagePlatforms. Install Causeway with its Helm chart, which brings the CRD, or choose another cluster with --context or --kubeconfig.`,
-      { cause: error },
-    );
+  return isUnknownKind(error) ? unknownKind(error, where) : error;
+}
+
+/** Kinds that a version of Causeway may have brought after the first. */
+const LATER_KINDS: Readonly<Record<string, string>> = {
+  zonefailovers: 'ZoneFailovers',
+  drillschedules: 'DrillSchedules',
+};
+
+function unknownKind(error: KubeError, where: string): Error {
+  const [plural = ''] = Object.keys(LATER_KINDS).filter((one) => error.request?.includes(`/${one}`));
+  const later = LATER_KINDS[plural];
+  const words =
+    later === undefined
+      ? 'MessagePlatforms. Install Causeway with its Helm chart, which brings the CRDs'
+      : `${later}. Helm installs CRDs, and never upgrades them: kubectl apply --server-side -f charts/causeway/crds (of the version that you run) does`;
+  return new Error(
+    `the API server at ${where} does not know ${words}, or choose another cluster with --context or --kubeconfig.`,
+    { cause: error },
+  );
+}
+
+/**
+ * An error when the server does not serve the kind: of one object of such a kind it only says that it is not there. Whoever may not
+ * list is not told.
+ */
+export async function assertServed({ api, namespace }: Cluster, kind: ResourceKind): Promise<void> {
+  try {
+    await api.list(kind, { namespace });
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
   }
-  return error;
 }
 
 /** True when the server does not serve the kind at all: its CRD is not there. */
-export function isUnknownKind(error: unknown): boolean {
+export function isUnknownKind(error: unknown): error is KubeError {
   return (
     error instanceof KubeError &&
     error.code === 404 &&

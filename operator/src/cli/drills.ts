@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { ANNOTATION } from '@causeway/crds';
 import { SCHEDULE_KIND, type ScheduleObject } from '../schedules/index.ts';
-import { addClusterOptions, withCluster, type ClusterOptions } from './connect.ts';
+import { addClusterOptions, assertServed, withCluster, type ClusterOptions } from './connect.ts';
 import { drillsText, drillsView } from './drills-text.ts';
 import { processIo, styleOf, type Io } from './io.ts';
 import { machineText, outputOption, type OutputFormat } from './output.ts';
@@ -71,9 +71,11 @@ export async function runDrills(options: DrillsOptions, io: Io): Promise<void> {
 
 /** Lets a schedule go on. Throws when nothing has stopped it: who says so means another one. */
 export async function runResume(name: string, options: ClusterOptions, io: Io): Promise<void> {
-  await withCluster(options, async ({ api, namespace }) => {
+  await withCluster(options, async (cluster) => {
+    const { api, namespace } = cluster;
     const ref = { namespace, name };
     const schedule = await api.get<ScheduleObject>(SCHEDULE_KIND, ref);
+    if (schedule === undefined) await assertServed(cluster, SCHEDULE_KIND);
     if (schedule === undefined)
       throw new Error(
         `there is no DrillSchedule ${name} in namespace ${namespace}. "causeway drills -A" lists those that there are.`,

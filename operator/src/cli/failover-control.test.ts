@@ -6,11 +6,10 @@ import { outcomeOf, type Said } from './failover-control.ts';
 import { drill } from './report/testing/examples.ts';
 
 type Mode = ZoneFailoverSpec['mode'];
-type ZoneFailoverPhase = NonNullable<ZoneFailoverStatus['phase']>;
+type Status = Required<ZoneFailoverStatus>;
 
 function said(where: string, words: Said, mode: Mode = 'Drill', moved = true): string {
-  const [name, step] = where.split('/');
-  const phase = name as ZoneFailoverPhase;
+  const [phase, step] = where.split('/') as [Status['phase'], Status['step']];
   const { spec, status, ...made } = drill();
   const { finishedAt: _end, ...rest } = status ?? {};
   const at = { ...rest, phase, moved, ...(step === undefined ? {} : { step }) };

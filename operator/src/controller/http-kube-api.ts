@@ -386,6 +386,7 @@ function toError(answer: HttpAnswer, what: string): KubeError {
   const header = Number(answer.headers['retry-after']);
   const fallback = {
     code: answer.status,
+    request: what,
     message: `${what}: HTTP ${answer.status}: ${answer.body.slice(0, 200)}`,
     ...(Number.isFinite(header) ? { retryAfter: header } : {}),
   };

@@ -84,9 +84,15 @@ export class KubeError extends Error {
   readonly reason: string;
   /** Seconds that the server asked to wait (429, 503), if it did. */
   readonly retryAfter: number | undefined;
+  /** Method and path of what was asked, if the answer came over HTTP. */
+  readonly request: string | undefined;
 
-  constructor(message: string, status: { code: number; reason: string; retryAfter?: number | undefined }) {
+  constructor(
+    message: string,
+    status: { code: number; reason: string; retryAfter?: number | undefined; request?: string | undefined },
+  ) {
     super(message);
+    this.request = status.request;
     this.code = status.code;
     this.reason = status.reason;
     this.retryAfter = status.retryAfter;

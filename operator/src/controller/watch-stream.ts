@@ -19,12 +19,13 @@ export async function* readWatch<T extends KubeObject>(stream: Readable): AsyncG
 /** What a metav1.Status says, as an error. */
 export function statusError(
   status: Status,
-  fallback: { code: number; message: string; retryAfter?: number },
+  fallback: { code: number; message: string; retryAfter?: number; request?: string },
 ): KubeError {
   const retryAfter = fallback.retryAfter ?? status.details?.retryAfterSeconds;
   return new KubeError(status.message ?? fallback.message, {
     code: status.code ?? fallback.code,
     reason: status.reason ?? 'Unknown',
+    request: fallback.request,
     ...(retryAfter === undefined ? {} : { retryAfter }),
   });
 }

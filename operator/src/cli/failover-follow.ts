@@ -179,14 +179,19 @@ function picturesOn(io: Io): View {
   return {
     show: (failover, silence) => {
       const first = silence === '' ? '' : `${silence}\n\n`;
-      screen.show((now) => first + pictureOf(failover, io, now));
+      // The cursor is below.
+      const rows = (io.terminal?.rows ?? Infinity) - first.split('\n').length;
+      screen.show(
+        (now) => first + pictureOf(failover, io, { now, rows }),
+        (now) => first + pictureOf(failover, io, { now }),
+      );
     },
     close: () => screen.close(),
   };
 }
 
-function pictureOf(failover: FailoverObject, io: Io, now: number): string {
-  return failoverText(failover, { style: styleOf(io), width: io.terminal?.columns, now });
+function pictureOf(failover: FailoverObject, io: Io, as: { now: number; rows?: number }): string {
+  return failoverText(failover, { style: styleOf(io), width: io.terminal?.columns, ...as });
 }
 
 function jsonLines(io: Io, told: FailoverObject | undefined): (failover: FailoverObject) => void {
@@ -206,6 +211,6 @@ function progressLines(io: Io): (failover: FailoverObject) => void {
     const line = progressLine(failover);
     if (line !== said) io.out(`${line}\n`);
     said = line;
-    if (exitCodeOf(failover) !== undefined) io.out(`\n${pictureOf(failover, io, io.now())}`);
+    if (exitCodeOf(failover) !== undefined) io.out(`\n${pictureOf(failover, io, { now: io.now() })}`);
   };
 }

@@ -2,31 +2,46 @@
 import type { ZoneFailover } from '@causeway/crds';
 import { homelessTimes, isOver, stateOf, type FailoverObject } from '../failover/index.ts';
 import type { Style } from './io.ts';
-import { shortDuration, table, type Mood, type Row } from './table.ts';
+import { printable } from './printable.ts';
+import { shortDuration, table, wrap, type Mood, type Row } from './table.ts';
 
 /** How to print. */
 export interface FailoverTextOptions {
   style: Style;
   /** Columns of the terminal; undefined: nothing is wrapped. */
   width?: number | undefined;
+  /** Lines that there is room for; undefined: as many as it takes. */
+  rows?: number | undefined;
   /** Milliseconds since the epoch. */
   now: number;
 }
 
-/** The whole picture. */
+/** The whole picture. Where there is no room for it the phases that have ended are put together, for the zones to be seen. */
 export function failoverText(failover: FailoverObject, options: FailoverTextOptions): string {
-  const sections = [
-    head(failover, options),
-    phasesTable(failover, options),
-    zonesTable(failover, options),
-    figuresLines(failover, options),
-  ];
-  return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
+  const { rows = Infinity } = options;
+  const picture = (folded: number): string =>
+    joined([
+      head(failover, options),
+      phasesTable(failover, { ...options, folded }),
+      zonesTable(failover, options),
+    ]);
+  const whole = picture(0);
+  const missing = whole.split('\n').length - rows;
+  // Of so many one line is left.
+  const shown = missing > 0 ? picture(missing + 1) : whole;
+  return `${joined([shown, figuresLines(failover, options)])}\n`;
+}
+
+function joined(sections: readonly string[]): string {
+  return sections.filter((section) => section !== '').join('\n\n');
 }
 
 type Status = NonNullable<ZoneFailover['status']>;
 
-function head({ metadata, spec, status }: FailoverObject, { style, now }: FailoverTextOptions): string {
+function head(
+  { metadata, spec, status }: FailoverObject,
+  { style, width, now }: FailoverTextOptions,
+): string {
   const phase = status?.phase ?? 'New';
   const began = status?.startedAt ?? metadata.creationTimestamp;
   const end = status?.finishedAt === undefined ? now : Date.parse(status.finishedAt);
@@ -34,7 +49,10 @@ function head({ metadata, spec, status }: FailoverObject, { style, now }: Failov
   const paused = status?.pausedSince === undefined ? '' : ', paused';
   const title = `ZoneFailover ${metadata.namespace}/${metadata.name}: ${spec.mode} of ${spec.fromZone} of ${spec.platform}${home}`;
   const where = `${phaseWord(phase, style)}${paused} after ${shortDuration(end - Date.parse(began))}`;
-  return [style.bold(title), where, ...(status?.message ? [status.message] : [])].join('\n');
+  const lines = (text: string): string[] => (width === undefined ? [printable(text)] : wrap(text, width));
+  return [...lines(title).map(style.bold), where, ...(status?.message ? lines(status.message) : [])].join(
+    '\n',
+  );
 }
 
 function phaseWord(phase: string, style: Style): string {
@@ -42,15 +60,33 @@ function phaseWord(phase: string, style: Style): string {
   return ['Failed', 'RolledBack', 'RollingBack'].includes(phase) ? style.bad(phase) : style.wait(phase);
 }
 
-function phasesTable({ status }: FailoverObject, { style, width, now }: FailoverTextOptions): string {
-  const rows = (status?.phases ?? []).map((entry): Row => {
-    const end = entry.endedAt === undefined ? now : Date.parse(entry.endedAt);
-    const name = entry.step === undefined ? entry.name : `${entry.name}/${entry.step}`;
-    const took = `${(Math.max(0, end - Date.parse(entry.startedAt)) / 1000).toFixed(1)}s`;
-    const mood: Mood = entry.name === 'RollingBack' ? 'bad' : entry.endedAt === undefined ? 'wait' : 'good';
-    return { cells: [name, took, entry.gate ?? '-', entry.waitingFor ?? ''], mood };
-  });
+/** `folded`: so many of the first phases are put together, as far as they have ended. */
+function phasesTable(
+  { status }: FailoverObject,
+  { style, width, now, folded }: FailoverTextOptions & { folded: number },
+): string {
+  const phases = status?.phases ?? [];
+  const ended = phases.filter(({ endedAt }) => endedAt !== undefined).slice(0, folded);
+  const first = ended.length < 2 ? [] : [foldedRow(ended)];
+  const rest = first.length === 0 ? phases : phases.slice(ended.length);
+  const rows = [...first, ...rest.map((entry) => phaseRow(entry, now))];
   return rows.length === 0 ? '' : table(['PHASE', 'TOOK', 'GATE', 'WAITS FOR'], rows, { style, width });
+}
+
+type PhaseStatus = NonNullable<Status['phases']>[number];
+
+function phaseRow(entry: PhaseStatus, now: number): Row {
+  const end = entry.endedAt === undefined ? now : Date.parse(entry.endedAt);
+  const name = entry.step === undefined ? entry.name : `${entry.name}/${entry.step}`;
+  const took = `${(Math.max(0, end - Date.parse(entry.startedAt)) / 1000).toFixed(1)}s`;
+  const mood: Mood = entry.name === 'RollingBack' ? 'bad' : entry.endedAt === undefined ? 'wait' : 'good';
+  return { cells: [name, took, entry.gate ?? '-', entry.waitingFor ?? ''], mood };
+}
+
+function foldedRow(ended: readonly PhaseStatus[]): Row {
+  const [from, to] = [ended[0]?.startedAt ?? '', ended.at(-1)?.endedAt ?? ''];
+  const took = `${((Date.parse(to) - Date.parse(from)) / 1000).toFixed(1)}s`;
+  return { cells: [`${ended.length} before`, took, '-', ''] };
 }
 
 /** Width of the bar of the zone with the most clients. */
@@ -155,5 +191,5 @@ export function exitCodeOf(failover: FailoverObject): 0 | 1 | 2 | undefined {
 export function progressLine({ status }: { status?: Status }): string {
   const { phase = 'New', step, message = '' } = status ?? {};
   const where = step === undefined ? phase : `${phase}/${step}`;
-  return `${where.padEnd(22)} ${message}`.trimEnd();
+  return printable(`${where.padEnd(22)} ${message}`.trimEnd());
 }

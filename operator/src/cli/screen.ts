@@ -14,20 +14,20 @@ const ERASE_BELOW = '\u001b[J';
  */
 export class Screen {
   readonly #io: Io;
-  #last: { text: string; at: number } | undefined;
+  #last: { text: string; at: number; whole: (now: number) => string } | undefined;
 
   constructor(io: Io) {
     this.#io = io;
   }
 
-  /** `picture`: the text as of a time, milliseconds since the epoch. */
-  show(picture: (now: number) => string): void {
+  /** `picture`: the text as of a time, milliseconds since the epoch. `whole`: what is left of it at the end. */
+  show(picture: (now: number) => string, whole: (now: number) => string = picture): void {
     const { terminal } = this.#io;
     const last = this.#last;
     if (terminal === undefined && last !== undefined && picture(last.at) === last.text) return;
     const at = this.#io.now();
     const text = picture(at);
-    this.#last = { text, at };
+    this.#last = { text, at, whole };
     if (terminal === undefined) this.#io.out(text);
     else this.#draw(clip(text, terminal), last === undefined ? HOME + ERASE_SCREEN : HOME);
   }
@@ -36,10 +36,11 @@ export class Screen {
   close(): void {
     const { terminal } = this.#io;
     if (terminal === undefined || this.#last === undefined) return;
-    const { text } = this.#last;
+    const { text, at, whole } = this.#last;
     // Again, it would draw over what was said since.
     this.#last = undefined;
-    if (clip(text, terminal) !== text) this.#draw(text, HOME);
+    const left = whole(at);
+    if (left !== text || clip(text, terminal) !== text) this.#draw(left, HOME);
   }
 
   /** Line by line over what is there, and not erased as a whole before: that flickers. */

@@ -1,5 +1,6 @@
 /** Tables for people: columns line up, long last columns wrap at the terminal's width. Pure. */
 import type { Style } from './io.ts';
+import { printable } from './printable.ts';
 
 /** How a line is doing; what is not good stands out also where there are no colours. */
 export type Mood = 'good' | 'wait' | 'bad';
@@ -20,8 +21,9 @@ const GAP = '  ';
 const NARROWEST = 20;
 const MARK: Readonly<Record<Mood, string>> = { good: ' ', wait: '~', bad: '!' };
 
-/** Lines of a table, without a line end after the last. Every row has as many cells as the header. */
-export function table(header: readonly string[], rows: readonly Row[], options: TableOptions): string {
+/** Lines of a table, without a line end after the last. Every row has as many cells as the header; cells may have any characters. */
+export function table(header: readonly string[], given: readonly Row[], options: TableOptions): string {
+  const rows = given.map(({ cells, ...row }) => ({ ...row, cells: cells.map(printable) }));
   const widths = header.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row.cells[column]?.length ?? 0)),
   );
@@ -46,8 +48,9 @@ function layOut(cells: readonly string[], widths: readonly number[], total?: num
   return lines.map((line, index) => (index === 0 ? start : ' '.repeat(start.length)) + line).map(trimEnd);
 }
 
-/** Breaks a text between words so that no line is longer than `width`, but for a word that is. */
-export function wrap(text: string, width: number): string[] {
+/** Breaks a text of any characters between words so that no line is longer than `width`, but for a word that is. */
+export function wrap(given: string, width: number): string[] {
+  const text = printable(given);
   if (text.length <= width) return [text];
   const lines: string[] = [];
   let line = '';

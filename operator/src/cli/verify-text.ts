@@ -1,6 +1,7 @@
 /** A comparison of etcds for people. Pure. */
 import type { KeyDifference, Verification } from '@causeway/crds';
 import type { Style } from './io.ts';
+import { printableKey } from './printable.ts';
 import { table, type Row } from './table.ts';
 
 /** One zone in `causeway verify NAME -o json`: what its replicator found, or why it could not look. */
@@ -65,14 +66,9 @@ function differencesTable({ zones }: VerifyView, options: TextOptions): string {
 }
 
 function keyRow(zone: string, { key, keyBase64, home, zone: there }: KeyDifference): Row {
-  const name = keyBase64 === undefined ? printable(key) : `base64:${keyBase64}`;
+  const name = keyBase64 === undefined ? printableKey(key) : `base64:${keyBase64}`;
   const what = home === undefined ? 'Extra' : there === undefined ? 'Missing' : 'Differs';
   return { mood: 'bad', cells: [zone, name, what, about(home), about(there)] };
-}
-
-/** A key of any characters must not move the cursor of whoever looks at it. */
-function printable(key: string): string {
-  return /^[\x21-\x7e]*$/.test(key) ? key : JSON.stringify(key).replaceAll(/[\x7f-\x9f]/g, '\ufffd');
 }
 
 function about(value: KeyDifference['home']): string {

@@ -1,4 +1,5 @@
 /** A report as Markdown (CommonMark, with tables as GitHub has them). Pure. */
+import { printable } from '../printable.ts';
 import type { FailoverReport } from './report.ts';
 import { phasesTable, samplesTable, zonesTable, type ReportTable } from './tables.ts';
 import {
@@ -48,6 +49,6 @@ function table({ header, numeric, rows }: ReportTable): string {
 
 /** Text that Markdown leaves as it is, in one line. A backslash before any ASCII punctuation stands for that character. */
 function plain(text: string): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim();
+  const line = printable(text).replaceAll(/\s+/g, ' ').trim();
   return line.replaceAll(/[\\`*[\]<>|#&~]/g, (found) => `\\${found}`);
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { waitFor } from '../../../e2e/tools/index.ts';
+import { ordersPlatform } from '../platform/testing/orders.ts';
 import { runStart, runWatch } from './failover.ts';
 import { drill } from './report/testing/examples.ts';
 import {
@@ -107,12 +108,7 @@ describe('watch', () => {
 describe('start for programs', () => {
   it('tells the name that it made, also when nobody watches', async () => {
     answer = ({ method, body, response }) => {
-      if (method === 'GET')
-        reply(response, {
-          ...drill(),
-          kind: 'MessagePlatform',
-          metadata: { name: 'orders', namespace: 'messaging' },
-        });
+      if (method === 'GET') reply(response, ordersPlatform());
       else {
         const made = JSON.parse(body) as { metadata: object };
         reply(response, { ...made, metadata: { ...drill().metadata, ...made.metadata } }, 201);

@@ -1,6 +1,6 @@
 /** `causeway failover report`: what became of a failover, to be sent to others. */
 import { readFile, stat, writeFile } from 'node:fs/promises';
-import { extname } from 'node:path';
+import { basename, dirname, extname, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { addClusterOptions, withCluster, type ClusterOptions } from './connect.ts';
 import { failoverNamed } from './failover-named.ts';
@@ -49,7 +49,7 @@ export function registerReport(failover: Command): void {
     .addOption(
       new Option(
         '-o, --output <format>',
-        "markdown, json or html; default: by the file's ending, else markdown",
+        "markdown, json or html; default: by the file's ending (.md, .json, .html), else markdown",
       ).choices(FORMATS),
     )
     .option('--file <file>', 'write there, not to standard output')
@@ -63,10 +63,12 @@ export function registerReport(failover: Command): void {
 /** Writes the report. Throws when there is no such failover, or a file cannot be read or written. */
 export async function runReport(name: string, options: ReportOptions, io: Io): Promise<void> {
   // What is wrong with the call is said before the cluster is asked.
+  const format = formatOf(options);
+  await assertFolder(options.file);
   const measurements = await measurementsOf(options.measurements);
   const failover = await withCluster(options, (cluster) => failoverNamed(cluster, name));
   const report = reportOf(failover, { now: io.now(), measurements });
-  const text = rendered(report, formatOf(options));
+  const text = rendered(report, format);
   if (options.file === undefined) {
     io.out(text);
     return;
@@ -80,11 +82,33 @@ function rendered(report: FailoverReport, format: Format): string {
   return format === 'html' ? htmlOf(report) : markdownOf(report);
 }
 
-const ENDINGS: Readonly<Record<string, Format>> = { '.html': 'html', '.htm': 'html', '.json': 'json' };
+const ENDINGS: Readonly<Record<string, Format>> = {
+  '.md': 'markdown',
+  '.markdown': 'markdown',
+  '.html': 'html',
+  '.htm': 'html',
+  '.json': 'json',
+};
 
-/** What was said, or what the name of the file says. */
+/** What was said, or what the name of the file says. Throws for a name that says nothing that is known. */
 export function formatOf({ output, file }: Pick<ReportOptions, 'output' | 'file'>): Format {
-  return output ?? ENDINGS[extname(file ?? '').toLowerCase()] ?? 'markdown';
+  if (output !== undefined || file === undefined) return output ?? 'markdown';
+  const format = ENDINGS[extname(file).toLowerCase()];
+  if (format !== undefined) return format;
+  throw new Error(
+    `what ${file} is to be is not known by its name: call it .md, .html or .json, or say it with -o.`,
+  );
+}
+
+async function assertFolder(file: string | undefined): Promise<void> {
+  if (file === undefined) return;
+  const folder = dirname(resolve(file));
+  const found = await stat(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    throw error;
+  });
+  if (found?.isDirectory() !== true)
+    throw new Error(`there is no folder ${folder} for ${basename(file)}: make it first.`);
 }
 
 /** Bytes of a file of measurements at most: a million clients have 20 MB. */

@@ -80,10 +80,18 @@ describe('start', () => {
     });
   });
 
-  it('refuses what the API server refuses, in its words, and a hold that no other mode has', async () => {
+  it('refuses what the API server refuses, in its words, a zone that is none, and a hold that no other mode has', async () => {
     await assert.rejects(
       start({ name: 'odd', toHome: 'zone-a' }),
       /toHome must be another zone than fromZone/,
+    );
+    const zones = 'choose zone-a or zone-b or zone-c';
+    await assert.rejects(start({ name: 'odd', from: 'zone-x' }), {
+      message: `zone-x is not a zone of messaging/orders: ${zones}.`,
+    });
+    await assert.rejects(
+      start({ name: 'odd', toHome: 'zone-y' }),
+      new RegExp(`zone-y is not a zone.*${zones}`),
     );
     await assert.rejects(start({ name: 'odd', mode: 'Planned', hold: '1m' }), /--hold is for a Drill/);
   });
@@ -280,7 +288,10 @@ describe('report', () => {
   it('fails for one that is not there, and for a file that cannot be read or written', async () => {
     await assert.rejects(runReport('nobody', options(), testIo()), /there is no ZoneFailover nobody/);
     await assert.rejects(tell({ measurements: join(folder, 'none.json') }), /ENOENT.*none\.json/);
-    await assert.rejects(tell({ file: join(folder, 'none', 'drill.html') }), /ENOENT.*none/);
+    const lost = { file: join(folder, 'none', 'drill.html') };
+    await assert.rejects(tell(lost), /there is no folder .*none for drill\.html/);
+    const nowhere = { ...lost, kubeconfig: join(folder, 'nowhere') };
+    await assert.rejects(runReport('told', nowhere, testIo()), /there is no folder/, 'before the cluster');
   });
 });
 

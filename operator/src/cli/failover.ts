@@ -1,6 +1,6 @@
 /** `causeway failover`: starts a ZoneFailover, follows it, pauses it, takes it back, and tells what became of it. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { API_GROUP_VERSION, parseDuration, type ZoneFailoverSpec } from '@causeway/crds';
+import { API_GROUP_VERSION, type ZoneFailoverSpec } from '@causeway/crds';
 import { abortable, type KubeObject } from '../controller/index.ts';
 import { FAILOVER_KIND, type FailoverObject } from '../failover/index.ts';
 import { KIND, type MessagePlatform } from '../platform/index.ts';
@@ -11,8 +11,10 @@ import {
   type Cluster,
   type ClusterOptions,
 } from './connect.ts';
+import { durationText } from './durations.ts';
 import { runControl } from './failover-control.ts';
 import { follow, type Session, type WatchOutput } from './failover-follow.ts';
+import { HELP } from './failover-help.ts';
 import { failoverNamed } from './failover-named.ts';
 import { registerReport } from './failover-report.ts';
 import { failoverLine } from './failover-text.ts';
@@ -41,44 +43,18 @@ export interface WatchOptions extends ClusterOptions {
   output: WatchOutput;
 }
 
-const EXAMPLES = `
-Examples:
-  # A drill: zone-a is left for a minute, and then all goes back. Shows it until its end
-  causeway failover start orders -n messaging --from zone-a --hold 1m
-
-  # The home moves to zone-b for good
-  causeway failover start orders --from zone-a --mode Planned --to-home zone-b
-
-  # The zone is gone: nothing in it is waited for
-  causeway failover start orders --from zone-a --mode Emergency
-
-  # Follow one; for programs, a line of JSON for each change
-  causeway failover watch drill-2026-11
-  causeway failover watch drill-2026-11 -o json | jq -r .phase
-
-  # Stay where it is, go on, or go back
-  causeway failover pause drill-2026-11
-  causeway failover pause drill-2026-11 --resume
-  causeway failover abort drill-2026-11
-
-  # What became of it, as a page to be sent to others
-  causeway failover report drill-2026-11 --file drill.html
-
-Ctrl-C ends the watching, not the failover.
-
-Exit codes of start and watch: 0 it succeeded, or asked for with --no-watch · 2 it was rolled back: all is as before · 1 it failed, or the command did · 130 Ctrl-C, 143 SIGTERM: it goes on`;
-
 /** Adds the command `failover`. */
 export function registerFailover(program: Command): void {
   const failover = program
     .command('failover')
     .description("move a zone's traffic away, as a drill, as planned, or because it is gone")
-    .addHelpText('after', EXAMPLES);
+    .addHelpText('after', HELP.failover);
   registerStart(failover);
   const watch = failover
     .command('watch')
     .description('show it until its end')
-    .argument('<name>', 'the ZoneFailover');
+    .argument('<name>', 'the ZoneFailover')
+    .addHelpText('after', HELP.watch);
   addClusterOptions(watch.addOption(watchOutput())).action(async (name: string, options: WatchOptions) => {
     process.exitCode = await untilSignal((signal) => runWatch(name, options, { io: processIo(), signal }));
   });
@@ -86,14 +62,16 @@ export function registerFailover(program: Command): void {
     .command('pause')
     .description('stay where it is, wherever that is safe')
     .argument('<name>', 'the ZoneFailover')
-    .option('--resume', 'go on');
+    .option('--resume', 'go on')
+    .addHelpText('after', HELP.pause);
   addClusterOptions(pause).action(async (name: string, options: ClusterOptions & { resume?: true }) => {
     await runControl(name, options, { spec: { pause: options.resume !== true }, io: processIo() });
   });
   const abort = failover
     .command('abort')
     .description('go back, from any phase that still can')
-    .argument('<name>', 'the ZoneFailover');
+    .argument('<name>', 'the ZoneFailover')
+    .addHelpText('after', HELP.abort);
   addClusterOptions(abort).action(async (name: string, options: ClusterOptions) => {
     await runControl(name, options, { spec: { abort: true }, io: processIo() });
   });
@@ -111,8 +89,8 @@ function registerStart(failover: Command): void {
     )
     .option('--to-home <zone>', 'who becomes home; default: the zone that holds most')
     .option('--name <name>', 'name of the ZoneFailover; default: made of platform, mode and time')
-    .option('--hold <duration>', 'how long a drill is held; default: 30s', durationText)
-    .option('--timeout <duration>', 'time until all must be verified; default: 5m', durationText)
+    .option('--hold <duration>', 'how long a drill is held; default: 30s', durationText('5m'))
+    .option('--timeout <duration>', 'time until all must be verified; default: 5m', durationText('5m'))
     .option('--max-lag <revisions>', 'how far the next home may be behind at the start', parseWhole)
     .option(
       '--max-mirror-lag <offsets>',
@@ -121,7 +99,8 @@ function registerStart(failover: Command): void {
     )
     .option('--min-ready <n>', 'gateways that each other zone must have ready', parseWhole)
     .option('--no-watch', 'only make it, and return')
-    .addOption(watchOutput());
+    .addOption(watchOutput())
+    .addHelpText('after', HELP.start);
   addClusterOptions(start).action(async (platform: string, options: StartOptions) => {
     process.exitCode = await untilSignal((signal) =>
       runStart(platform, options, { io: processIo(), signal }),
@@ -135,18 +114,9 @@ function watchOutput(): Option {
     .default('text');
 }
 
-function durationText(text: string): string {
-  try {
-    parseDuration(text);
-    return text;
-  } catch {
-    throw new InvalidArgumentError('write a duration such as 90s or 5m.');
-  }
-}
-
 function parseWhole(text: string): number {
   const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 0)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number))
     throw new InvalidArgumentError('It must be a whole number.');
   return number;
 }
@@ -185,14 +155,25 @@ async function platformFor(
   }
 }
 
+/** One that is not there would hold the platform until the operator refuses it. */
+function assertZone({ metadata, spec }: MessagePlatform, zone: string): void {
+  const names = spec.zones.map(({ name }) => name);
+  if (names.includes(zone)) return;
+  throw new Error(
+    `${zone} is not a zone of ${metadata.namespace}/${metadata.name}: choose ${names.join(' or ')}.`,
+  );
+}
+
 function failoverFor(
-  { metadata }: MessagePlatform,
+  platform: MessagePlatform,
   options: StartOptions,
   now: number,
 ): KubeObject & { spec: object } {
+  const { metadata } = platform;
   const { from, mode, toHome, hold, timeout, maxLag, maxMirrorLag, minReady } = options;
   if (hold !== undefined && mode !== 'Drill')
     throw new Error('--hold is for a Drill: the other modes do not go back by themselves.');
+  for (const zone of [from, ...(toHome === undefined ? [] : [toHome])]) assertZone(platform, zone);
   const time = new Date(now).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
   const name = options.name ?? `${metadata.name}-${mode.toLowerCase()}-${time}`;
   const limits = {

@@ -1,6 +1,6 @@
 /** `causeway rotate`: asks for a certificate rotation, follows it, and pauses, resumes or takes back one. */
-import { InvalidArgumentError, type Command } from 'commander';
-import { ANNOTATION, AUTHORITY_REQUEST, parseDuration } from '@causeway/crds';
+import { Option, type Command } from 'commander';
+import { ANNOTATION, AUTHORITY_REQUEST } from '@causeway/crds';
 import { abortable, Informer, systemClock } from '../controller/index.ts';
 import { KIND, WAITING_FOR_FAILOVER, type MessagePlatform } from '../platform/index.ts';
 import {
@@ -10,6 +10,7 @@ import {
   type Cluster,
   type ClusterOptions,
 } from './connect.ts';
+import { durationMs } from './durations.ts';
 import { processIo, styleOf, type Io } from './io.ts';
 import { untilSignal } from './signals.ts';
 
@@ -57,7 +58,11 @@ export function registerRotate(program: Command): void {
     .option('--resume', 'go on with it')
     .option('--abort', 'take all pods back to the certificate of before')
     .option('--no-wait', 'only ask, and return')
-    .option('--timeout <duration>', 'how long to follow it, such as 30m', timeoutOf, 30 * 60_000);
+    .addOption(
+      new Option('--timeout <duration>', 'how long to follow it')
+        .argParser(durationMs('30m'))
+        .default(30 * 60_000, '30m'),
+    );
   addClusterOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, options: RotateOptions) => {
@@ -66,14 +71,6 @@ export function registerRotate(program: Command): void {
         return 0;
       });
     });
-}
-
-function timeoutOf(text: string): number {
-  try {
-    return parseDuration(text);
-  } catch {
-    throw new InvalidArgumentError('write a duration such as 90s or 30m.');
-  }
 }
 
 interface Session {

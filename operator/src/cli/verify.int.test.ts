@@ -14,6 +14,8 @@ let cluster: TestCluster;
 let pods: Server;
 /** What the replicator answers; undefined: 500. */
 let answer: Partial<Verification> | { error: string } | undefined;
+/** So long after it was asked. */
+let lateMs = 0;
 
 /** The API server asks no pod at a loopback address. */
 function ownAddress(): string {
@@ -30,7 +32,7 @@ before(async () => {
     }
     // As a replicator does while it compares.
     response.writeHead(200, { 'content-type': 'application/json' }).write('\n\n');
-    response.end(JSON.stringify(answer));
+    setTimeout(() => response.end(JSON.stringify(answer)), lateMs);
   });
   await new Promise<void>((resolve) => {
     pods.listen(0, ownAddress(), resolve);
@@ -122,6 +124,18 @@ describe('causeway verify', () => {
     const broken = await verify({ zone: ['zone-b'] });
     assert.equal(broken.code, 1);
     assert.match(broken.io.stdout, /pod orders-replicator-zone-b: .*(500|out of order)/);
+  });
+
+  it('says that it goes on when it takes its time', async () => {
+    answer = equal;
+    lateMs = 2_300;
+    try {
+      const { io, code } = await verify({ zone: ['zone-b'], output: 'json' });
+      assert.equal(code, 0);
+      assert.equal(io.stderr, 'Comparing zone-b (1 of 1) for 2s …\n');
+    } finally {
+      lateMs = 0;
+    }
   });
 
   it('equal zones give 0, different ones 2, as a table and for programs', async () => {

@@ -1,6 +1,6 @@
 /** `causeway verify`: whether every zone's etcd holds what the home's does. Each zone's replicator compares; only reads. */
-import { InvalidArgumentError, type Command } from 'commander';
-import { ADMIN_PATH, COMPONENT, LABEL, PORT, parseDuration, type Verification } from '@causeway/crds';
+import { Option, type Command } from 'commander';
+import { ADMIN_PATH, COMPONENT, LABEL, PORT, type Verification } from '@causeway/crds';
 import {
   epochOf,
   homeOf,
@@ -17,8 +17,10 @@ import {
   type Cluster,
   type ClusterOptions,
 } from './connect.ts';
+import { durationMs } from './durations.ts';
 import { processIo, styleOf, type Io } from './io.ts';
 import { machineText, outputOption, type OutputFormat } from './output.ts';
+import { shortDuration } from './table.ts';
 import { verifyText, type VerifyView, type ZoneView } from './verify-text.ts';
 
 /** What `causeway verify` is told. */
@@ -59,20 +61,16 @@ export function registerVerify(program: Command): void {
     .argument('<name>', 'the platform')
     .option('--zone <name...>', 'only these zones')
     .addOption(outputOption('table'))
-    .option('--timeout <duration>', 'how long a zone may take, such as 10m', timeoutOf, 10 * 60_000);
+    .addOption(
+      new Option('--timeout <duration>', 'how long a zone may take')
+        .argParser(durationMs('10m'))
+        .default(10 * 60_000, '10m'),
+    );
   addClusterOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, options: VerifyOptions) => {
       process.exitCode = await runVerify(name, options, { io: processIo() });
     });
-}
-
-function timeoutOf(text: string): number {
-  try {
-    return parseDuration(text);
-  } catch {
-    throw new InvalidArgumentError('write a duration such as 90s or 10m.');
-  }
 }
 
 /** Compares, prints, and gives the exit code. Throws when there is nothing to compare. */
@@ -88,8 +86,14 @@ export async function runVerify(
     const zones = zonesToVerify(platform, options.zone);
     const views: ZoneView[] = [];
     // One after another: each reads all of the home's keys.
-    for (const zone of zones)
-      views.push(await verifyZone(cluster, platform, { zone, port, timeoutMs: options.timeout }));
+    for (const [index, zone] of zones.entries()) {
+      const done = saysProgress(io, `${zone} (${index + 1} of ${zones.length})`);
+      try {
+        views.push(await verifyZone(cluster, platform, { zone, port, timeoutMs: options.timeout }));
+      } finally {
+        done();
+      }
+    }
     const view: VerifyView = {
       namespace,
       name,
@@ -103,6 +107,23 @@ export async function runVerify(
     if (views.some(({ error }) => error !== undefined)) return EXIT_FAILED;
     return view.equal ? 0 : EXIT_DIFFERS;
   });
+}
+
+/** A person waits this long for a first word, milliseconds. */
+const PATIENCE_MS = 2_000;
+
+/** Says on standard error that it goes on, at first after two seconds, then each time that it has taken twice as long. */
+function saysProgress(io: Io, what: string): () => void {
+  const began = io.now();
+  let timer: NodeJS.Timeout;
+  const after = (ms: number): void => {
+    timer = setTimeout(() => {
+      io.err(`Comparing ${what} for ${shortDuration(io.now() - began)} …\n`);
+      after(2 * ms);
+    }, ms);
+  };
+  after(PATIENCE_MS);
+  return () => clearTimeout(timer);
 }
 
 function zonesToVerify(platform: MessagePlatform, wanted: readonly string[] | undefined): string[] {

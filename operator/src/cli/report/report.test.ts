@@ -194,8 +194,16 @@ describe('the format', () => {
     assert.equal(formatOf({}), 'markdown');
     assert.equal(formatOf({ file: 'drill.HTML' }), 'html');
     assert.equal(formatOf({ file: 'drill.json' }), 'json');
-    assert.equal(formatOf({ file: 'drill.txt' }), 'markdown');
+    assert.equal(formatOf({ file: 'drill.md' }), 'markdown');
+    assert.equal(formatOf({ file: 'drill.txt', output: 'markdown' }), 'markdown');
     assert.equal(formatOf({ file: 'drill.html', output: 'json' }), 'json');
+  });
+});
+
+describe('a file whose name says nothing', () => {
+  it('is refused, with what is known', () => {
+    for (const file of ['drill.pdf', 'drill', '.html/drill.txt'])
+      assert.throws(() => formatOf({ file }), /is not known by its name: call it \.md, \.html or \.json/);
   });
 });
 

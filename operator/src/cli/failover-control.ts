@@ -56,6 +56,8 @@ function pauseOf(failover: FailoverObject): Outcome {
   const { phase, step } = stateOf(failover);
   const where = whereOf({ phase, step });
   if (phase === 'RollingBack') return { refused: `is in ${where}: on its way back it is not paused.` };
+  if (phase === 'Drain')
+    return { said: 'paused; gateways that were told already go on to send their clients away' };
   if (!HOMELESS.has(step ?? phase)) return { said: 'paused' };
   const then = phase === 'Restore' ? 'Restore/GiveBack' : 'Verify';
   return {

@@ -40,6 +40,7 @@ import type { Act, FailoverWish, GatewaySight, Observed, ZoneSight } from './obs
 import {
   enter,
   HOMELESS,
+  HOMELESS_CAUSES,
   isOver,
   isUnsettled,
   phaseSince,
@@ -92,7 +93,7 @@ function underWay(wish: FailoverWish, before: FailoverState, seen: Observed): Fa
   const state = withPause(wish, withCounts(before, seen), seen);
   const ended = endedEarly(wish, state, seen);
   if (ended !== undefined) return go(ended);
-  if (state.pausedSince !== undefined && !HOMELESS.has(state.phase) && state.phase !== 'RollingBack')
+  if (state.pausedSince !== undefined && mayRest(wish, state, seen))
     return rest(state, shut('Paused', 'It is paused: causeway failover pause --resume goes on.'), IDLE);
   switch (state.phase) {
     case 'Queued':
@@ -139,6 +140,13 @@ function withPause({ spec }: FailoverWish, state: FailoverState, { now }: Observ
   if (spec.pause === true && pausedSince === undefined) return { ...state, pausedSince: now };
   if (spec.pause === true || pausedSince === undefined) return state;
   return { ...rested, pausedMs: state.pausedMs + now - pausedSince };
+}
+
+/** It stops for a pause only while some zone takes writes, never on the way back, and never in the way of an Emergency. */
+function mayRest({ spec }: FailoverWish, state: FailoverState, { emergency }: Observed): boolean {
+  const { phase, step, cause = '' } = state;
+  if (phase === 'RollingBack' || HOMELESS.has(step ?? phase) || HOMELESS_CAUSES.has(cause)) return false;
+  return spec.mode === 'Emergency' || emergency === undefined;
 }
 
 /** Clients and gateways by zone, as they are now. */

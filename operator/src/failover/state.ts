@@ -128,7 +128,10 @@ export function phaseSince({ phases }: FailoverState, now: number): number {
 }
 
 /** Phases, and steps of going back, in which the platform may have no home that takes writes: nothing stops there. */
-export const HOMELESS: ReadonlySet<Phase | BackStep> = new Set(['Fence', 'Promote', 'Shift']);
+export const HOMELESS: ReadonlySet<Phase | BackStep> = new Set(['Fence', 'Promote', 'Shift', 'Lift']);
+
+/** Why it ends with nobody who takes writes. */
+export const HOMELESS_CAUSES: ReadonlySet<string> = new Set(['HomeFenced']);
 
 /** How long a move of the home may take before it counts as one that waits for something; milliseconds. */
 const MOVE_MS = 5_000;

@@ -652,6 +652,33 @@ describe('a pause', () => {
       assert.deepEqual(run.model.writers(), ['zone-a']);
     });
 
+  it('stops no clock where it stops nothing: an Emergency that finds no home ends all the same', () => {
+    const run = new Run({ mode: 'Emergency' });
+    run.model.kill('zone-a');
+    run.to('Promote');
+    run.model.kill('zone-b');
+    run.model.kill('zone-c');
+    run.wish = { ...run.wish, spec: { ...run.wish.spec, pause: true } };
+    run.end();
+    assert.deepEqual([run.state.phase, run.state.cause], ['Failed', 'HomeFenced']);
+    assert.deepEqual([run.state.pausedSince, run.state.pausedMs], [undefined, 0]);
+  });
+
+  it('ends with what it stopped, and is told with its length', () => {
+    for (const phase of ['Queued', 'Preflight', 'Drain'] as const) {
+      const run = new Run().to(phase);
+      run.wish = { ...run.wish, spec: { ...run.wish.spec, pause: true } };
+      for (let n = 0; n < 10; n += 1) {
+        run.look();
+        run.model.tick(1_000);
+      }
+      assert.notEqual(run.state.pausedSince, undefined);
+      run.wish = { ...run.wish, spec: { ...run.wish.spec, abort: true } };
+      run.end();
+      assert.deepEqual([run.state.pausedSince, run.state.pausedMs], [undefined, 10_000]);
+    }
+  });
+
   it('does not keep a home fenced that the way back could not leave', () => {
     const run = new Run().until(({ phase, step }) => phase === 'Restore' && step === 'Fence');
     run.model.kill('zone-a');

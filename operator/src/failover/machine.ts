@@ -92,8 +92,8 @@ export function nextStep(wish: FailoverWish, before: FailoverState, seen: Observ
 function underWay(wish: FailoverWish, before: FailoverState, seen: Observed): FailoverStep {
   const state = withPause(wish, withCounts(before, seen), seen);
   const ended = endedEarly(wish, state, seen);
-  if (ended !== undefined) return go(ended);
-  if (state.pausedSince !== undefined && mayRest(wish, state, seen))
+  if (ended !== undefined) return go(resumed(ended, seen));
+  if (state.pausedSince !== undefined)
     return rest(state, shut('Paused', 'It is paused: causeway failover pause --resume goes on.'), IDLE);
   switch (state.phase) {
     case 'Queued':
@@ -135,11 +135,15 @@ function wait(state: FailoverState, { gate, acts }: Part): FailoverStep {
   return rest(state, gate, HOMELESS.has(state.phase) ? POLL : PATIENT_POLL, acts);
 }
 
-function withPause({ spec }: FailoverWish, state: FailoverState, { now }: Observed): FailoverState {
-  const { pausedSince, ...rested } = state;
-  if (spec.pause === true && pausedSince === undefined) return { ...state, pausedSince: now };
-  if (spec.pause === true || pausedSince === undefined) return state;
-  return { ...rested, pausedMs: state.pausedMs + now - pausedSince };
+/** Since when it rests. A pause that comes where it goes on all the same stops no clock. */
+function withPause(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverState {
+  const isPaused = wish.spec.pause === true && mayRest(wish, state, seen);
+  if (!isPaused) return resumed(state, seen);
+  return { ...state, pausedSince: state.pausedSince ?? seen.now };
+}
+
+function resumed({ pausedSince, ...state }: FailoverState, { now }: Observed): FailoverState {
+  return pausedSince === undefined ? state : { ...state, pausedMs: state.pausedMs + now - pausedSince };
 }
 
 /** It stops for a pause only while some zone takes writes, never on the way back, and never in the way of an Emergency. */
@@ -160,7 +164,7 @@ function withCounts(state: FailoverState, { zones, counted }: Observed): Failove
   return { ...state, zones: counts };
 }
 
-/** Time that it has had, pauses apart. */
+/** Time that it has had, without what it rested for. */
 function elapsed({ startedAt, pausedSince, pausedMs }: FailoverState, { now }: Observed): number {
   return (pausedSince ?? now) - (startedAt ?? now) - pausedMs;
 }

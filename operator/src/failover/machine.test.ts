@@ -154,13 +154,28 @@ describe('a drill', () => {
     assert.deepEqual([run.state.phase, own.told, own.outBy], ['Succeeded', 7, undefined]);
   });
 
-  it('keeps a gateway empty that starts in the zone meanwhile', () => {
+  for (const phase of ['Verify', 'Hold'] as const)
+    for (const pause of [false, true])
+      it(`keeps a gateway empty that starts in the zone meanwhile, in ${phase}${pause ? ', paused' : ''}`, () => {
+        const run = new Run().to(phase);
+        run.wish = { ...run.wish, spec: { ...run.wish.spec, pause } };
+        // Something else is still waited for.
+        run.model.zone('zone-b').ready = 0;
+        run.model.zone('zone-a').pods.push({ name: 'zone-a-new', connections: 1, sent: 0 });
+        run.look();
+        run.look();
+        const pod = run.model.zone('zone-a').pods.at(-1);
+        assert.equal(run.state.phase, phase);
+        assert.deepEqual([pod?.outBy, typeof pod?.told], ['drill', 'number']);
+      });
+
+  it('has a Redis follow again that forgot whom it follows while the drill is held', () => {
     const run = new Run().to('Hold');
-    run.model.zone('zone-a').pods.push({ name: 'zone-a-new', connections: 1, sent: 0 });
+    for (const name of ['zone-a', 'zone-c'])
+      Object.assign(run.model.zone(name).redis, { primary: true, follows: undefined });
     run.look();
-    run.look();
-    const pod = run.model.zone('zone-a').pods.at(-1);
-    assert.deepEqual([pod?.outBy, typeof pod?.told], ['drill', 'number']);
+    assert.equal(run.state.phase, 'Hold');
+    for (const name of ['zone-a', 'zone-c']) assert.equal(run.model.zone(name).redis.follows, 'zone-b');
   });
 });
 
@@ -355,11 +370,16 @@ describe('an emergency', () => {
     assert.ok(!alone.model.zone('zone-b').redis.guarded, 'it would take no writes at all');
   });
 
-  for (const phase of ['Shift', 'Verify'] as const)
-    it(`tells the old home that comes back in ${phase} at once`, () => {
+  for (const [phase, pause] of [
+    ['Shift', false],
+    ['Verify', false],
+    ['Verify', true],
+  ] as const)
+    it(`tells the old home that comes back in ${phase} at once${pause ? ', paused' : ''}`, () => {
       const run = new Run({ mode: 'Emergency' });
       run.model.kill('zone-a');
       run.to(phase);
+      run.wish = { ...run.wish, spec: { ...run.wish.spec, pause } };
       // Something else is still waited for.
       run.model.silence('zone-c');
       Object.assign(run.model.services, phase === 'Shift' ? { redis: 'zone-a' } : {});
@@ -651,6 +671,15 @@ describe('a pause', () => {
       assert.match(run.state.message, /paused/);
       assert.deepEqual(run.model.writers(), ['zone-a']);
     });
+
+  it('in Restore tells the old home that comes back', () => {
+    const run = new Run().until(({ step }) => step === 'CatchUp');
+    run.wish = { ...run.wish, spec: { ...run.wish.spec, pause: true } };
+    run.model.zone('zone-a').redis = { primary: true, fenced: false, follows: undefined, offset: 0 };
+    run.look();
+    assert.match(run.state.message, /paused/);
+    assert.equal(run.model.zone('zone-a').redis.follows, 'zone-b');
+  });
 
   it('stops no clock where it stops nothing: an Emergency that finds no home ends all the same', () => {
     const run = new Run({ mode: 'Emergency' });

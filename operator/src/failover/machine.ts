@@ -19,6 +19,7 @@ import {
   takeoverReplicas,
   zoneOf,
   type Gate,
+  type GateCheck,
 } from './gates.ts';
 import { leadersAway, leadersBack, leadersLeft } from './leaders.ts';
 import {
@@ -93,8 +94,7 @@ function underWay(wish: FailoverWish, before: FailoverState, seen: Observed): Fa
   const state = withPause(wish, withCounts(before, seen), seen);
   const ended = endedEarly(wish, state, seen);
   if (ended !== undefined) return go(resumed(ended, seen));
-  if (state.pausedSince !== undefined)
-    return rest(state, shut('Paused', 'It is paused: causeway failover pause --resume goes on.'), IDLE);
+  if (state.pausedSince !== undefined) return paused(wish, state, seen);
   switch (state.phase) {
     case 'Queued':
       return queued(wish, state, seen);
@@ -151,6 +151,15 @@ function mayRest({ spec }: FailoverWish, state: FailoverState, { emergency }: Ob
   const { phase, step, cause = '' } = state;
   if (phase === 'RollingBack' || HOMELESS.has(step ?? phase) || HOMELESS_CAUSES.has(cause)) return false;
   return spec.mode === 'Emergency' || emergency === undefined;
+}
+
+/** It goes no further; what has come so far is kept so. */
+function paused(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
+  const gate = shut('Paused', 'It is paused: causeway failover pause --resume goes on.');
+  const isLeft = state.phase === 'Verify' || state.phase === 'Hold';
+  const acts = isLeft ? upkeep(wish, state, seen) : oldHomeActs(state, seen);
+  const isUrgent = wish.spec.mode === 'Emergency' && isComingBack(state, seen);
+  return rest(state, gate, isUrgent ? POLL : IDLE, acts);
 }
 
 /** Clients and gateways by zone, as they are now. */
@@ -505,22 +514,13 @@ function verify(wish: FailoverWish, state: FailoverState, seen: Observed): Failo
   const gone = seen.zones.filter(({ name, nodes }) => name === wish.spec.fromZone || nodes === 0);
   const except = urgent ? gone.map(({ name }) => name) : [];
   const maxLag = wish.spec.limits.maxReplicationLag;
-  // Who did not answer when the home moved is told now.
-  const moved: Part = state.moved ? shift(moveOf(wish, state), seen) : { gate: undefined, acts: [] };
-  const guarded: Part = state.moved ? guard(seen) : { gate: undefined, acts: [] };
-  const gate = firstShut([
-    () => gatewaysGate(wish, seen, { all: !urgent }),
-    () => moved.gate,
-    () => (state.moved ? followersGate(seen, { except, maxLag }) : undefined),
-    () => guarded.gate,
-  ]);
-  const keep = keepOut(wish, zoneOf(seen, wish.spec.fromZone) ?? NOWHERE, seen);
-  if (gate !== undefined)
-    return rest(state, gate, urgent ? POLL : PATIENT_POLL, [
-      ...withOldHome(moved.acts, state, seen),
-      ...guarded.acts,
-      ...keep.acts,
-    ]);
+  const ofHome: GateCheck[] = [
+    () => shift(moveOf(wish, state), seen).gate,
+    () => followersGate(seen, { except, maxLag }),
+    () => guard(seen).gate,
+  ];
+  const gate = firstShut([() => gatewaysGate(wish, seen, { all: !urgent }), ...(state.moved ? ofHome : [])]);
+  if (gate !== undefined) return rest(state, gate, urgent ? POLL : PATIENT_POLL, upkeep(wish, state, seen));
   const recovery = `${(elapsed(state, seen) / 1000).toFixed(1)}s`;
   const verified = { ...state, verifiedAt: seen.now, figures: { ...state.figures, recovery } };
   if (urgent) {
@@ -532,11 +532,22 @@ function verify(wish: FailoverWish, state: FailoverState, seen: Observed): Failo
   return go(enter(verified, seen.now, { phase: 'Hold' }));
 }
 
+/**
+ * What keeps the zone empty and the home the only one, for as long as it is away: gateways start there meanwhile, and stores that did
+ * not answer when the home moved, the old home's first of all, come back and know nothing of it.
+ */
+function upkeep(wish: FailoverWish, state: FailoverState, seen: Observed): Act[] {
+  const kept = keepOut(wish, zoneOf(seen, wish.spec.fromZone) ?? NOWHERE, seen).acts;
+  if (!state.moved) return [...kept];
+  const { acts } = shift(moveOf(wish, state), seen);
+  return [...withOldHome(acts, state, seen), ...guard(seen).acts, ...kept];
+}
+
 function homeWords({ home, moved }: FailoverState): string {
   return home !== undefined && moved ? `, with its home in ${home.to}` : '';
 }
 
-/** The platform runs without the zone for a while. Gateways that start there are kept empty too. */
+/** The platform runs without the zone for a while. */
 function hold(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
   const left = phaseSince(state, seen.now) + parseDuration(wish.spec.drill?.holdFor ?? HOLD) - seen.now;
   const zone = zoneOf(seen, wish.spec.fromZone) ?? NOWHERE;
@@ -545,7 +556,7 @@ function hold(wish: FailoverWish, state: FailoverState, seen: Observed): Failove
     return go(enter(held, seen.now, { phase: 'Restore', step: state.moved ? 'CatchUp' : 'GiveBack' }));
   const until = new Date(seen.now + left).toISOString().slice(11, 19);
   const gate = shut('Held', `${zone.name} stays away until ${until} UTC.`);
-  return rest(held, gate, Math.min(left, IDLE), keepOut(wish, zone, seen).acts);
+  return rest(held, gate, Math.min(left, IDLE), upkeep(wish, state, seen));
 }
 
 /**

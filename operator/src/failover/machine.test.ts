@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { EMERGENCY_PATIENCE } from './back.ts';
 import { zoneOf } from './gates.ts';
 import { LEADERS_PATIENCE } from './leaders.ts';
 import { ARRIVAL, nextStep, PREFLIGHT_PATIENCE, STEADY } from './machine.ts';
@@ -51,7 +52,7 @@ class Run {
   /** Nothing of it is left. */
   assertGivenBack(): void {
     // Kafka may be given its orders a moment after the end, once the Emergency that went first has ended too.
-    const { emergency: _ended, ...seen } = this.model.change;
+    const { emergency: _ended, emergencyZones: _left, ...seen } = this.model.change;
     this.model.change = seen;
     this.until(({ orders }) => orders.length === 0);
     for (const { partition, leader, replicas } of this.model.partitions) {
@@ -349,6 +350,17 @@ describe('an emergency', () => {
       run.end();
       assert.deepEqual([run.state.phase, run.model.writers()], ['RolledBack', ['zone-a']]);
       assert.deepEqual(run.model.violations, []);
+    });
+
+    it('ends once its next home is named and goes before it takes all writes: another Emergency may then begin', () => {
+      const run = new Run({ mode: 'Emergency' });
+      run.model.kill('zone-a');
+      run.until(({ phase }) => phase === 'Promote' && run.model.home === 'zone-b');
+      run.model.kill('zone-b');
+      run.model.zone('zone-b').redis.primary = false;
+      run.end();
+      assert.deepEqual([run.state.phase, run.state.cause, run.state.moved], ['Failed', 'TimedOut', true]);
+      assert.match(run.state.message, /in Promote, The etcd of zone-b does not answer/);
     });
 
     it('ends all the same after as long again, and says that nobody takes writes', () => {
@@ -857,6 +869,27 @@ describe('a zone that goes in the middle', () => {
     assert.equal(run.state.phase, 'Succeeded');
   });
 
+  it('the zone that the home came back to, before it takes all writes: the end says that an Emergency is needed', () => {
+    const run = new Run().until(({ step }) => step === 'Promote');
+    run.until(() => run.model.home === 'zone-a');
+    run.model.kill('zone-a');
+    run.model.zone('zone-a').redis.primary = false;
+    run.end();
+    assert.deepEqual([run.state.phase, run.state.cause, run.state.moved], ['Failed', 'HomeLost', false]);
+    assert.match(
+      run.state.message,
+      /The etcd of zone-a does not answer. An Emergency for zone-a moves the home on/,
+    );
+  });
+
+  it('the home, while the drill is held and nobody makes an Emergency: the end says that one is needed', () => {
+    const run = new Run().to('Hold');
+    run.model.kill('zone-b');
+    run.end();
+    assert.deepEqual([run.state.phase, run.state.cause], ['Failed', 'HomeLost']);
+    assert.match(run.state.message, /zone-b is home, and its etcd or Redis does not answer/);
+  });
+
   it('the zone that was left, while the drill is held: the home stays, and that is said', () => {
     const run = new Run().to('Hold');
     run.model.kill('zone-a');
@@ -882,14 +915,156 @@ describe('a zone that goes in the middle', () => {
   });
 });
 
+describe('an Emergency that waits for a drill', () => {
+  const limits = { timeout: '24h', maxReplicationLag: 100, minReadyPerZone: 1 };
+  const forHome = { emergency: 'fire', emergencyZones: ['zone-b'] };
+  const begun = (): Run => new Run({ toHome: 'zone-b', limits, drill: { holdFor: '24h' } });
+  /** How long it takes to its end, milliseconds. */
+  const endsIn = (run: Run): number => {
+    const began = run.model.now;
+    run.end();
+    return run.model.now - began;
+  };
+
+  for (const phase of ['Shift', 'Verify', 'Hold'] as const)
+    for (const gone of [['zone-b'], ['zone-a', 'zone-b']])
+      it(`in ${phase} does so for a moment only when the home is gone${gone.length > 1 ? ', and the zone that was left' : ''}`, () => {
+        const run = begun().to(phase);
+        for (const name of gone) run.model.kill(name);
+        // In Shift something is waited for that does not come.
+        const services = { redis: 'zone-a', etcd: 'zone-a' };
+        change(run, phase === 'Shift' ? { services } : {}).look();
+        assert.equal(run.state.phase, phase);
+        change(run, { ...run.model.change, ...forHome });
+        assert.ok(endsIn(run) < 3_000);
+        assert.deepEqual([run.state.phase, run.state.cause], ['Failed', 'HomeLost']);
+        assert.match(run.state.message, /An Emergency for zone-b moves the home on/);
+      });
+
+  it('in Promote does so for a moment only when the next home went with half of its promotion', () => {
+    const run = begun().to('Promote');
+    run.until(({ phase }) => phase === 'Promote' && run.model.home === 'zone-b');
+    run.model.kill('zone-b');
+    run.model.zone('zone-b').redis.primary = false;
+    const began = run.model.now;
+    run.until(() => run.model.now - began > 2 * HOMELESS_PATIENCE);
+    assert.equal(run.state.phase, 'Promote', 'the home has moved: nothing goes back without it');
+    change(run, forHome);
+    assert.ok(endsIn(run) < 3_000);
+    assert.deepEqual([run.state.phase, run.state.cause], ['Failed', 'HomeLost']);
+  });
+
+  for (const step of ['CatchUp', 'Fence', 'Lift'] as const)
+    it(`in ${step} of the way back does so for a moment only when the home is gone`, () => {
+      const run = new Run({ toHome: 'zone-b', limits }).until(
+        ({ step: at }) => at === (step === 'Lift' ? 'Fence' : step),
+      );
+      run.model.kill('zone-b');
+      if (step === 'Lift') run.until(({ step: at }) => at === 'Lift');
+      const began = run.model.now;
+      if (step !== 'Fence') run.until(() => run.model.now - began > 60_000);
+      assert.equal(run.state.step, step);
+      change(run, forHome);
+      assert.ok(endsIn(run) < 3_000);
+      assert.deepEqual(
+        [run.state.phase, run.state.cause],
+        ['Failed', step === 'CatchUp' ? 'HomeLost' : 'HomeFenced'],
+      );
+      assert.deepEqual(run.model.violations, []);
+    });
+
+  it('waits for a zone that may have taken a promotion: it would be a second home', () => {
+    const run = begun().to('Promote');
+    run.model.silence('zone-b');
+    run.until(({ step }) => step === 'Lift');
+    run.model.kill('zone-a');
+    change(run, { emergency: 'fire', emergencyZones: ['zone-a'] });
+    const began = run.model.now;
+    run.until(() => run.model.now - began > 60_000);
+    assert.deepEqual([run.state.step, run.model.writers()], ['Lift', ['zone-b']]);
+    run.model.revive('zone-b');
+    assert.ok(endsIn(run) < 3_000);
+    assert.deepEqual([run.state.cause, run.model.writers()], ['HomeFenced', []]);
+  });
+
+  it('of another zone leaves a home that was fenced its time to come back', () => {
+    const run = new Run({ toHome: 'zone-b', limits }).until(({ step }) => step === 'Fence');
+    run.model.kill('zone-b');
+    change(run, { emergency: 'fire', emergencyZones: ['zone-c'] }).until(({ step }) => step === 'Lift');
+    const began = run.model.now;
+    run.until(() => run.model.now - began > 60_000);
+    assert.equal(run.state.step, 'Lift');
+    run.model.revive('zone-b');
+    run.end();
+    assert.deepEqual([run.state.cause, run.model.writers()], ['HomeStays', ['zone-b']]);
+  });
+
+  it('does not wait for a zone that does not follow: the home stays where it is, and takes writes', () => {
+    const run = begun().to('Hold');
+    run.model.kill('zone-a');
+    change(run, { emergency: 'fire', emergencyZones: ['zone-c'] });
+    assert.ok(endsIn(run) < EMERGENCY_PATIENCE + 2_000);
+    assert.deepEqual([run.state.phase, run.state.cause], ['Failed', 'HomeStays']);
+    assert.deepEqual(run.model.writers(), ['zone-b']);
+  });
+
+  it('does not wait for gateways that do not serve again', () => {
+    const run = new Run({ fromZone: 'zone-c', limits }).to('Hold');
+    const zones = run.model
+      .observe()
+      .zones.map((zone) => (zone.name === 'zone-c' ? { ...zone, pods: [], ready: 0 } : zone));
+    change(run, { zones, emergency: 'fire', emergencyZones: ['zone-a'] });
+    assert.ok(endsIn(run) < EMERGENCY_PATIENCE + 2_000);
+    assert.deepEqual([run.state.phase, run.state.cause], ['RolledBack', 'Emergency']);
+  });
+
+  it('goes first: when the home is gone no drill or planned move is in its way for long', () => {
+    const event: fc.Arbitrary<'look' | 'next' | 'tick' | 'long' | 'pause' | 'resume' | 'abort' | 'kill'> =
+      fc.constantFrom('look', 'next', 'next', 'next', 'tick', 'long', 'pause', 'resume', 'abort', 'kill');
+    const mode = fc.constantFrom('Drill', 'Planned');
+    fc.assert(
+      fc.property(mode, fc.array(event, { maxLength: 24, size: 'max' }), (chosen, events) => {
+        const run = new Run({ mode: chosen, limits, drill: { holdFor: '60s' } });
+        for (const one of events) {
+          if (one === 'look') run.look();
+          if (one === 'next') goOn(run);
+          if (one === 'tick' || one === 'long') run.model.tick(one === 'long' ? 20_000 : 200);
+          if (one === 'kill') run.model.kill('zone-c');
+          if (one === 'pause' || one === 'resume' || one === 'abort')
+            run.wish = {
+              ...run.wish,
+              spec: { ...run.wish.spec, ...(one === 'abort' ? { abort: true } : { pause: one === 'pause' }) },
+            };
+        }
+        const { home } = run.model;
+        run.model.kill(home);
+        change(run, { emergency: 'fire', emergencyZones: [home] });
+        const took = endsIn(run);
+        assert.ok(took < 2 * HOMELESS_PATIENCE + 2 * EMERGENCY_PATIENCE, `${took} ms`);
+        assert.deepEqual(run.model.violations, []);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+/** On to its next phase or step, or for as long as that takes 200 looks. */
+function goOn(run: Run): void {
+  const { phase, step } = run.state;
+  for (let n = 0; n < 200 && run.state.phase === phase && run.state.step === step; n += 1) {
+    run.look();
+    run.model.tick();
+  }
+}
+
 describe('whatever happens', () => {
   type Event =
-    | { do: 'look' | 'unsaved' | 'tick' | 'long' | 'abort' | 'pause' | 'resume' | 'emergency' }
+    | { do: 'look' | 'unsaved' | 'tick' | 'long' | 'abort' | 'pause' | 'resume' }
     /** It goes on to its next phase or step, as far as it can. */
     | { do: 'next' }
     /** It dies after so many acts. */
     | { do: 'crash'; after: number }
-    | { do: 'kill' | 'revive' | 'silence'; zone: string };
+    | { do: 'kill' | 'revive' | 'silence' | 'emergency'; zone: string };
   const zone = fc.constantFrom('zone-a', 'zone-b', 'zone-c');
   const other = fc.constantFrom('zone-b', 'zone-c');
   const event: fc.Arbitrary<Event> = fc.oneof(
@@ -899,7 +1074,8 @@ describe('whatever happens', () => {
     { weight: 20, arbitrary: fc.constant<Event>({ do: 'next' }) },
     { weight: 6, arbitrary: fc.constant<Event>({ do: 'unsaved' }) },
     { weight: 6, arbitrary: fc.nat(3).map((after): Event => ({ do: 'crash', after })) },
-    { weight: 1, arbitrary: fc.constantFrom<Event>({ do: 'abort' }, { do: 'emergency' }) },
+    { weight: 1, arbitrary: fc.constant<Event>({ do: 'abort' }) },
+    { weight: 1, arbitrary: zone.map((name): Event => ({ do: 'emergency', zone: name })) },
     { weight: 2, arbitrary: fc.constantFrom<Event>({ do: 'pause' }, { do: 'resume' }) },
     { weight: 1, arbitrary: zone.map((name): Event => ({ do: 'kill', zone: name })) },
     { weight: 2, arbitrary: zone.map((name): Event => ({ do: 'revive', zone: name })) },
@@ -961,18 +1137,10 @@ describe('whatever happens', () => {
     if (one.do === 'abort') say({ abort: true });
     if (one.do === 'pause') say({ pause: true });
     if (one.do === 'resume') say({ pause: false });
-    if (one.do === 'emergency') model.change = { emergency: 'fire' };
+    if (one.do === 'emergency') model.change = { emergency: 'fire', emergencyZones: [one.zone] };
     if (one.do === 'kill') model.kill(one.zone);
     if (one.do === 'revive') model.revive(one.zone);
     if (one.do === 'silence') model.silence(one.zone);
-  }
-
-  function goOn(run: Run): void {
-    const { phase, step } = run.state;
-    for (let n = 0; n < 200 && run.state.phase === phase && run.state.step === step; n += 1) {
-      run.look();
-      run.model.tick();
-    }
   }
 
   /** What must hold after each event. */

@@ -6,11 +6,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { parseDuration } from '@causeway/crds';
 import { giveBack, returnStep } from './back.ts';
 import {
+  answers,
   candidates,
   capacityGate,
   connectionsOf,
   firstShut,
   gatewaysGate,
+  isDeserted,
   movesHome,
   othersOf,
   preflightGates,
@@ -82,6 +84,7 @@ const HOLD = '30s';
 const UNTOUCHED = new Set<Phase>(['Queued', 'Preflight']);
 /** Phases from which an abort goes back. From Promote and Shift it does once the home has arrived. */
 const ABORTABLE = new Set<Phase>(['Prepare', 'Drain', 'Fence', 'Verify', 'Hold']);
+const ARRIVING = new Set<Phase>(['Promote', 'Shift']);
 
 /** Decides the next step of a failover. */
 export function nextStep(wish: FailoverWish, before: FailoverState, seen: Observed): FailoverStep {
@@ -192,8 +195,7 @@ function endedEarly(wish: FailoverWish, state: FailoverState, seen: Observed): F
   const aborted = abortReason(wish, seen);
   if (aborted !== undefined) {
     if (UNTOUCHED.has(state.phase)) return enter(state, seen.now, { phase: 'RolledBack', ...aborted });
-    if (ABORTABLE.has(state.phase) && mayGoBack(wish, state, seen))
-      return turnBack(wish, state, seen, aborted);
+    if (mayTurnBack(wish, state, seen)) return turnBack(wish, state, seen, aborted);
   }
   if (!isLate(wish, state, seen)) return undefined;
   const late = {
@@ -205,8 +207,10 @@ function endedEarly(wish: FailoverWish, state: FailoverState, seen: Observed): F
   if (!forward.includes(state.phase)) return undefined;
   if (leadsNowhere(wish, state, seen)) return undefined;
   if (mayGoBack(wish, state, seen)) return turnBack(wish, state, seen, late);
-  // The home has moved, and the zone that it left is gone: it stays where it is.
-  return state.phase === 'Promote' ? undefined : enter(state, seen.now, { phase: 'Failed', ...late });
+  // The home has moved, and the zone that it left is gone: it stays where it is. It may have been named just now.
+  if (state.phase === 'Promote' && elapsed(state, seen) < 2 * parseDuration(wish.spec.limits.timeout))
+    return undefined;
+  return enter({ ...state, moved: isMoved(state, seen) }, seen.now, { phase: 'Failed', ...late });
 }
 
 function abortReason(
@@ -219,15 +223,19 @@ function abortReason(
   return { cause: 'Emergency', message: `ZoneFailover ${emergency} is an Emergency, and goes first.` };
 }
 
+/**
+ * An abort goes back where there is a way. What makes room for an Emergency turns back in any case: its way back is short, and ends
+ * where it can go no further.
+ */
+function mayTurnBack(wish: FailoverWish, state: FailoverState, seen: Observed): boolean {
+  const makesRoom = wish.spec.mode !== 'Emergency' && seen.emergency !== undefined;
+  if (ABORTABLE.has(state.phase)) return makesRoom || mayGoBack(wish, state, seen);
+  return makesRoom && ARRIVING.has(state.phase) && isMoved(state, seen) && isDeserted(seen);
+}
+
 /** Before the home has moved there is always a way back; after it, one to a zone whose etcd answers. */
 function mayGoBack({ spec }: FailoverWish, state: FailoverState, seen: Observed): boolean {
   return !isMoved(state, seen) || answers(spec.fromZone, seen);
-}
-
-/** All of a zone's stores that a home has. */
-function answers(name: string, seen: Observed): boolean {
-  const zone = zoneOf(seen, name);
-  return (!seen.moves.etcd || zone?.etcd !== undefined) && (!seen.moves.redis || zone?.redis !== undefined);
 }
 
 /**

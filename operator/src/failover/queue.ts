@@ -21,6 +21,7 @@ export function queueOf(own: FailoverObject, all: readonly FailoverObject[]): Qu
   return {
     ahead: begun?.metadata.name ?? (first === own ? undefined : first?.metadata.name),
     emergency: waiting.sort(byTurn)[0]?.metadata.name,
+    emergencyZones: waiting.map(({ spec }) => spec.fromZone),
   };
 }
 

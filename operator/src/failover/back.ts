@@ -79,6 +79,7 @@ function wait(state: FailoverState, { gate, acts }: Part): Step {
 /** The old home has what the present one has: it follows, and is not far behind. */
 function catchUp(wish: FailoverWish, state: FailoverState, { seen, late }: Look): Step {
   const { fromZone, limits } = wish.spec;
+  if (zoneOf(seen, fromZone) === undefined) return homeStays(state, seen, zoneGone(fromZone));
   const except = seen.zones.map(({ name }) => name).filter((name) => name !== fromZone);
   const gate = homeGate(seen) ?? followersGate(seen, { except, maxLag: limits.maxReplicationLag });
   if (gate === undefined) {
@@ -88,6 +89,11 @@ function catchUp(wish: FailoverWish, state: FailoverState, { seen, late }: Look)
   // Who was away when the home moved away from there is told now: before it follows there is nothing to wait for.
   if (!late && !isDeserted(seen)) return wait(state, { gate, acts: oldHomeActs(state, seen) });
   return homeStays(state, seen, gate);
+}
+
+/** Somebody took it out of spec.zones: there is nothing that could follow, and nothing to wait for. */
+function zoneGone(name: string): Gate {
+  return shut('ZoneThere', `${name} is no zone of the platform any more.`);
 }
 
 /** What the present home took since it became home is nowhere else for certain: nobody goes back without it but an Emergency. */
@@ -118,6 +124,8 @@ function moveBack(state: FailoverState, { seen, late }: Look): Step {
   const { home, epoch = 0 } = state;
   if (home === undefined) return to(state, seen.now, 'GiveBack');
   if (state.step === 'Lift') return lift(state, { seen, late });
+  if (state.step !== 'Shift' && zoneOf(seen, home.from) === undefined)
+    return toLift(state, seen, zoneGone(home.from));
   const unsettled = isUnsettled(state);
   const move: Move = { from: home.to, to: home.from, epoch, urgent: false, unsettled };
   if (state.step === 'Fence') {

@@ -882,6 +882,32 @@ describe('a zone that goes in the middle', () => {
     );
   });
 
+  for (const step of ['CatchUp', 'Fence', 'Promote'] as const)
+    it(`the zone that was left, out of spec.zones, up to ${step}: the home stays, and takes writes${step === 'CatchUp' ? ' all the time' : ' at once'}`, () => {
+      const run = new Run({ drill: { holdFor: '24h' } }).to('Hold');
+      if (step !== 'CatchUp') {
+        run.wish = { ...run.wish, spec: { ...run.wish.spec, abort: true } };
+        run.until((state) => state.step === step);
+      }
+      // A look has what the model has then; without that zone.
+      const look = (): void => {
+        run.model.change = {};
+        run.model.change = { zones: run.model.observe().zones.filter(({ name }) => name !== 'zone-a') };
+        run.look();
+        run.model.tick();
+      };
+      run.wish = { ...run.wish, spec: { ...run.wish.spec, abort: true } };
+      const began = run.model.now;
+      while (!isOver(run.state.phase) && run.model.now - began < 60_000) {
+        look();
+        const since = run.model.now - began;
+        if (step === 'CatchUp' || since > 1_500)
+          assert.deepEqual(run.model.writers(), ['zone-b'], `after ${since} ms`);
+      }
+      assert.deepEqual([run.state.phase, run.state.cause], ['Failed', 'HomeStays']);
+      assert.match(run.state.message, /The home stays in zone-b: zone-a is no zone of the platform any more/);
+    });
+
   it('the home, while the drill is held and nobody makes an Emergency: the end says that one is needed', () => {
     const run = new Run().to('Hold');
     run.model.kill('zone-b');

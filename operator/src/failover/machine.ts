@@ -233,9 +233,10 @@ function mayTurnBack(wish: FailoverWish, state: FailoverState, seen: Observed): 
   return makesRoom && ARRIVING.has(state.phase) && isMoved(state, seen) && isDeserted(seen);
 }
 
-/** Before the home has moved there is always a way back; after it, one to a zone whose etcd answers. */
+/** Before the home has moved there is always a way back; after it, one to a zone whose etcd answers, or that is none any more. */
 function mayGoBack({ spec }: FailoverWish, state: FailoverState, seen: Observed): boolean {
-  return !isMoved(state, seen) || answers(spec.fromZone, seen);
+  if (!isMoved(state, seen) || zoneOf(seen, spec.fromZone) === undefined) return true;
+  return answers(spec.fromZone, seen);
 }
 
 /**

@@ -96,6 +96,18 @@ describe('editing a platform allows', () => {
     );
   });
 
+  it('a new zone while a failover is under way, and after it the end of one that is away', async () => {
+    await created();
+    const away = [{ zone: 'zone-c', failover: 'fire' }];
+    await report({ homeZone: 'zone-a', failover: { name: 'fire' }, away });
+    await edited({ spec: { zones: [...validPlatform.spec.zones, { name: 'zone-d' }] } });
+    await report({ homeZone: 'zone-a', failover: null, away });
+    await edited({ spec: { zones: [{ name: 'zone-a' }, { name: 'zone-b' }] } });
+    // What the operator still knows of that zone it may write, and take back.
+    await report({ homeZone: 'zone-a', failover: { name: 'drill' }, away });
+    await report({ homeZone: 'zone-a', failover: { name: 'drill' }, away: null });
+  });
+
   it('a new zone, more partitions, another runtime, and topics that come and go', async () => {
     await created();
     await edited({ spec: { zones: [...validPlatform.spec.zones, { name: 'zone-d' }] } });

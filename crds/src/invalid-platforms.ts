@@ -1068,6 +1068,13 @@ export const invalidEdits: readonly InvalidEdit[] = [
     message: 'move the home away first, with a ZoneFailover',
   },
   {
+    name: 'taking away a zone while a failover is under way',
+    status: { homeZone: 'zone-a', failover: { name: 'drill' } },
+    change: spec({ zones: [{ name: 'zone-a' }, { name: 'zone-c' }] }),
+    field: 'spec.zones',
+    message: 'zones may lose none while a ZoneFailover is under way',
+  },
+  {
     name: 'taking away the zone where the platform began',
     change: spec({ zones: [{ name: 'zone-b' }, { name: 'zone-c' }] }),
     field: 'spec.homeZone',

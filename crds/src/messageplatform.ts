@@ -608,7 +608,7 @@ export interface TlsSpec {
  */
 export interface FailoverSpec {
   /**
-   * Make an Emergency when a zone is gone: when gateways of at least two other zones, and the operator, have not reached it for unhealthyAfter. At most three in an hour, and never beside another failover. Needs at least 3 zones.
+   * Make an Emergency when a zone is gone: when gateways of at least two other zones, and the operator, have not reached it for unhealthyAfter. At most three in an hour, and never beside another failover, unless that is a drill or a planned move that brought the home there. Needs at least 3 zones.
    */
   automatic: boolean;
   /**

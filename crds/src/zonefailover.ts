@@ -118,11 +118,11 @@ export interface ZoneFailoverStatus {
    */
   finishedAt?: string;
   /**
-   * Since when it is paused.
+   * Since when it stands still for a pause. Absent while it goes on all the same, since no zone takes writes or it goes back.
    */
   pausedSince?: string;
   /**
-   * Milliseconds that it was paused before that; they do not count for the time-out.
+   * Milliseconds that it stood still before that; they do not count for the time-out.
    */
   pausedMs?: number;
   /**

@@ -16,6 +16,7 @@ import {
   decideAutomatic,
   WORKING_REASONS,
   type AutomaticDecision,
+  type HomeMove,
   type MadeEmergency,
   type OutageSight,
 } from './automatic.ts';
@@ -125,18 +126,21 @@ class Pass {
   async #failovers(
     { metadata: { namespace, name } }: MessagePlatform & KubeObject,
     last: MadeEmergency | undefined,
-  ): Promise<Pick<OutageSight, 'failover' | 'made'> | 'behind'> {
+  ): Promise<Pick<OutageSight, 'failover' | 'move' | 'made'> | 'behind'> {
     const { cache, kube } = this.#world;
     if (last !== undefined && !cache.hasSeenOurWrites({ namespace, name: last.failover })) return 'behind';
     const own = cache.all(namespace ?? '').filter(({ spec }) => spec.platform === name);
-    const failover = own.find((one) => !isOver(stateOf(one).phase))?.metadata.name;
-    if (last === undefined || last.uid !== undefined) return { failover, made: undefined };
+    const unfinished = own.filter((one) => !isOver(stateOf(one).phase));
+    const move = unfinished.map(moveOf).find((one) => one !== undefined);
+    const failover = unfinished.find(({ metadata }) => metadata.name !== move?.failover)?.metadata.name;
+    const others = { failover, move };
+    if (last === undefined || last.uid !== undefined) return { ...others, made: undefined };
     const ref = { namespace, name: last.failover };
     // The cache alone is no proof that it was never made.
     const made =
       own.find(({ metadata }) => metadata.name === last.failover) ??
       (await kube.get<FailoverObject>(FAILOVER_KIND, ref));
-    return { failover, made: made?.metadata.uid };
+    return { ...others, made: made?.metadata.uid };
   }
 
   /** That the operator cannot ask is said when it lasts: what was said before stays said so long. */
@@ -191,4 +195,12 @@ class Pass {
       if (!isConflict(error)) throw error;
     }
   }
+}
+
+/** An Emergency turns back for nobody. */
+function moveOf(one: FailoverObject): HomeMove | undefined {
+  const { home } = stateOf(one);
+  return home === undefined || one.spec.mode === 'Emergency'
+    ? undefined
+    : { failover: one.metadata.name, ...home };
 }

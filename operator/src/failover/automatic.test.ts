@@ -133,6 +133,30 @@ describe('an automatic Emergency', () => {
     'GatewaysDown',
   );
   isNot('beside another failover', outage(60_000, { failover: 'drill' }), 'OtherFailover');
+  const move = { failover: 'drill', from: 'zone-b', to: 'zone-a' };
+  const emptied = zones({}, { away: true, ready: 0 });
+  isNot('while a drill brings the home there', outage(60_000, { move, home: 'zone-b' }), 'OtherFailover');
+  isNot(
+    'while a drill has the home in another zone',
+    outage(60_000, { move: { ...move, to: 'zone-c' }, home: 'zone-c' }),
+    'OtherFailover',
+  );
+  isNot(
+    'beside another failover that waits for the drill',
+    outage(60_000, { move, zones: emptied, failover: 'planned' }),
+    'OtherFailover',
+  );
+  isNot(
+    'of a home that a drill moved, when no third zone serves',
+    outage(60_000, { move, zones: zones({}, { away: true, ready: 0 }, { ready: 0 }) }),
+    'TooFewZones',
+  );
+
+  it('is made of a home that a drill moved: the zone that it left bears witness, and serves again', () => {
+    const { make, reason } = decide(outage(60_000, { move, zones: emptied }));
+    assert.deepEqual([reason, make?.zone], ['EmergencyMade', 'zone-a']);
+  });
+
   isNot('in a platform that is paused', outage(60_000, { paused: true }), 'PlatformPaused');
   isNot(
     'when another zone has no ready gateway',

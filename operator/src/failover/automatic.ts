@@ -34,6 +34,13 @@ export interface ZoneKnown {
   gatewaysDown: boolean;
 }
 
+/** A drill or a planned move that has not ended. */
+export interface HomeMove {
+  failover: string;
+  from: string;
+  to: string;
+}
+
 export interface OutageSight {
   now: number;
   /** What gateways say that answered the operator. */
@@ -42,8 +49,10 @@ export interface OutageSight {
   zones: readonly ZoneKnown[];
   home: string;
   paused: boolean;
-  /** A ZoneFailover of the platform that has not ended. */
+  /** A ZoneFailover of the platform that has not ended; `move` is none. */
   failover: string | undefined;
+  /** The drill or planned move that is under way, and has a home to move. */
+  move?: HomeMove | undefined;
   /** UID of the ZoneFailover that the state names last; undefined: there is none of that name. */
   made: string | undefined;
 }
@@ -223,18 +232,25 @@ function obstacleOf(zone: ZoneKnown, look: Look): Obstacle | undefined {
       reason: 'ZoneAnswers',
       message: `Other zones do not reach the gateways of ${name}, and something in it answers the operator: that may be no outage of the zone. A person can make an Emergency of it.`,
     };
-  if (seen.failover !== undefined)
+  const isLent = isLentTo(name, seen);
+  const other = seen.failover ?? (isLent ? undefined : seen.move?.failover);
+  if (other !== undefined)
     return {
       reason: 'OtherFailover',
-      message: `${name} is gone, and ZoneFailover ${seen.failover} has not ended. An Emergency that a person makes goes first.`,
+      message: `${name} is gone, and ZoneFailover ${other} has not ended. An Emergency that a person makes goes first.`,
     };
-  const healthy = healthyZones(seen).filter((one) => one !== name);
+  const healthy = healthyZones(seen, isLent ? seen.move?.from : undefined).filter((one) => one !== name);
   if (healthy.length < LEAST_WITNESSES)
     return {
       reason: 'TooFewZones',
       message: `${name} is gone, and fewer than two other zones are healthy: a person has to decide.`,
     };
   return tooOften(name, look);
+}
+
+/** A drill or a planned move has brought the home there, and turns back for an Emergency of it: it could not end well by itself. */
+function isLentTo(name: string, { move, home }: OutageSight): boolean {
+  return move?.to === name && home === name;
 }
 
 function tooOften(name: string, { seen, emergencies }: Look): Obstacle | undefined {
@@ -251,11 +267,11 @@ function tooOften(name: string, { seen, emergencies }: Look): Obstacle | undefin
   };
 }
 
-/** Zones that could carry on, and bear witness. */
-function healthyZones({ zones, views }: OutageSight): string[] {
+/** Zones that could carry on, and bear witness. `emptied`: a zone that is out of service, and will serve again. */
+function healthyZones({ zones, views }: OutageSight, emptied?: string): string[] {
   const witnesses = witnessZones(views);
   return zones
-    .filter(({ name, ready, away }) => ready > 0 && !away && witnesses.has(name))
+    .filter(({ name, ready, away }) => (name === emptied || (ready > 0 && !away)) && witnesses.has(name))
     .map(({ name }) => name);
 }
 

@@ -29,6 +29,17 @@ export function zoneOf({ zones }: Observed, name: string): ZoneSight | undefined
   return zones.find((zone) => zone.name === name);
 }
 
+/** All of a zone's stores that a home has. */
+export function answers(name: string, seen: Observed): boolean {
+  const zone = zoneOf(seen, name);
+  return (!seen.moves.etcd || zone?.etcd !== undefined) && (!seen.moves.redis || zone?.redis !== undefined);
+}
+
+/** The home does not answer, and an Emergency waits that moves it on: whoever waits for that home only keeps it from doing so. */
+export function isDeserted(seen: Observed): boolean {
+  return seen.emergencyZones.includes(seen.home) && !answers(seen.home, seen);
+}
+
 /** Zones that stay. */
 export function othersOf({ zones }: Observed, { spec }: FailoverWish): ZoneSight[] {
   return zones.filter(({ name }) => name !== spec.fromZone);

@@ -24,6 +24,6 @@ export type {
   RedisSight,
   ZoneSight,
 } from './observed.ts';
-export type { FailoverObject, FailoverPorts } from './ports.ts';
+export type { FailoverObject, FailoverPorts, Queue } from './ports.ts';
 export { HOMELESS, isMovingHome, isOver } from './state.ts';
 export { stateOf } from './status.ts';

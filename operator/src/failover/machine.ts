@@ -6,11 +6,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { parseDuration } from '@causeway/crds';
 import { giveBack, returnStep } from './back.ts';
 import {
+  answers,
   candidates,
   capacityGate,
   connectionsOf,
   firstShut,
   gatewaysGate,
+  isDeserted,
   movesHome,
   othersOf,
   preflightGates,
@@ -19,6 +21,7 @@ import {
   takeoverReplicas,
   zoneOf,
   type Gate,
+  type GateCheck,
 } from './gates.ts';
 import { leadersAway, leadersBack, leadersLeft } from './leaders.ts';
 import {
@@ -40,6 +43,7 @@ import type { Act, FailoverWish, GatewaySight, Observed, ZoneSight } from './obs
 import {
   enter,
   HOMELESS,
+  HOMELESS_CAUSES,
   isOver,
   isUnsettled,
   phaseSince,
@@ -80,6 +84,7 @@ const HOLD = '30s';
 const UNTOUCHED = new Set<Phase>(['Queued', 'Preflight']);
 /** Phases from which an abort goes back. From Promote and Shift it does once the home has arrived. */
 const ABORTABLE = new Set<Phase>(['Prepare', 'Drain', 'Fence', 'Verify', 'Hold']);
+const ARRIVING = new Set<Phase>(['Promote', 'Shift']);
 
 /** Decides the next step of a failover. */
 export function nextStep(wish: FailoverWish, before: FailoverState, seen: Observed): FailoverStep {
@@ -91,9 +96,8 @@ export function nextStep(wish: FailoverWish, before: FailoverState, seen: Observ
 function underWay(wish: FailoverWish, before: FailoverState, seen: Observed): FailoverStep {
   const state = withPause(wish, withCounts(before, seen), seen);
   const ended = endedEarly(wish, state, seen);
-  if (ended !== undefined) return go(ended);
-  if (state.pausedSince !== undefined && !HOMELESS.has(state.phase) && state.phase !== 'RollingBack')
-    return rest(state, shut('Paused', 'It is paused: causeway failover pause --resume goes on.'), IDLE);
+  if (ended !== undefined) return go(resumed(ended, seen));
+  if (state.pausedSince !== undefined) return paused(wish, state, seen);
   switch (state.phase) {
     case 'Queued':
       return queued(wish, state, seen);
@@ -134,11 +138,31 @@ function wait(state: FailoverState, { gate, acts }: Part): FailoverStep {
   return rest(state, gate, HOMELESS.has(state.phase) ? POLL : PATIENT_POLL, acts);
 }
 
-function withPause({ spec }: FailoverWish, state: FailoverState, { now }: Observed): FailoverState {
-  const { pausedSince, ...rested } = state;
-  if (spec.pause === true && pausedSince === undefined) return { ...state, pausedSince: now };
-  if (spec.pause === true || pausedSince === undefined) return state;
-  return { ...rested, pausedMs: state.pausedMs + now - pausedSince };
+/** Since when it rests. A pause that comes where it goes on all the same stops no clock. */
+function withPause(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverState {
+  const isPaused = wish.spec.pause === true && mayRest(wish, state, seen);
+  if (!isPaused) return resumed(state, seen);
+  return { ...state, pausedSince: state.pausedSince ?? seen.now };
+}
+
+function resumed({ pausedSince, ...state }: FailoverState, { now }: Observed): FailoverState {
+  return pausedSince === undefined ? state : { ...state, pausedMs: state.pausedMs + now - pausedSince };
+}
+
+/** It stops for a pause only while some zone takes writes, never on the way back, and never in the way of an Emergency. */
+function mayRest({ spec }: FailoverWish, state: FailoverState, { emergency }: Observed): boolean {
+  const { phase, step, cause = '' } = state;
+  if (phase === 'RollingBack' || HOMELESS.has(step ?? phase) || HOMELESS_CAUSES.has(cause)) return false;
+  return spec.mode === 'Emergency' || emergency === undefined;
+}
+
+/** It goes no further; what has come so far is kept so. */
+function paused(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
+  const gate = shut('Paused', 'It is paused: causeway failover pause --resume goes on.');
+  const isLeft = state.phase === 'Verify' || state.phase === 'Hold';
+  const acts = isLeft ? upkeep(wish, state, seen) : oldHomeActs(state, seen);
+  const isUrgent = wish.spec.mode === 'Emergency' && isComingBack(state, seen);
+  return rest(state, gate, isUrgent ? POLL : IDLE, acts);
 }
 
 /** Clients and gateways by zone, as they are now. */
@@ -152,7 +176,7 @@ function withCounts(state: FailoverState, { zones, counted }: Observed): Failove
   return { ...state, zones: counts };
 }
 
-/** Time that it has had, pauses apart. */
+/** Time that it has had, without what it rested for. */
 function elapsed({ startedAt, pausedSince, pausedMs }: FailoverState, { now }: Observed): number {
   return (pausedSince ?? now) - (startedAt ?? now) - pausedMs;
 }
@@ -171,8 +195,7 @@ function endedEarly(wish: FailoverWish, state: FailoverState, seen: Observed): F
   const aborted = abortReason(wish, seen);
   if (aborted !== undefined) {
     if (UNTOUCHED.has(state.phase)) return enter(state, seen.now, { phase: 'RolledBack', ...aborted });
-    if (ABORTABLE.has(state.phase) && mayGoBack(wish, state, seen))
-      return turnBack(wish, state, seen, aborted);
+    if (mayTurnBack(wish, state, seen)) return turnBack(wish, state, seen, aborted);
   }
   if (!isLate(wish, state, seen)) return undefined;
   const late = {
@@ -184,8 +207,10 @@ function endedEarly(wish: FailoverWish, state: FailoverState, seen: Observed): F
   if (!forward.includes(state.phase)) return undefined;
   if (leadsNowhere(wish, state, seen)) return undefined;
   if (mayGoBack(wish, state, seen)) return turnBack(wish, state, seen, late);
-  // The home has moved, and the zone that it left is gone: it stays where it is.
-  return state.phase === 'Promote' ? undefined : enter(state, seen.now, { phase: 'Failed', ...late });
+  // The home has moved, and the zone that it left is gone: it stays where it is. It may have been named just now.
+  if (state.phase === 'Promote' && elapsed(state, seen) < 2 * parseDuration(wish.spec.limits.timeout))
+    return undefined;
+  return enter({ ...state, moved: isMoved(state, seen) }, seen.now, { phase: 'Failed', ...late });
 }
 
 function abortReason(
@@ -198,15 +223,20 @@ function abortReason(
   return { cause: 'Emergency', message: `ZoneFailover ${emergency} is an Emergency, and goes first.` };
 }
 
-/** Before the home has moved there is always a way back; after it, one to a zone whose etcd answers. */
-function mayGoBack({ spec }: FailoverWish, state: FailoverState, seen: Observed): boolean {
-  return !isMoved(state, seen) || answers(spec.fromZone, seen);
+/**
+ * An abort goes back where there is a way. What makes room for an Emergency turns back in any case: its way back is short, and ends
+ * where it can go no further.
+ */
+function mayTurnBack(wish: FailoverWish, state: FailoverState, seen: Observed): boolean {
+  const makesRoom = wish.spec.mode !== 'Emergency' && seen.emergency !== undefined;
+  if (ABORTABLE.has(state.phase)) return makesRoom || mayGoBack(wish, state, seen);
+  return makesRoom && ARRIVING.has(state.phase) && isMoved(state, seen) && isDeserted(seen);
 }
 
-/** All of a zone's stores that a home has. */
-function answers(name: string, seen: Observed): boolean {
-  const zone = zoneOf(seen, name);
-  return (!seen.moves.etcd || zone?.etcd !== undefined) && (!seen.moves.redis || zone?.redis !== undefined);
+/** Before the home has moved there is always a way back; after it, one to a zone whose etcd answers, or that is none any more. */
+function mayGoBack({ spec }: FailoverWish, state: FailoverState, seen: Observed): boolean {
+  if (!isMoved(state, seen) || zoneOf(seen, spec.fromZone) === undefined) return true;
+  return answers(spec.fromZone, seen);
 }
 
 /**
@@ -493,22 +523,13 @@ function verify(wish: FailoverWish, state: FailoverState, seen: Observed): Failo
   const gone = seen.zones.filter(({ name, nodes }) => name === wish.spec.fromZone || nodes === 0);
   const except = urgent ? gone.map(({ name }) => name) : [];
   const maxLag = wish.spec.limits.maxReplicationLag;
-  // Who did not answer when the home moved is told now.
-  const moved: Part = state.moved ? shift(moveOf(wish, state), seen) : { gate: undefined, acts: [] };
-  const guarded: Part = state.moved ? guard(seen) : { gate: undefined, acts: [] };
-  const gate = firstShut([
-    () => gatewaysGate(wish, seen, { all: !urgent }),
-    () => moved.gate,
-    () => (state.moved ? followersGate(seen, { except, maxLag }) : undefined),
-    () => guarded.gate,
-  ]);
-  const keep = keepOut(wish, zoneOf(seen, wish.spec.fromZone) ?? NOWHERE, seen);
-  if (gate !== undefined)
-    return rest(state, gate, urgent ? POLL : PATIENT_POLL, [
-      ...withOldHome(moved.acts, state, seen),
-      ...guarded.acts,
-      ...keep.acts,
-    ]);
+  const ofHome: GateCheck[] = [
+    () => shift(moveOf(wish, state), seen).gate,
+    () => followersGate(seen, { except, maxLag }),
+    () => guard(seen).gate,
+  ];
+  const gate = firstShut([() => gatewaysGate(wish, seen, { all: !urgent }), ...(state.moved ? ofHome : [])]);
+  if (gate !== undefined) return rest(state, gate, urgent ? POLL : PATIENT_POLL, upkeep(wish, state, seen));
   const recovery = `${(elapsed(state, seen) / 1000).toFixed(1)}s`;
   const verified = { ...state, verifiedAt: seen.now, figures: { ...state.figures, recovery } };
   if (urgent) {
@@ -520,11 +541,22 @@ function verify(wish: FailoverWish, state: FailoverState, seen: Observed): Failo
   return go(enter(verified, seen.now, { phase: 'Hold' }));
 }
 
+/**
+ * What keeps the zone empty and the home the only one, for as long as it is away: gateways start there meanwhile, and stores that did
+ * not answer when the home moved, the old home's first of all, come back and know nothing of it.
+ */
+function upkeep(wish: FailoverWish, state: FailoverState, seen: Observed): Act[] {
+  const kept = keepOut(wish, zoneOf(seen, wish.spec.fromZone) ?? NOWHERE, seen).acts;
+  if (!state.moved) return [...kept];
+  const { acts } = shift(moveOf(wish, state), seen);
+  return [...withOldHome(acts, state, seen), ...guard(seen).acts, ...kept];
+}
+
 function homeWords({ home, moved }: FailoverState): string {
   return home !== undefined && moved ? `, with its home in ${home.to}` : '';
 }
 
-/** The platform runs without the zone for a while. Gateways that start there are kept empty too. */
+/** The platform runs without the zone for a while. */
 function hold(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
   const left = phaseSince(state, seen.now) + parseDuration(wish.spec.drill?.holdFor ?? HOLD) - seen.now;
   const zone = zoneOf(seen, wish.spec.fromZone) ?? NOWHERE;
@@ -533,7 +565,7 @@ function hold(wish: FailoverWish, state: FailoverState, seen: Observed): Failove
     return go(enter(held, seen.now, { phase: 'Restore', step: state.moved ? 'CatchUp' : 'GiveBack' }));
   const until = new Date(seen.now + left).toISOString().slice(11, 19);
   const gate = shut('Held', `${zone.name} stays away until ${until} UTC.`);
-  return rest(held, gate, Math.min(left, IDLE), keepOut(wish, zone, seen).acts);
+  return rest(held, gate, Math.min(left, IDLE), upkeep(wish, state, seen));
 }
 
 /**

@@ -102,6 +102,8 @@ export interface Observed {
   ahead: string | undefined;
   /** An Emergency that waits for this one, or that a drill would wait for. */
   emergency: string | undefined;
+  /** The zones that Emergencies which wait are to leave. */
+  emergencyZones: readonly string[];
   rotation: boolean;
   /** The annotation causeway.dev/paused. */
   platformPaused: boolean;

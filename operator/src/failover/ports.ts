@@ -8,7 +8,7 @@ import type { Act, Observed } from './observed.ts';
 export type FailoverObject = ZoneFailover & KubeObject;
 
 /** What the controller knows of the platform's other failovers itself. */
-export type Queue = Pick<Observed, 'ahead' | 'emergency'>;
+export type Queue = Pick<Observed, 'ahead' | 'emergency' | 'emergencyZones'>;
 
 export interface FailoverPorts {
   /**

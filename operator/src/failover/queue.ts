@@ -23,6 +23,7 @@ export function queueOf(own: FailoverObject, all: readonly FailoverObject[]): Qu
   return {
     ahead: begun?.metadata.name ?? (first === own ? undefined : first?.metadata.name),
     emergency: urgent.sort(byTurn)[0]?.metadata.name,
+    emergencyZones: urgent.map(({ spec }) => spec.fromZone),
   };
 }
 

@@ -29,7 +29,7 @@ export const NEXT_PHASES: Readonly<Record<Phase, readonly Phase[]>> = {
   Prepare: ['Drain', 'RollingBack'],
   Drain: ['Fence', 'Verify', 'RollingBack'],
   Fence: ['Promote', 'RollingBack'],
-  Promote: ['Shift', 'RollingBack'],
+  Promote: ['Shift', 'RollingBack', 'Failed'],
   Shift: ['Verify', 'RollingBack', 'Failed'],
   Verify: ['Hold', 'Restore', 'RollingBack', 'Succeeded', 'Failed'],
   Hold: ['Restore', 'RollingBack'],
@@ -128,7 +128,10 @@ export function phaseSince({ phases }: FailoverState, now: number): number {
 }
 
 /** Phases, and steps of going back, in which the platform may have no home that takes writes: nothing stops there. */
-export const HOMELESS: ReadonlySet<Phase | BackStep> = new Set(['Fence', 'Promote', 'Shift']);
+export const HOMELESS: ReadonlySet<Phase | BackStep> = new Set(['Fence', 'Promote', 'Shift', 'Lift']);
+
+/** Why it ends with a home that takes no writes, as far as anybody knows: fenced, or gone while it was lent. */
+export const HOMELESS_CAUSES: ReadonlySet<string> = new Set(['HomeFenced', 'HomeLost']);
 
 /** How long a move of the home may take before it counts as one that waits for something; milliseconds. */
 const MOVE_MS = 5_000;

@@ -137,5 +137,7 @@ describe('the queue of a platform', () => {
     assert.equal(queueOf(own, [own, younger]).emergency, undefined);
     const off = failover({ name: 'off', spec: { mode: 'Emergency', abort: true } });
     assert.equal(queueOf(own, [own, off]).emergency, undefined);
+    const other = failover({ name: 'other', spec: { mode: 'Emergency', fromZone: 'zone-c' } });
+    assert.deepEqual(queueOf(own, [own, younger, other, fire, off]).emergencyZones, ['zone-c', 'zone-a']);
   });
 });

@@ -21,6 +21,7 @@ import type {
   MirrorSight,
   Needs,
   Observed,
+  Queue,
   RedisSight,
   ZoneSight,
 } from '../failover/index.ts';
@@ -66,7 +67,7 @@ export async function lookForFailover(
   world: FailoverPlatformWorld,
   platform: MessagePlatform,
   wish: LookWish,
-): Promise<Omit<Observed, 'ahead' | 'emergency'>> {
+): Promise<Omit<Observed, keyof Queue>> {
   const { fromZone, needs } = wish;
   const secrets = needs.stores ? await storeSecrets(world, platform) : NO_SECRETS;
   const look = new Look(world, platform, { ...wish, ...secrets });

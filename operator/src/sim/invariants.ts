@@ -113,7 +113,7 @@ export class Invariants {
     if (failover.metadata.labels?.[LABEL.automatic] === 'true') this.#checkAutomatic(failover);
   }
 
-  /** Of a zone that is gone for as long as it must be, while two others are there; not too often, and beside no other one. */
+  /** Of a zone that is gone for as long as it must be, while two others are there; not too often, and beside no other one, but for the drill that moved the home there. */
   #checkAutomatic({ metadata: { name }, spec }: FailoverObject): void {
     const { outage, time, kube } = this.#world;
     const platform = this.#platforms().find(({ metadata }) => metadata.name === spec.platform);
@@ -127,7 +127,12 @@ export class Invariants {
       .all(FAILOVER_KIND)
       .map(({ object }) => object as FailoverObject)
       .filter(({ metadata }) => metadata.name !== name);
-    const beside = others.find((one) => !isOver(stateOf(one).phase));
+    const home = platform === undefined ? undefined : homeOf(platform);
+    const beside = others.find((one) => {
+      const { phase, home: move } = stateOf(one);
+      const isLent = one.spec.mode !== 'Emergency' && move?.to === spec.fromZone && home === spec.fromZone;
+      return !isOver(phase) && !isLent;
+    });
     if (beside !== undefined) this.#say(`${name} was made beside ${beside.metadata.name}`);
     this.#automatic.push(time.now);
     const recent = this.#automatic.filter((at) => time.now - at < WINDOW_MS).length;

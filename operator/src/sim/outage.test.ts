@@ -53,6 +53,21 @@ function assertNone(world: World): void {
   assert.deepEqual(world.violations, []);
 }
 
+function startDrill(world: World, spec: object): void {
+  const drill = {
+    apiVersion: FAILOVER_KIND.apiVersion,
+    kind: FAILOVER_KIND.kind,
+    metadata: { namespace: 'messaging', name: 'drill' },
+    spec: { platform: 'orders', mode: 'Drill', ...spec },
+  };
+  world.kube.create(FAILOVER_KIND, drill, { manager: 'kubectl' });
+}
+
+function drillOf(world: World): FailoverObject | undefined {
+  return world.kube.get(FAILOVER_KIND, { namespace: 'messaging', name: 'drill' }) as
+    FailoverObject | undefined;
+}
+
 describe('a platform that makes Emergencies by itself', () => {
   it('says that it watches, writes nothing meanwhile, and says nothing once it is to do so no more', async () => {
     const world = await watched();
@@ -194,13 +209,7 @@ describe('a platform that makes Emergencies by itself', () => {
 
   it('makes one beside no other failover: a drill that is under way ends first', async () => {
     const world = await watched();
-    const drill = {
-      apiVersion: FAILOVER_KIND.apiVersion,
-      kind: FAILOVER_KIND.kind,
-      metadata: { namespace: 'messaging', name: 'drill' },
-      spec: { platform: 'orders', fromZone: 'zone-c', mode: 'Drill' },
-    };
-    world.kube.create(FAILOVER_KIND, drill, { manager: 'kubectl' });
+    startDrill(world, { fromZone: 'zone-c' });
     await pass(world, 15);
     world.outage.begin('zone-b');
     await pass(world, 14);
@@ -208,4 +217,35 @@ describe('a platform that makes Emergencies by itself', () => {
     await until(world, 'an Emergency', () => emergencies(world).length > 0);
     assert.deepEqual(world.violations, []);
   });
+
+  for (const pause of [false, true])
+    it(`moves the home on that goes while a drill has it${pause ? ', and is paused' : ''}: nobody else could`, async () => {
+      const world = await watched();
+      const limits = { timeout: '24h' };
+      startDrill(world, { fromZone: 'zone-a', toHome: 'zone-b', limits, drill: { holdFor: '24h' } });
+      await until(world, 'held', () => drillOf(world)?.status?.phase === 'Hold');
+      if (pause)
+        world.kube.patch(
+          FAILOVER_KIND,
+          { namespace: 'messaging', name: 'drill' },
+          { spec: { pause } },
+          { manager: 'kubectl' },
+        );
+      await pass(world, 20);
+      assert.equal(world.platform?.status?.homeZone, 'zone-b');
+      world.outage.begin('zone-b');
+      const began = world.time.now;
+      await until(world, 'another home', () => world.platform?.status?.homeZone !== 'zone-b');
+      assert.ok(world.time.now - began < 20_000, `${world.time.now - began} ms`);
+      await pass(world, 30);
+      const [made] = emergencies(world);
+      assert.deepEqual([made?.spec.fromZone, made?.status?.phase], ['zone-b', 'Succeeded']);
+      const { phase, cause } = drillOf(world)?.status ?? {};
+      assert.deepEqual([phase, cause], ['Failed', 'HomeLost']);
+      world.outage.end('zone-b');
+      await pass(world, 120);
+      const home = world.platform?.status?.homeZone;
+      assert.deepEqual([world.etcd.writers(), isReady(world), said(world)], [[home], true, 'True Watching']);
+      assert.deepEqual(world.violations, []);
+    });
 });

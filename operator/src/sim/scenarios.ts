@@ -279,6 +279,10 @@ function abortedIn(phase: 'Drain' | 'Fence' | 'Hold'): Scenario {
   };
 }
 
+function watches(spec: Spec): void {
+  spec.failover.automatic = true;
+}
+
 /** A move that its limits do not allow, since a zone goes in the middle of it. */
 function lostIn(phase: 'Drain' | 'Shift', zone: 'zone-b' | 'zone-c'): Scenario {
   const act = (world: World): void => {
@@ -296,6 +300,30 @@ function lostIn(phase: 'Drain' | 'Shift', zone: 'zone-b' | 'zone-c'): Scenario {
     ],
   };
 }
+
+/** The home goes while a drill has it elsewhere: the drill makes room for an Emergency that nobody asks for. */
+const lostWhileHeld: Scenario = {
+  name: 'home-lost-in-hold',
+  base: { name: 'automatic', change: watches },
+  mayTurnBack: true,
+  steps: [
+    {
+      name: 'a drill, and the next home goes in Hold',
+      act: (world) => {
+        const drill = { holdFor: '10m' };
+        moveAway({ mode: 'Drill', toHome: 'zone-b', drill }).act(world);
+        onceIn(world, 'Hold', () => world.outage.begin('zone-b'));
+      },
+      isDone: (world) =>
+        isFinished(world) && automaticOnes(world).every(({ status }) => isOver(status?.phase ?? 'Queued')),
+    },
+    {
+      name: 'zone-b comes back',
+      act: (world) => world.outage.end('zone-b'),
+      isDone: (world) => isServedBy(world) && isBackHome(world),
+    },
+  ],
+};
 
 /** Longer than the drill may take altogether, milliseconds. */
 const PAUSE_MS = 120_000;
@@ -354,6 +382,7 @@ export const turned: readonly Scenario[] = [
   },
   lostIn('Drain', 'zone-c'),
   lostIn('Shift', 'zone-b'),
+  lostWhileHeld,
 ];
 
 export const scenarios: readonly Scenario[] = [
@@ -495,12 +524,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'outage',
-    base: {
-      name: 'automatic',
-      change: (spec) => {
-        spec.failover.automatic = true;
-      },
-    },
+    base: { name: 'automatic', change: watches },
     mayTurnBack: true,
     steps: [
       {

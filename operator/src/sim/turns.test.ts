@@ -54,6 +54,15 @@ describe('a failover that does not go through', () => {
       [...THERE, 'Hold', ...MOVED_BACK],
     );
   });
+
+  it('makes room for an Emergency when the home goes while a drill has it', async () => {
+    const { way, ...end } = await endOf('home-lost-in-hold');
+    assert.deepEqual([end.phase, end.cause, end.moved, end.holds], ['Failed', 'HomeLost', true, false]);
+    assert.deepEqual(
+      way.map(([phase, step]) => step ?? phase),
+      [...THERE, 'Hold', 'CatchUp', 'GiveBack'],
+    );
+  });
 });
 
 describe('a run', () => {

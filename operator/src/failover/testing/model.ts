@@ -112,6 +112,7 @@ export class Model {
       away: this.away,
       ahead: undefined,
       emergency: undefined,
+      emergencyZones: [],
       rotation: false,
       platformPaused: false,
       replicasPerZone: this.replicas,

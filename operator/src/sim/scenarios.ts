@@ -279,7 +279,7 @@ function abortedIn(phase: 'Drain' | 'Fence' | 'Hold'): Scenario {
   };
 }
 
-function watches(spec: Spec): void {
+function makesEmergencies(spec: Spec): void {
   spec.failover.automatic = true;
 }
 
@@ -304,7 +304,7 @@ function lostIn(phase: 'Drain' | 'Shift', zone: 'zone-b' | 'zone-c'): Scenario {
 /** The home goes while a drill has it elsewhere: the drill makes room for an Emergency that nobody asks for. */
 const lostWhileHeld: Scenario = {
   name: 'home-lost-in-hold',
-  base: { name: 'automatic', change: watches },
+  base: { name: 'automatic', change: makesEmergencies },
   mayTurnBack: true,
   steps: [
     {
@@ -524,7 +524,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'outage',
-    base: { name: 'automatic', change: watches },
+    base: { name: 'automatic', change: makesEmergencies },
     mayTurnBack: true,
     steps: [
       {

@@ -164,7 +164,7 @@ export class Carrier {
       log: this.#options.log,
       assigned: (partitions) => this.#assigned(partitions),
       carry: (batch) => this.#carry(batch),
-      passed: (batch, lastOffset) => this.#passed(batch, lastOffset),
+      passed: (batch, from, lastOffset) => void this.#passed(batch, Number(from), lastOffset),
     });
     this.#member = member;
     await member.connect();
@@ -404,25 +404,62 @@ export class Carrier {
     const { batch } = payload;
     await this.#untilPlaced(payload);
     const source = this.#sources.get(sourceName(batch.topic, batch.partition));
-    if (!source || !payload.isRunning()) return;
+    if (!source || !isCurrent(payload)) return;
     source.end = Number(batch.highWatermark);
+    let from = Number(batch.firstOffset());
     for (let i = 0; i < batch.messages.length; i += CHUNK) {
-      if (!isCurrent(payload)) return;
+      if (!isCurrent(payload) || !(await beating(this.#follows(source, from), payload))) return;
       const chunk = batch.messages.slice(i, i + CHUNK);
       if (!(await this.#carryChunk(source, chunk, payload))) return;
-      source.next = Number(chunk.at(-1)?.offset) + 1;
+      from = Number(chunk.at(-1)?.offset) + 1;
+      source.next = from;
       payload.resolveOffset(chunk.at(-1)?.offset ?? '');
       await payload.heartbeat();
     }
-    if (payload.isRunning()) this.#passed(batch, batch.lastOffset());
+    if (payload.isRunning()) await this.#passed(batch, from, batch.lastOffset());
   }
 
-  /** All of a batch is behind us, with what it has beside records. */
-  #passed({ topic, partition, highWatermark }: Passed, lastOffset: string): void {
-    const source = this.#sources.get(sourceName(topic, partition));
-    if (source?.next === undefined) return;
-    source.next = Math.max(source.next, Number(lastOffset) + 1);
-    source.end = Number(highWatermark);
+  /** All of a batch from offset `from` on is behind us, with what it has beside records; unless we have gone back since. */
+  async #passed(batch: Passed, from: number, lastOffset: string): Promise<void> {
+    const source = this.#sources.get(sourceName(batch.topic, batch.partition));
+    if (!source || !(await this.#follows(source, from))) return;
+    source.next = Math.max(source.next ?? 0, Number(lastOffset) + 1);
+    source.end = Number(batch.highWatermark);
+  }
+
+  /**
+   * Whether what was fetched from offset `from` on follows what has been carried. A batch may be older than our last seek, and kafkajs
+   * does not say so when the leader has moved since: the fetcher of the next one has taken the seek. What lies between would be in no
+   * stream, and Redis takes the batch, since we say ourselves what it comes after. So it is fetched again from where we are,
+   * unless Kafka has nothing of that any more (retention), upon which kafkajs goes on with what there is. Never rejects.
+   */
+  async #follows(source: Source, from: number): Promise<boolean> {
+    const [{ next }, assignment] = [source, this.#assignment];
+    if (next === undefined || this.#sources.get(nameOf(source)) !== source) return false;
+    if (from <= next) return true;
+    const start = await this.#startOf(source);
+    if (source.next !== next || assignment !== this.#assignment) return false;
+    const gap = { source: nameOf(source), next, from };
+    if (start !== undefined && start >= from) {
+      this.#options.log.warn('Kafka has deleted records before they were carried', gap);
+      source.next = from;
+      return true;
+    }
+    this.#options.log.info('fetched from further on than is carried, fetching again', gap);
+    this.#seek(source, source.last, next, assignment);
+    return false;
+  }
+
+  /** Where Kafka's log begins; undefined: Kafka did not say. */
+  async #startOf({ topic, partition }: Source): Promise<number | undefined> {
+    try {
+      const offsets = await this.#member?.ask('offsets', (admin) => admin.fetchTopicOffsets(topic));
+      const low = Number(offsets?.find((entry) => entry.partition === partition)?.low);
+      return Number.isSafeInteger(low) ? low : undefined;
+    } catch (error) {
+      this.#options.log.debug('the begin of a log was not read', { reason: reason(error) });
+      return undefined;
+    }
   }
 
   /** Redis may be away for long: stays in the group meanwhile. */
@@ -537,6 +574,15 @@ export class Carrier {
 async function endsOf(topic: string, member: GroupMember): Promise<ReadonlyMap<number, number>> {
   const ends = await member.ask('offsets', (admin) => admin.fetchTopicOffsets(topic));
   return new Map(ends.map(({ partition, high }) => [partition, Number(high)]));
+}
+
+/** Stays in the group meanwhile. */
+async function beating<T>(work: Promise<T>, payload: EachBatchPayload): Promise<T> {
+  try {
+    return await whileBeating(work, () => payload.heartbeat(), BEAT_MS);
+  } catch (error) {
+    throw error instanceof BeatFailedError ? error.cause : error;
+  }
 }
 
 function isCurrent(payload: EachBatchPayload): boolean {

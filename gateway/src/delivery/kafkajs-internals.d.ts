@@ -70,6 +70,13 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
 
 declare module 'kafkajs/src/consumer/runner.js' {
   import type ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
+  /** What was fetched of a partition. */
+  export interface Batch {
+    /** Where it was fetched from. */
+    readonly fetchedOffset: string;
+    /** Of its first record, for those who are called or listen; null: it has none. */
+    firstOffset: () => string | null;
+  }
   export default class Runner {
     readonly consumerGroup: ConsumerGroup;
     /** From when it has joined until it is told to stop. */
@@ -79,7 +86,7 @@ declare module 'kafkajs/src/consumer/runner.js' {
     /** What a broker has for it, by batches; nothing, at once, while it does not run. */
     fetch: (this: Runner, nodeId: string) => Promise<unknown[]>;
     /** What is done with what was fetched. */
-    handleBatch: (this: Runner, batch: object) => Promise<void>;
+    handleBatch: (this: Runner, batch: Batch) => Promise<void>;
     /** Of one that is running: ends its fetches, and leaves the group. */
     stop: (this: Runner) => Promise<void>;
   }

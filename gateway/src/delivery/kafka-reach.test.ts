@@ -62,6 +62,18 @@ describe('a broker that lets nobody connect', () => {
     assert.equal(await next(), '10.0.0.1');
   });
 
+  it('is tried at each of its addresses in turn', async () => {
+    const { time, attempt } = reachAt();
+    const tried: (string | undefined)[] = [];
+    for (let i = 0; i < 4; i += 1) {
+      const one = await attempt('a', '10.0.0.1', 'fd00::1');
+      tried.push(one.chosen);
+      silence(one);
+      time.now += REST_MS;
+    }
+    assert.deepEqual(tried, ['10.0.0.1', 'fd00::1', '10.0.0.1', 'fd00::1']);
+  });
+
   it('is one that says no no longer', async () => {
     const { time, attempt } = reachAt();
     silence(await attempt('a', '10.0.0.1'));
@@ -103,8 +115,18 @@ describe('a bootstrap server', () => {
     const { attempt } = reachAt();
     silence(await attempt('kafka', '10.0.0.1', '10.0.0.2'));
     assert.equal((await attempt('kafka', '10.0.0.1', '10.0.0.2')).chosen, '10.0.0.2');
-    silence(await attempt('a', '10.0.0.2'));
-    assert.equal((await attempt('kafka', '10.0.0.1', '10.0.0.2')).chosen, '10.0.0.1', 'all are silent');
+  });
+
+  it('leads to each of its addresses in turn when all were silent: one of them may be back', async () => {
+    const { time, attempt } = reachAt();
+    const tried: (string | undefined)[] = [];
+    for (time.now = 0; time.now < 6; time.now += 1) {
+      const one = await attempt('kafka', '10.0.0.1', '10.0.0.2', '10.0.0.3');
+      tried.push(one.chosen);
+      silence(one);
+    }
+    const each = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
+    assert.deepEqual(tried, [...each, ...each]);
   });
 
   it('comes after the brokers that were met, for a while after it was silent', async () => {

@@ -82,14 +82,16 @@ export class KafkaReach {
   }
 
   /**
-   * One that has not been silent, if there is one. Of brokers that are silent one at a time is tried: undefined, this is under way, or was just
-   * now. Behind the one address of a bootstrap server there may be others that answer.
+   * One that has not been silent, if there is one; else the one whose silence is the longest ago, so that each has its turn. Of brokers that
+   * are silent one at a time is tried: undefined, this is under way, or was just now. Behind the one address of a bootstrap server there may
+   * be others that answer.
    */
   #choose<T extends { address: string }>(found: readonly T[], to: Destination): T | undefined {
     const of = ({ address }: T): Attempts | undefined => this.#attempts.get(keyOf(address, to.port));
-    const heard = found.find((one) => of(one)?.silentAt === undefined);
-    if (heard !== undefined || this.#isBootstrap(to)) return heard ?? found[0];
-    return found.find((one) => this.#isDue(of(one)));
+    // Never silent is longer ago than all else.
+    const silentAt = (one: T): number => of(one)?.silentAt ?? -1;
+    const worthIt = this.#isBootstrap(to) ? found : found.filter((one) => this.#isDue(of(one)));
+    return worthIt.toSorted((a, b) => silentAt(a) - silentAt(b))[0];
   }
 
   #isDue(attempts: Attempts | undefined): boolean {

@@ -53,6 +53,8 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
     memberId: string | null;
     /** Whom heartbeats go to; null before the first join. */
     coordinator: Coordinator | null;
+    /** When a heartbeat was answered last, epoch milliseconds. */
+    readonly lastRequest: number;
     /** Since the first join. It tells its own coordinator how far the member is. */
     readonly offsetManager: { coordinator: Coordinator } | null;
     /** Asks the coordinator that the member joined at, unless it was asked less than `interval` milliseconds ago. */

@@ -30,8 +30,8 @@ let mended = false;
  * are connected, and one that says nothing does not keep others from being asked; and while the one that it was told of
  * does not answer it is asked again who it is.
  *
- * Whom it asks for all else, such as who leads partitions, is any that it is connected to, as it thinks. Here it is one that has
- * answered just now.
+ * Whom it asks for all else, such as who leads partitions, is any that it is connected to, as it thinks. Here it is the coordinator, if that
+ * has answered a seek or a heartbeat within the last {@link ALIVE_MS} and its connection has not failed since.
  */
 export function mendKafkaSeeks(): void {
   if (mended) return;

@@ -3,7 +3,7 @@ import { connect, createServer, Socket } from 'node:net';
 import type { AddressInfo, LookupFunction } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, it } from 'node:test';
-import { CONNECT_MS, DETOUR_MS, KafkaReach, REST_MS } from './kafka-reach.ts';
+import { CONNECT_MS, DETOUR_MS, GIVEN_UP_CODE, KafkaReach, REST_MS } from './kafka-reach.ts';
 
 const PORT = 9092;
 const BOOTSTRAP = 'kafka:9092';
@@ -87,7 +87,9 @@ describe('a broker that lets nobody connect', () => {
     const { time, attempt } = reachAt();
     silence(await attempt('a', '10.0.0.1'));
     time.now = REST_MS;
-    (await attempt('a', '10.0.0.1')).socket.emit('close');
+    const { socket } = await attempt('a', '10.0.0.1');
+    socket.emit('error', Object.assign(new Error('given up'), { code: GIVEN_UP_CODE }));
+    socket.emit('close');
     assert.equal((await attempt('a', '10.0.0.1')).chosen, '10.0.0.1', 'it is due as before');
     assert.equal((await attempt('a', '10.0.0.1')).chosen, undefined, 'and tried by one');
   });

@@ -31,6 +31,9 @@ export interface Destination {
 /** Who says nothing, not even no: their system, or the whole way to them. */
 const SILENT_CODES: ReadonlySet<unknown> = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'EHOSTDOWN']);
 
+/** Of the error of a socket that was given up by who made it: it says nothing of the server. */
+export const GIVEN_UP_CODE = 'ECANCELED';
+
 /**
  * Which servers of one Kafka cluster let nobody connect, for all clients of this process (docs/adr/0082-who-lets-nobody-connect.md):
  * with a zone lost each would find that out by itself, and kafkajs does so one server after another, while nobody can publish.
@@ -129,9 +132,10 @@ export class KafkaReach {
     });
     // What was known stays known: it was given up before it could say anything.
     socket.once('close', () => over(attempts.silentAt));
-    socket.once('error', ({ code }: NodeJS.ErrnoException) =>
-      SILENT_CODES.has(code) ? silent() : over(undefined),
-    );
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => {
+      if (SILENT_CODES.has(code)) silent();
+      else if (code !== GIVEN_UP_CODE) over(undefined);
+    });
   }
 
   #meet(to: Destination): void {

@@ -15,6 +15,7 @@ import { breakWhenSilent } from './kafka-silence.ts';
 import { mendKafkaCoordinators } from './kafkajs-coordinator.ts';
 import { mendKafkaJoins } from './kafkajs-joins.ts';
 import { mendKafkaLeaders } from './kafkajs-leaders.ts';
+import { mendKafkaMetadata } from './kafkajs-metadata.ts';
 import { mendKafkaRunners } from './kafkajs-runner.ts';
 import { mendKafkaSeeks } from './kafkajs-seek.ts';
 import { mendKafkaTimers } from './kafkajs-timers.ts';
@@ -57,6 +58,7 @@ export function createKafka(options: KafkaClientOptions): Kafka {
   mendKafkaCoordinators();
   mendKafkaJoins();
   mendKafkaLeaders();
+  mendKafkaMetadata();
   mendKafkaRunners();
   mendKafkaSeeks();
   const sasl = loginWith(connection.sasl);

@@ -118,9 +118,16 @@ declare module 'kafkajs/src/protocol/requests/index.js' {
 
 declare module 'kafkajs/src/cluster/brokerPool.js' {
   import type { Broker } from 'kafkajs/src/cluster/index.js';
+  import type { Metadata } from 'kafkajs/src/protocol/requests/metadata/v6/response.js';
   export default class BrokerPool {
     /** By id: those of the metadata that it read last. */
     readonly brokers: Readonly<Record<string, Broker>>;
+    /** What it was told last; null: nothing yet. */
+    readonly metadata: Metadata | null;
+    /** From when on that is too old, epoch milliseconds. */
+    metadataExpireAt: number | null;
+    /** Asks for the metadata of these topics, or of all for none. */
+    refreshMetadata: (this: BrokerPool, topics: readonly string[]) => Promise<void>;
     /** Connects to it. */
     findBroker(of: { nodeId: string }): Promise<Broker>;
     /** One that is connected, or the first of the others that can be. */
@@ -150,6 +157,27 @@ declare module 'kafkajs/src/cluster/index.js' {
     refreshMetadata(): Promise<void>;
     findGroupCoordinator: (this: Cluster, of: Sought) => Promise<Broker>;
   }
+}
+
+declare module 'kafkajs/src/protocol/requests/metadata/v6/response.js' {
+  export interface Metadata {
+    readonly brokers: readonly object[];
+    readonly topicMetadata: readonly {
+      readonly topic: string;
+      readonly topicErrorCode: number;
+      readonly partitionMetadata: readonly {
+        readonly partitionErrorCode: number;
+        readonly partitionId: number;
+        /** Its id; -1: none. */
+        readonly leader: number;
+      }[];
+    }[];
+  }
+  const response: {
+    /** Rejects where the answer is an error. */
+    parse: (answer: Metadata) => Promise<Metadata>;
+  };
+  export default response;
 }
 
 declare module 'kafkajs/src/errors.js' {

@@ -31,10 +31,18 @@ interface Fetched {
   batch(from: number, ...offsets: number[]): Promise<boolean>;
   /** The same with marks of transactions only. */
   marks(from: number, last: number): void;
+  /** The group was joined anew, with the same partition. */
+  joined(): void;
+}
+
+/** What Kafka was told. */
+interface Told {
+  sought: string[];
+  committed?: string[];
 }
 
 /** A Kafka with one partition, whose group has one member; what is fetched is handed over by `fetched`. */
-function fakeKafka(world: World, sought: string[], fetched: Partial<Fetched> = {}): Kafka {
+function fakeKafka(world: World, { sought, committed }: Told, fetched: Partial<Fetched> = {}): Kafka {
   const listeners = new Map<string, (event: unknown) => void>();
   const offsets = (offset: number) => async () => [
     { partition: 0, offset: String(offset), high: String(world.end), low: String(world.low ?? 0) },
@@ -59,7 +67,7 @@ function fakeKafka(world: World, sought: string[], fetched: Partial<Fetched> = {
       listeners.get('consumer.group_join')?.({ payload: { memberAssignment: { [TOPIC]: [0] } } });
     },
     seek: ({ offset }: { offset: string }) => void sought.push(offset),
-    commitOffsets: async () => undefined,
+    commitOffsets: async (all: { offset: string }[]) => void committed?.push(...all.map((one) => one.offset)),
     stop: async () => undefined,
     disconnect: async () => undefined,
   };
@@ -103,6 +111,7 @@ function fetchedBy(
       await eachBatch(payload as unknown as EachBatchPayload);
       return resolved === last;
     },
+    joined: () => emit('consumer.group_join', { memberAssignment: { [TOPIC]: [0] } }),
     marks: (from, last) =>
       emit('consumer.end_batch_process', {
         ...of,
@@ -142,7 +151,7 @@ function fakeStreams(world: World, told: string[]): Streams {
 
 describe("a carrier's looks at Kafka's logs", () => {
   /** A carrier that has taken its partition. `looks` lets so many looks pass, and tells what Redis was told in them. */
-  const start = async (test: TestContext, world: World) => {
+  const start = async (test: TestContext, world: World, streams: Partial<Streams> = {}) => {
     test.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
     // For those that import it by its name.
     syncBuiltinESMExports();
@@ -151,17 +160,18 @@ describe("a carrier's looks at Kafka's logs", () => {
       test.mock.timers.reset();
       syncBuiltinESMExports();
     });
-    const [told, sought]: string[][] = [[], []];
+    const [told, sought, committed]: string[][] = [[], [], []];
+    const fetched: Partial<Fetched> = {};
     const carrier = new Carrier({
-      kafka: () => fakeKafka(world, sought!),
+      kafka: () => fakeKafka(world, { sought: sought!, committed: committed! }, fetched),
       group: 'g',
       namespaces: new Map([[TOPIC, 'chat']]),
       historySeconds: () => 3_600,
-      streams: fakeStreams(world, told!),
+      streams: { ...fakeStreams(world, told!), ...streams },
       tracer: undefined,
       log: createLog({ component: 'test' }),
       carried: () => undefined,
-      failed: (what) => assert.fail(what),
+      failed: (what) => assert.equal(what, 'record', 'these records have nothing in them'),
     });
     carrier.start();
     await settle();
@@ -172,7 +182,7 @@ describe("a carrier's looks at Kafka's logs", () => {
       }
       return told!.splice(0);
     };
-    return { looks, sought: sought! };
+    return { looks, sought: sought!, committed: committed!, fetched: fetched as Fetched };
   };
 
   it('change nothing for the end of long ago of a broker that was cut off', async (test) => {
@@ -194,6 +204,26 @@ describe("a carrier's looks at Kafka's logs", () => {
     assert.deepEqual(await looks(19), []);
     assert.deepEqual(await looks(1), [`forget ${SOURCE}`, `note ${SOURCE} a`]);
     assert.deepEqual(sought, ['184', '0']);
+  });
+
+  it('tell the group of one that is built anew how far that is', async (test) => {
+    const { looks, committed, fetched } = await start(test, { id: 'a', end: 50, position: 183, noted: 'a' });
+    await looks(20);
+    assert.equal(await fetched.batch(0, 0, 1), true);
+    await looks(1);
+    assert.deepEqual(committed, ['184', '2']);
+  });
+
+  it('leave it to who has joined since then where to go on', async (test) => {
+    const forgotten = Promise.withResolvers<boolean>();
+    const world: World = { id: 'a', end: 50, position: 183, noted: 'a' };
+    const { looks, sought, fetched } = await start(test, world, { forget: () => forgotten.promise });
+    await looks(20);
+    fetched.joined();
+    await settle();
+    forgotten.resolve(true);
+    await settle();
+    assert.deepEqual(sought, ['184', '184']);
   });
 
   for (const [how, end] of [
@@ -241,7 +271,7 @@ describe('what a carrier carries', () => {
         }),
     };
     const carrier = new Carrier({
-      kafka: () => fakeKafka(world, sought!, fetched),
+      kafka: () => fakeKafka(world, { sought: sought! }, fetched),
       group: 'g',
       namespaces: new Map([[TOPIC, 'chat']]),
       historySeconds: () => 3_600,

@@ -226,7 +226,9 @@ export class Carrier {
     }));
     try {
       await member.commit(offsets, timeoutMs);
-      for (const [index, source] of ahead.entries()) source.committed = Number(offsets[index]?.offset) - 1;
+      // It may have gone back meanwhile.
+      for (const [index, source] of ahead.entries())
+        source.committed = Math.min(Number(offsets[index]?.offset) - 1, source.last);
     } catch (error) {
       this.#commitAfter = performance.now() + COMMIT_PAUSE_MS;
       this.#options.log.debug('offsets not committed', { reason: reason(error) });
@@ -330,6 +332,8 @@ export class Carrier {
     if (assignment !== this.#assignment) return;
     source.last = last;
     source.next = next;
+    // Or nobody who watches lag would see that it has gone back.
+    source.committed = Math.min(source.committed, last);
     this.#member?.seek(source.topic, source.partition, next);
   }
 
@@ -392,8 +396,10 @@ export class Carrier {
         const [position, noted] = [kept.positions[index], kept.logs[index]];
         const look = { source: nameOf(source), position, noted, id, end };
         const verdict = source.judge.judge(look);
-        if (await heed(verdict, look, this.#options.streams, this.#options.log))
-          this.#placed = this.#place([source], this.#assignment);
+        const isForgotten = await heed(verdict, look, this.#options.streams, this.#options.log);
+        // Who has it by now finds that out there.
+        if (assignment !== this.#assignment) return;
+        if (isForgotten) this.#placed = this.#place([source], assignment);
       }
     }
   }

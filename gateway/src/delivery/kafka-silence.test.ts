@@ -4,6 +4,8 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import createRequest from 'kafkajs/src/protocol/request.js';
+import { lookup, requests } from 'kafkajs/src/protocol/requests/index.js';
 import { breakWhenSilent } from './kafka-silence.ts';
 
 const LIMITS = { answerMs: 60, knownMs: 20, fetchMs: 45, groupMs: 300, beatMs: 30 };
@@ -15,6 +17,21 @@ function request(apiKey: number): Buffer {
   bytes.writeInt32BE(4);
   bytes.writeInt16BE(apiKey, 4);
   return bytes;
+}
+
+/** As kafkajs writes it. */
+async function joinGroup(memberId: string): Promise<Buffer> {
+  const asked = {
+    groupId: 'p-gateways',
+    sessionTimeout: 6_000,
+    rebalanceTimeout: 10_000,
+    memberId,
+    protocolType: 'consumer',
+    groupProtocols: [],
+  };
+  const newest = lookup({ [JOIN_GROUP]: { maxVersion: 9 } })(JOIN_GROUP, requests.JoinGroup)(asked);
+  const of = { clientId: 'p-0', correlationId: 7, request: newest.request };
+  return (await createRequest(of)).buffer;
 }
 
 describe('a connection to Kafka', { timeout: 10_000 }, () => {
@@ -64,6 +81,18 @@ describe('a connection to Kafka', { timeout: 10_000 }, () => {
     const [ms, why] = await ended;
     assert.ok(ms >= LIMITS.groupMs - 5, `after ${ms} ms`);
     assert.equal(why, 'Kafka has not answered for 300 ms');
+  });
+
+  it('does not wait longer for an id, which is given at once', async () => {
+    answers = false;
+    for (const [memberId, ms] of [
+      ['', LIMITS.answerMs],
+      ['m-1', LIMITS.groupMs],
+    ] as const) {
+      const { socket, ended } = await open();
+      socket.write(await joinGroup(memberId));
+      assert.equal((await ended)[1], `Kafka has not answered for ${ms} ms`);
+    }
   });
 
   it('does not wait as long for what a broker knows: who leads, who coordinates', async () => {

@@ -28,8 +28,11 @@ export const SILENCE: SilenceLimits = {
   beatMs: 3_000,
 };
 
-/** API keys (Kafka protocol guide) of requests that wait for other members of a group: JoinGroup, SyncGroup. */
-const GROUP_REQUESTS: ReadonlySet<number> = new Set([11, 14]);
+/** API keys (Kafka protocol guide) of requests that wait for other members of a group. */
+const JOIN_GROUP = 11;
+const SYNC_GROUP = 14;
+/** From this version of JoinGroup on who has no id is given one at once (KIP-394). */
+const WITH_IDS = 4;
 /** API keys of Metadata and FindCoordinator. */
 const KNOWN_REQUESTS: ReadonlySet<number> = new Set([3, 10]);
 /** API keys of Fetch and Heartbeat. */
@@ -83,5 +86,23 @@ function limitOf(request: unknown, limits: SilenceLimits): number {
   if (apiKey === HEARTBEAT) return limits.beatMs;
   if (apiKey === FETCH) return limits.fetchMs;
   if (KNOWN_REQUESTS.has(apiKey)) return limits.knownMs;
-  return GROUP_REQUESTS.has(apiKey) ? limits.groupMs : limits.answerMs;
+  const isWaiting = apiKey === SYNC_GROUP || (apiKey === JOIN_GROUP && !asksForId(request));
+  return isWaiting ? limits.groupMs : limits.answerMs;
+}
+
+/**
+ * Whether a JoinGroup is answered with an id, and has none yet. After the API key: the version, INT16, correlation_id, INT32, client_id, STRING; and
+ * group_id, STRING, session_timeout and rebalance_timeout, INT32 each, member_id, STRING. A STRING is its length, INT16, -1 for none, and its bytes.
+ */
+function asksForId(request: Buffer): boolean {
+  const afterString = (at: number): number => at + 2 + Math.max(0, request.readInt16BE(at));
+  try {
+    if (request.readInt16BE(6) < WITH_IDS) return false;
+    const memberId = afterString(afterString(12)) + 8;
+    return request.readInt16BE(memberId) === 0;
+  } catch (error) {
+    // It is shorter than that.
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
 }

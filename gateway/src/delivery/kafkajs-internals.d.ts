@@ -95,7 +95,7 @@ declare module 'kafkajs/src/consumer/runner.js' {
 }
 
 declare module 'kafkajs/src/protocol/requests/index.js' {
-  import type { JoinGroupAnswer } from 'kafkajs/src/consumer/consumerGroup.js';
+  import type { Coordinator, JoinGroupAnswer } from 'kafkajs/src/consumer/consumerGroup.js';
   /** All versions of a request that kafkajs knows. */
   export interface RequestKind<Q, A> {
     readonly asks?: (asked: Q) => A;
@@ -114,6 +114,17 @@ declare module 'kafkajs/src/protocol/requests/index.js' {
     >;
     LeaveGroup: RequestKind<{ groupId: string; memberId: string }, object>;
   };
+  /** For a broker that serves these versions, by API key. */
+  export function lookup(versions: Record<number, { maxVersion: number }>): Coordinator['lookupRequest'];
+}
+
+declare module 'kafkajs/src/protocol/request.js' {
+  /** A request as it is written. */
+  export default function createRequest(of: {
+    clientId: string;
+    correlationId: number;
+    request: object;
+  }): Promise<{ buffer: Buffer }>;
 }
 
 declare module 'kafkajs/src/cluster/brokerPool.js' {

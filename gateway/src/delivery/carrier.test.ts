@@ -21,6 +21,8 @@ interface World {
   end: number;
   /** Where it begins. Default: 0. */
   low?: number;
+  /** It has no leader: nobody says where it begins and ends. */
+  isLeaderless?: boolean;
   position: number | undefined;
   noted: string | undefined;
 }
@@ -44,9 +46,10 @@ interface Told {
 /** A Kafka with one partition, whose group has one member; what is fetched is handed over by `fetched`. */
 function fakeKafka(world: World, { sought, committed }: Told, fetched: Partial<Fetched> = {}): Kafka {
   const listeners = new Map<string, (event: unknown) => void>();
-  const offsets = (offset: number) => async () => [
-    { partition: 0, offset: String(offset), high: String(world.end), low: String(world.low ?? 0) },
-  ];
+  const offsets = (offset: number) => async () =>
+    world.isLeaderless === true
+      ? []
+      : [{ partition: 0, offset: String(offset), high: String(world.end), low: String(world.low ?? 0) }];
   const admin = {
     connect: async () => undefined,
     disconnect: async () => undefined,
@@ -213,6 +216,20 @@ describe("a carrier's looks at Kafka's logs", () => {
     await looks(1);
     assert.deepEqual(committed, ['184', '2']);
   });
+
+  for (const how of ['next look', 'first batch'] as const)
+    it(`begin one that had no leader with the ${how} when it has one`, async (test) => {
+      const world: World = { id: 'a', end: 2, position: undefined, noted: 'a', isLeaderless: true };
+      const { looks, sought, fetched } = await start(test, world);
+      await looks(2);
+      assert.deepEqual(sought, []);
+      world.isLeaderless = false;
+      if (how === 'next look') await looks(1);
+      else assert.equal(await fetched.batch(0, 0, 1), false);
+      await settle();
+      assert.deepEqual(sought, ['0']);
+      assert.equal(await fetched.batch(0, 0, 1), true);
+    });
 
   it('leave it to who has joined since then where to go on', async (test) => {
     const forgotten = Promise.withResolvers<boolean>();

@@ -311,8 +311,11 @@ export class Carrier {
     const start = Number(starts.find((entry) => entry.partition === partition)?.offset);
     const keyStart = Number(keyStarts.find((entry) => entry.partition === partition)?.offset);
     const end = Number(ends.find((entry) => entry.partition === partition)?.high);
-    if (![start, keyStart, end].every(Number.isSafeInteger))
-      throw new Error(`no offsets of ${nameOf(source)}`);
+    if (![start, keyStart, end].every(Number.isSafeInteger)) {
+      // It has no leader. What others have is not to wait for that; it is tried again with the next look, or when there is a batch.
+      this.#options.log.debug('no offsets of a partition', { source: nameOf(source) });
+      return;
+    }
     if (id !== undefined) await this.#options.streams.noteLog(nameOf(source), id);
     if (assignment !== this.#assignment) return;
     source.replayBelow = end;
@@ -352,7 +355,8 @@ export class Carrier {
       const kept = await this.#kept(sources);
       if (assignment !== this.#assignment) return;
       const changed = sources.filter(
-        (_, index) => kept && (kept.positions[index] ?? -1) < (before[index] ?? -1),
+        ({ next }, index) =>
+          kept && (next === undefined || (kept.positions[index] ?? -1) < (before[index] ?? -1)),
       );
       if (changed.length > 0) this.#placed = this.#place(changed, assignment);
       // At their interval only: what they show counts when it shows often.
@@ -391,7 +395,7 @@ export class Carrier {
       for (const [index, source] of sources.entries()) {
         if (source.topic !== topic) continue;
         const end = ends.get(source.partition);
-        source.end = end ?? 0;
+        source.end = end ?? source.end ?? 0;
         if (!kept) continue;
         const [position, noted] = [kept.positions[index], kept.logs[index]];
         const look = { source: nameOf(source), position, noted, id, end };
@@ -411,6 +415,10 @@ export class Carrier {
     await this.#untilPlaced(payload);
     const source = this.#sources.get(sourceName(batch.topic, batch.partition));
     if (!source || !isCurrent(payload)) return;
+    if (source.next === undefined) {
+      this.#placed = this.#place([source], this.#assignment);
+      return;
+    }
     source.end = Number(batch.highWatermark);
     let from = Number(batch.firstOffset());
     for (let i = 0; i < batch.messages.length; i += CHUNK) {

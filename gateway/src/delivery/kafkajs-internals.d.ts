@@ -148,6 +148,7 @@ declare module 'kafkajs/src/cluster/brokerPool.js' {
 
 declare module 'kafkajs/src/cluster/index.js' {
   import type BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
+  import type { Metadata } from 'kafkajs/src/protocol/requests/metadata/v6/response.js';
   export interface Broker {
     isConnected(): boolean;
     /** Who coordinates, as this one knows. */
@@ -161,8 +162,19 @@ declare module 'kafkajs/src/cluster/index.js' {
     /** 0, a consumer group's, if it is left out. */
     coordinatorType?: number;
   }
+  /** Of which partitions it is asked where their logs begin, end, or are at a time. */
+  export interface OffsetsAsked {
+    readonly topic: string;
+    readonly partitions: readonly { readonly partition: number }[];
+  }
   export default class Cluster {
     readonly brokerPool: BrokerPool;
+    /** As it was told last. */
+    findTopicPartitionMetadata(topic: string): Metadata['topicMetadata'][number]['partitionMetadata'];
+    fetchTopicsOffset: (
+      this: Cluster,
+      topics: readonly OffsetsAsked[],
+    ) => Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
     /** As that of the pool; reads the metadata where that fails. */
     findBroker(of: { nodeId: string }): Promise<Broker>;
     refreshMetadata(): Promise<void>;

@@ -14,6 +14,12 @@ import { MemoryStreams } from './testing/memory-streams.ts';
 
 const GROUP = 'p-gateways';
 const TOPIC = 'p.chat';
+/** One to which nothing was published before. */
+const QUIET = 'p.quiet';
+const NAMESPACES = new Map([
+  [TOPIC, 'chat'],
+  [QUIET, 'chat'],
+]);
 /** Of each broker one, and of no other. */
 const PARTITIONS = [0, 1, 2];
 
@@ -30,7 +36,8 @@ describe('a partition without a leader', { timeout: 120_000 }, () => {
     await admin.connect();
     const replicaAssignment = PARTITIONS.map((partition) => ({ partition, replicas: [partition + 1] }));
     const configEntries = [{ name: 'min.insync.replicas', value: '1' }];
-    await admin.createTopics({ topics: [{ topic: TOPIC, replicaAssignment, configEntries }] });
+    const topics = [TOPIC, QUIET].map((topic) => ({ topic, replicaAssignment, configEntries }));
+    await admin.createTopics({ topics });
   });
   after(async () => {
     await Promise.all(ends.map((end) => end()));
@@ -46,14 +53,15 @@ describe('a partition without a leader', { timeout: 120_000 }, () => {
       ...(over && { over }),
     });
   const publications = async (): Promise<KafkaLog> => {
-    const made = new KafkaLog({ kafka: client, topics: [TOPIC], log, failed: () => undefined });
+    const made = new KafkaLog({ kafka: client, topics: [TOPIC, QUIET], log, failed: () => undefined });
     made.start();
     ends.push(() => made.close());
     await waitFor('the topic is known', () => made.ready);
     return made;
   };
   const carry = (streams: MemoryStreams): void => {
-    const made = startCarrier({ kafka: () => client(), group: GROUP, topic: TOPIC, streams });
+    const options = { group: GROUP, topic: TOPIC, namespaces: NAMESPACES, streams };
+    const made = startCarrier({ kafka: () => client(), ...options });
     ends.push(() => made.close());
   };
   const committed = async (): Promise<number[]> => {
@@ -70,8 +78,8 @@ describe('a partition without a leader', { timeout: 120_000 }, () => {
 
   it('is the only one that cannot be published to, and the others are carried, also by who joins then', async () => {
     const streams = new MemoryStreams();
-    const carried = (partition: number): number =>
-      streams.carried.filter((record) => record.startsWith(`${TOPIC}/${partition} `)).length;
+    const carried = (partition: number, topic = TOPIC): number =>
+      streams.carried.filter((record) => record.startsWith(`${topic}/${partition} `)).length;
     const first = await publications();
     carry(streams);
     const keys = await keysOf(first, admin);
@@ -89,7 +97,7 @@ describe('a partition without a leader', { timeout: 120_000 }, () => {
       const [group] = (await admin.describeGroups([GROUP])).groups;
       return group?.state === 'Stable' && group.members.length === 2;
     });
-    const soFar = PARTITIONS.map(carried);
+    const soFar = PARTITIONS.map((partition) => carried(partition));
     for (const partition of others) await next.append(TOPIC, keys[partition]!, 'while it has none');
     await waitFor('they are carried', () => others.every((one) => carried(one) > soFar[one]!));
     await assert.rejects(next.append(TOPIC, keys[gone]!, 'while it has none'), BackendAwayError);
@@ -102,6 +110,8 @@ describe('a partition without a leader', { timeout: 120_000 }, () => {
       );
     await waitFor('it can be published to', isBack, { timeoutMs: 30_000 });
     await waitFor('it is carried', () => carried(gone) > soFar[gone]!, { timeoutMs: 10_000 });
+    await next.append(QUIET, keys[gone]!, 'the first');
+    await waitFor('so is one that had nothing', () => carried(gone, QUIET) > 0, { timeoutMs: 10_000 });
   });
 });
 

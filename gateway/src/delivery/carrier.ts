@@ -164,7 +164,7 @@ export class Carrier {
       log: this.#options.log,
       assigned: (partitions) => this.#assigned(partitions),
       carry: (batch) => this.#carry(batch),
-      passed: (batch, lastOffset) => this.#passed(batch, lastOffset),
+      passed: (batch, from, lastOffset) => void this.#passed(batch, Number(from), lastOffset),
     });
     this.#member = member;
     await member.connect();
@@ -226,7 +226,9 @@ export class Carrier {
     }));
     try {
       await member.commit(offsets, timeoutMs);
-      for (const [index, source] of ahead.entries()) source.committed = Number(offsets[index]?.offset) - 1;
+      // It may have gone back meanwhile.
+      for (const [index, source] of ahead.entries())
+        source.committed = Math.min(Number(offsets[index]?.offset) - 1, source.last);
     } catch (error) {
       this.#commitAfter = performance.now() + COMMIT_PAUSE_MS;
       this.#options.log.debug('offsets not committed', { reason: reason(error) });
@@ -309,8 +311,11 @@ export class Carrier {
     const start = Number(starts.find((entry) => entry.partition === partition)?.offset);
     const keyStart = Number(keyStarts.find((entry) => entry.partition === partition)?.offset);
     const end = Number(ends.find((entry) => entry.partition === partition)?.high);
-    if (![start, keyStart, end].every(Number.isSafeInteger))
-      throw new Error(`no offsets of ${nameOf(source)}`);
+    if (![start, keyStart, end].every(Number.isSafeInteger)) {
+      // It has no leader. What others have is not to wait for that; it is tried again with the next look, or when there is a batch.
+      this.#options.log.debug('no offsets of a partition', { source: nameOf(source) });
+      return;
+    }
     if (id !== undefined) await this.#options.streams.noteLog(nameOf(source), id);
     if (assignment !== this.#assignment) return;
     source.replayBelow = end;
@@ -330,6 +335,8 @@ export class Carrier {
     if (assignment !== this.#assignment) return;
     source.last = last;
     source.next = next;
+    // Or nobody who watches lag would see that it has gone back.
+    source.committed = Math.min(source.committed, last);
     this.#member?.seek(source.topic, source.partition, next);
   }
 
@@ -348,7 +355,8 @@ export class Carrier {
       const kept = await this.#kept(sources);
       if (assignment !== this.#assignment) return;
       const changed = sources.filter(
-        (_, index) => kept && (kept.positions[index] ?? -1) < (before[index] ?? -1),
+        ({ next }, index) =>
+          kept && (next === undefined || (kept.positions[index] ?? -1) < (before[index] ?? -1)),
       );
       if (changed.length > 0) this.#placed = this.#place(changed, assignment);
       // At their interval only: what they show counts when it shows often.
@@ -387,13 +395,15 @@ export class Carrier {
       for (const [index, source] of sources.entries()) {
         if (source.topic !== topic) continue;
         const end = ends.get(source.partition);
-        source.end = end ?? 0;
+        source.end = end ?? source.end ?? 0;
         if (!kept) continue;
         const [position, noted] = [kept.positions[index], kept.logs[index]];
         const look = { source: nameOf(source), position, noted, id, end };
         const verdict = source.judge.judge(look);
-        if (await heed(verdict, look, this.#options.streams, this.#options.log))
-          this.#placed = this.#place([source], this.#assignment);
+        const isForgotten = await heed(verdict, look, this.#options.streams, this.#options.log);
+        // Who has it by now finds that out there.
+        if (assignment !== this.#assignment) return;
+        if (isForgotten) this.#placed = this.#place([source], assignment);
       }
     }
   }
@@ -404,25 +414,66 @@ export class Carrier {
     const { batch } = payload;
     await this.#untilPlaced(payload);
     const source = this.#sources.get(sourceName(batch.topic, batch.partition));
-    if (!source || !payload.isRunning()) return;
+    if (!source || !isCurrent(payload)) return;
+    if (source.next === undefined) {
+      this.#placed = this.#place([source], this.#assignment);
+      return;
+    }
     source.end = Number(batch.highWatermark);
+    let from = Number(batch.firstOffset());
     for (let i = 0; i < batch.messages.length; i += CHUNK) {
-      if (!isCurrent(payload)) return;
+      if (!isCurrent(payload) || !(await beating(this.#follows(source, from), payload))) return;
       const chunk = batch.messages.slice(i, i + CHUNK);
       if (!(await this.#carryChunk(source, chunk, payload))) return;
-      source.next = Number(chunk.at(-1)?.offset) + 1;
+      from = Number(chunk.at(-1)?.offset) + 1;
+      source.next = from;
       payload.resolveOffset(chunk.at(-1)?.offset ?? '');
       await payload.heartbeat();
     }
-    if (payload.isRunning()) this.#passed(batch, batch.lastOffset());
+    if (payload.isRunning()) await this.#passed(batch, from, batch.lastOffset());
   }
 
-  /** All of a batch is behind us, with what it has beside records. */
-  #passed({ topic, partition, highWatermark }: Passed, lastOffset: string): void {
-    const source = this.#sources.get(sourceName(topic, partition));
-    if (source?.next === undefined) return;
-    source.next = Math.max(source.next, Number(lastOffset) + 1);
-    source.end = Number(highWatermark);
+  /** All of a batch from offset `from` on is behind us, with what it has beside records; unless we have gone back since. */
+  async #passed(batch: Passed, from: number, lastOffset: string): Promise<void> {
+    const source = this.#sources.get(sourceName(batch.topic, batch.partition));
+    if (!source || !(await this.#follows(source, from))) return;
+    source.next = Math.max(source.next ?? 0, Number(lastOffset) + 1);
+    source.end = Number(batch.highWatermark);
+  }
+
+  /**
+   * Whether what was fetched from offset `from` on follows what has been carried. A batch may be older than our last seek, and kafkajs
+   * does not say so when the leader has moved since: the fetcher of the next one has taken the seek. What lies between would be in no
+   * stream, and Redis takes the batch, since we say ourselves what it comes after. So it is fetched again from where we are,
+   * unless Kafka has nothing of that any more (retention), upon which kafkajs goes on with what there is. Never rejects.
+   */
+  async #follows(source: Source, from: number): Promise<boolean> {
+    const [{ next }, assignment] = [source, this.#assignment];
+    if (next === undefined || this.#sources.get(nameOf(source)) !== source) return false;
+    if (from <= next) return true;
+    const start = await this.#startOf(source);
+    if (source.next !== next || assignment !== this.#assignment) return false;
+    const gap = { source: nameOf(source), next, from };
+    if (start !== undefined && start >= from) {
+      this.#options.log.warn('Kafka has deleted records before they were carried', gap);
+      source.next = from;
+      return true;
+    }
+    this.#options.log.info('fetched from further on than is carried, fetching again', gap);
+    this.#seek(source, source.last, next, assignment);
+    return false;
+  }
+
+  /** Where Kafka's log begins; undefined: Kafka did not say. */
+  async #startOf({ topic, partition }: Source): Promise<number | undefined> {
+    try {
+      const offsets = await this.#member?.ask('offsets', (admin) => admin.fetchTopicOffsets(topic));
+      const low = Number(offsets?.find((entry) => entry.partition === partition)?.low);
+      return Number.isSafeInteger(low) ? low : undefined;
+    } catch (error) {
+      this.#options.log.debug('the begin of a log was not read', { reason: reason(error) });
+      return undefined;
+    }
   }
 
   /** Redis may be away for long: stays in the group meanwhile. */
@@ -537,6 +588,15 @@ export class Carrier {
 async function endsOf(topic: string, member: GroupMember): Promise<ReadonlyMap<number, number>> {
   const ends = await member.ask('offsets', (admin) => admin.fetchTopicOffsets(topic));
   return new Map(ends.map(({ partition, high }) => [partition, Number(high)]));
+}
+
+/** Stays in the group meanwhile. */
+async function beating<T>(work: Promise<T>, payload: EachBatchPayload): Promise<T> {
+  try {
+    return await whileBeating(work, () => payload.heartbeat(), BEAT_MS);
+  } catch (error) {
+    throw error instanceof BeatFailedError ? error.cause : error;
+  }
 }
 
 function isCurrent(payload: EachBatchPayload): boolean {

@@ -34,10 +34,10 @@ export interface GroupMemberOptions {
   log: Log;
   /** These partitions of topics, and no others, are its own from now on. */
   assigned(partitions: Record<string, number[]>): void;
-  /** A batch of its partitions. From `leave()` on it is not running. */
+  /** A batch of its partitions, whose first offset is where it was fetched from. From `leave()` on it is not running. */
   carry(batch: EachBatchPayload): Promise<void>;
-  /** A batch had only marks of transactions: kafkajs passes them by without a call. */
-  passed(batch: Passed, lastOffset: string): void;
+  /** A batch, fetched from offset `from` on, had only marks of transactions: kafkajs passes them by without a call. */
+  passed(batch: Passed, from: string, lastOffset: string): void;
 }
 
 /** A consumer of kafkajs in the gateways' group, and what asks Kafka beside it, from their first connection to their end. */
@@ -112,7 +112,8 @@ export class GroupMember {
     consumer.on('consumer.heartbeat', () => contact.heard(performance.now()));
     consumer.on('consumer.rebalancing', () => contact.rejoins(performance.now()));
     consumer.on('consumer.end_batch_process', ({ payload }) => {
-      if (payload.batchSize === 0 && !this.#isOver) this.#options.passed(payload, payload.lastOffset);
+      const { batchSize, firstOffset, lastOffset } = payload;
+      if (batchSize === 0 && !this.#isOver) this.#options.passed(payload, firstOffset, lastOffset);
     });
     this.#listening = setInterval(() => {
       if (contact.isLost(performance.now())) this.#crashed.reject(new Error('no contact with the group'));

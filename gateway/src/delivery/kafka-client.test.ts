@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { createServer, type Server } from 'node:tls';
@@ -61,6 +63,27 @@ describe('connections to Kafka', () => {
     mounted.write(await pair('second'));
     await connectOnce();
     assert.deepEqual(seen, ['first', 'second']);
+  });
+
+  it('end with their client, which makes no more', async () => {
+    const silent = createTcpServer((socket) => socket.on('error', () => undefined));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const over = new AbortController();
+    const { port } = silent.address() as AddressInfo;
+    const sockets = socketsWith(undefined, { over: over.signal });
+    const open = (onConnect: () => void): Socket =>
+      sockets({ host: '127.0.0.1', port, ssl: undefined as unknown as object, onConnect });
+    try {
+      const socket = await new Promise<Socket>((resolve) => {
+        const made = open(() => resolve(made));
+      });
+      const ended = once(socket, 'error');
+      over.abort();
+      assert.match(String(await ended), /this client is over/);
+      assert.throws(() => open(() => undefined), /this client is over/);
+    } finally {
+      silent.close();
+    }
   });
 
   it('are let go of as often as kafkajs likes', async () => {

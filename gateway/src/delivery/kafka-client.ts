@@ -10,11 +10,12 @@ import type { KafkaConnectionConfig } from '@causeway/crds';
 import type { Log } from '../log/index.ts';
 import { names as ownNames } from '../names/index.ts';
 import type { Names } from '../names/index.ts';
-import { CONNECT_MS, KafkaReach } from './kafka-reach.ts';
+import { CONNECT_MS, GIVEN_UP_CODE, KafkaReach } from './kafka-reach.ts';
 import { breakWhenSilent } from './kafka-silence.ts';
 import { mendKafkaCoordinators } from './kafkajs-coordinator.ts';
 import { mendKafkaJoins } from './kafkajs-joins.ts';
 import { mendKafkaLeaders } from './kafkajs-leaders.ts';
+import { mendKafkaMetadata } from './kafkajs-metadata.ts';
 import { mendKafkaRunners } from './kafkajs-runner.ts';
 import { mendKafkaSeeks } from './kafkajs-seek.ts';
 import { mendKafkaTimers } from './kafkajs-timers.ts';
@@ -28,6 +29,8 @@ export interface KafkaClientOptions {
   names?: Names;
   /** For calls that are worth nothing later, and are tried again by who makes them. */
   hasty?: boolean;
+  /** Breaks all its connections, and lets it make no more: kafkajs connects again for what it still tries, also when it was disconnected. */
+  over?: AbortSignal;
 }
 
 /**
@@ -49,11 +52,13 @@ const HASTE = {
 };
 
 /** A kafkajs client that takes its credentials from the mounted files, at each connection anew. */
-export function createKafka({ connection, clientId, log, names, hasty }: KafkaClientOptions): Kafka {
+export function createKafka(options: KafkaClientOptions): Kafka {
+  const { connection, clientId, log, names, hasty, over } = options;
   mendKafkaTimers();
   mendKafkaCoordinators();
   mendKafkaJoins();
   mendKafkaLeaders();
+  mendKafkaMetadata();
   mendKafkaRunners();
   mendKafkaSeeks();
   const sasl = loginWith(connection.sasl);
@@ -63,7 +68,11 @@ export function createKafka({ connection, clientId, log, names, hasty }: KafkaCl
     brokers: () => reach.servers(),
     ...(connection.tls && { ssl: true }),
     ...(sasl && { sasl }),
-    socketFactory: socketsWith(connection.tls?.dir, { ...(names && { names }), reach }),
+    socketFactory: socketsWith(connection.tls?.dir, {
+      ...(names && { names }),
+      ...(over && { over }),
+      reach,
+    }),
     ...(hasty ? HASTE : PATIENCE),
     enforceRequestTimeout: true,
     logLevel: logLevel.INFO,
@@ -89,9 +98,11 @@ export function socketsWith(
   {
     names: { lookup: ask } = ownNames,
     reach = new KafkaReach([]),
-  }: { names?: Names; reach?: KafkaReach } = {},
+    over,
+  }: { names?: Names; reach?: KafkaReach; over?: AbortSignal } = {},
 ): SocketFactory {
   return ({ host, port, ssl, onConnect }) => {
+    if (over?.aborted) throw endedError();
     const name = isIP(host) === 0 ? { servername: host } : {};
     const socket = reach.connect({ host, port, lookup: ask }, (lookup) =>
       // Typed as always there; without TLS it is not.
@@ -102,8 +113,19 @@ export function socketsWith(
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     breakWhenSilent(socket);
     letGoOnce(socket);
+    if (over) endWith(socket, over);
     return socket;
   };
+}
+
+function endWith(socket: Socket, over: AbortSignal): void {
+  const end = (): void => void socket.destroy(endedError());
+  over.addEventListener('abort', end);
+  socket.once('close', () => over.removeEventListener('abort', end));
+}
+
+function endedError(): Error {
+  return Object.assign(new Error('this client is over'), { code: GIVEN_UP_CODE });
 }
 
 /** kafkajs lets go of a connection for each who fails with it. Node and Bun add a listener each time to a socket that is closed. */

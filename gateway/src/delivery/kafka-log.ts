@@ -1,5 +1,5 @@
 import { Partitioners } from 'kafkajs';
-import type { Admin, Kafka, PartitionMetadata, Producer } from 'kafkajs';
+import type { Admin, Kafka, Message, PartitionMetadata, Producer } from 'kafkajs';
 import { reason } from '../log/index.ts';
 import type { Log } from '../log/index.ts';
 import { BackendAwayError } from './away.ts';
@@ -25,14 +25,26 @@ const choosePartition = Partitioners.DefaultPartitioner();
 /** A producer, kept until its last send is over. */
 interface Generation {
   connected: Promise<Producer>;
+  /** Ends all that it still does. */
+  over: AbortController;
   users: number;
   retired: boolean;
 }
 
+/** To kafkajs: a send was given up, and is not to be tried again. */
+class GivenUpError extends Error {
+  readonly retriable = false;
+
+  constructor() {
+    super('the send was given up');
+    this.name = 'GivenUpError';
+  }
+}
+
 /** What a {@link KafkaLog} needs. */
 export interface KafkaLogOptions {
-  /** Called for each new producer, so that it may read rotated credentials. */
-  kafka(): Kafka;
+  /** Called for each new producer, so that it may read rotated credentials. Where `over` is given, nothing of it is left then. */
+  kafka(over?: AbortSignal): Kafka;
   topics: string[];
   log: Log;
   /** A send failed, or metadata could not be read. */
@@ -43,6 +55,10 @@ export interface KafkaLogOptions {
  * {@link PublicationLog} on kafkajs. Each send has the records of one partition only: a send for several loses those
  * whose leader moves to a broker that has already answered. After a failed send the producer is replaced, since its
  * next batch could have the sequence numbers of the failed one, and be taken for a repetition.
+ *
+ * kafkajs goes on with a send that we have given up, also when its producer was told to disconnect, and would write it after later records
+ * that are acknowledged. So it gets nothing to write any more ({@link messagesOf}), and no connection. What remains is a request that it
+ * has handed to a connection already.
  */
 export class KafkaLog implements PublicationLog {
   readonly #options: KafkaLogOptions;
@@ -109,6 +125,7 @@ export class KafkaLog implements PublicationLog {
     this.#generation = undefined;
     const producer = await generation?.connected.catch(() => undefined);
     await Promise.allSettled([producer?.disconnect(), this.#admin?.disconnect()]);
+    generation?.over.abort();
   }
 
   #lane(topic: string, partition: number): Lane {
@@ -129,14 +146,10 @@ export class KafkaLog implements PublicationLog {
   async #send(topic: string, partition: number, records: LaneRecord[]): Promise<void> {
     const generation = this.#current();
     generation.users += 1;
+    const givenUp = new AbortController();
     try {
       const producer = await generation.connected;
-      const messages = records.map(({ key, value, headers }) => ({
-        key,
-        value,
-        partition,
-        ...(headers && { headers }),
-      }));
+      const messages = messagesOf(records, partition, givenUp.signal);
       const sent = producer.send({ topic, acks: -1, timeout: 5_000, messages });
       const answers = await within(CALL_MS, 'send', sent);
       if (!answers.some((answer) => answer.partition === partition && answer.errorCode === 0)) {
@@ -144,6 +157,7 @@ export class KafkaLog implements PublicationLog {
       }
       this.#answers = true;
     } catch (error) {
+      givenUp.abort();
       this.#answers = false;
       this.#options.failed('produce');
       this.#options.log.warn('publications not taken by Kafka', { topic, partition, reason: reason(error) });
@@ -157,15 +171,19 @@ export class KafkaLog implements PublicationLog {
 
   #current(): Generation {
     if (this.#generation) return this.#generation;
-    const generation = { connected: this.#connect(), users: 0, retired: false };
+    const over = new AbortController();
+    const generation = { connected: this.#connect(over.signal), over, users: 0, retired: false };
     this.#generation = generation;
     // The next send tries to connect again.
-    generation.connected.catch(() => this.#retire(generation));
+    generation.connected.catch(() => {
+      this.#retire(generation);
+      this.#release(generation);
+    });
     return generation;
   }
 
-  async #connect(): Promise<Producer> {
-    const kafka = this.#options.kafka();
+  async #connect(over: AbortSignal): Promise<Producer> {
+    const kafka = this.#options.kafka(over);
     const producer = kafka.producer({
       idempotent: true,
       maxInFlightRequests: 1,
@@ -175,13 +193,10 @@ export class KafkaLog implements PublicationLog {
       // About as long as a record may wait: a server that is gone costs no time.
       retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 10 },
     });
-    try {
-      await within(CALL_MS, 'connect', producer.connect());
-      return producer;
-    } catch (error) {
-      this.#leave(producer);
-      throw error;
-    }
+    // Who listens for it is there before the client's own connections are.
+    over.addEventListener('abort', () => this.#leave(producer), { once: true });
+    await within(CALL_MS, 'connect', producer.connect());
+    return producer;
   }
 
   /** Does not wait: what it leaves is of no more use. */
@@ -197,12 +212,7 @@ export class KafkaLog implements PublicationLog {
   }
 
   #release(generation: Generation): void {
-    if (!generation.retired || generation.users > 0) return;
-    // Where it never connected, there is nothing to leave.
-    generation.connected.then(
-      (producer) => this.#leave(producer),
-      () => undefined,
-    );
+    if (generation.retired && generation.users === 0) generation.over.abort();
   }
 
   async #refreshMetadata(): Promise<void> {
@@ -250,4 +260,20 @@ export class KafkaLog implements PublicationLog {
       return false;
     }
   }
+}
+
+/**
+ * What kafkajs sends of records. It encodes a batch anew for each attempt, when there is a connection and before it is written: one that was
+ * given up cannot be encoded any more.
+ */
+function messagesOf(records: readonly LaneRecord[], partition: number, givenUp: AbortSignal): Message[] {
+  return records.map(({ key, value, headers }) => ({
+    ...(headers && { headers }),
+    key,
+    partition,
+    get value() {
+      if (givenUp.aborted) throw new GivenUpError();
+      return value;
+    },
+  }));
 }

@@ -3,7 +3,7 @@ import { connect, createServer, Socket } from 'node:net';
 import type { AddressInfo, LookupFunction } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, it } from 'node:test';
-import { CONNECT_MS, DETOUR_MS, KafkaReach, REST_MS } from './kafka-reach.ts';
+import { CONNECT_MS, DETOUR_MS, GIVEN_UP_CODE, KafkaReach, REST_MS } from './kafka-reach.ts';
 
 const PORT = 9092;
 const BOOTSTRAP = 'kafka:9092';
@@ -62,6 +62,18 @@ describe('a broker that lets nobody connect', () => {
     assert.equal(await next(), '10.0.0.1');
   });
 
+  it('is tried at each of its addresses in turn', async () => {
+    const { time, attempt } = reachAt();
+    const tried: (string | undefined)[] = [];
+    for (let i = 0; i < 4; i += 1) {
+      const one = await attempt('a', '10.0.0.1', 'fd00::1');
+      tried.push(one.chosen);
+      silence(one);
+      time.now += REST_MS;
+    }
+    assert.deepEqual(tried, ['10.0.0.1', 'fd00::1', '10.0.0.1', 'fd00::1']);
+  });
+
   it('is one that says no no longer', async () => {
     const { time, attempt } = reachAt();
     silence(await attempt('a', '10.0.0.1'));
@@ -75,7 +87,9 @@ describe('a broker that lets nobody connect', () => {
     const { time, attempt } = reachAt();
     silence(await attempt('a', '10.0.0.1'));
     time.now = REST_MS;
-    (await attempt('a', '10.0.0.1')).socket.emit('close');
+    const { socket } = await attempt('a', '10.0.0.1');
+    socket.emit('error', Object.assign(new Error('given up'), { code: GIVEN_UP_CODE }));
+    socket.emit('close');
     assert.equal((await attempt('a', '10.0.0.1')).chosen, '10.0.0.1', 'it is due as before');
     assert.equal((await attempt('a', '10.0.0.1')).chosen, undefined, 'and tried by one');
   });
@@ -103,8 +117,18 @@ describe('a bootstrap server', () => {
     const { attempt } = reachAt();
     silence(await attempt('kafka', '10.0.0.1', '10.0.0.2'));
     assert.equal((await attempt('kafka', '10.0.0.1', '10.0.0.2')).chosen, '10.0.0.2');
-    silence(await attempt('a', '10.0.0.2'));
-    assert.equal((await attempt('kafka', '10.0.0.1', '10.0.0.2')).chosen, '10.0.0.1', 'all are silent');
+  });
+
+  it('leads to each of its addresses in turn when all were silent: one of them may be back', async () => {
+    const { time, attempt } = reachAt();
+    const tried: (string | undefined)[] = [];
+    for (time.now = 0; time.now < 6; time.now += 1) {
+      const one = await attempt('kafka', '10.0.0.1', '10.0.0.2', '10.0.0.3');
+      tried.push(one.chosen);
+      silence(one);
+    }
+    const each = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
+    assert.deepEqual(tried, [...each, ...each]);
   });
 
   it('comes after the brokers that were met, for a while after it was silent', async () => {

@@ -31,6 +31,9 @@ export interface Destination {
 /** Who says nothing, not even no: their system, or the whole way to them. */
 const SILENT_CODES: ReadonlySet<unknown> = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'EHOSTDOWN']);
 
+/** Of the error of a socket that was given up by who made it: it says nothing of the server. */
+export const GIVEN_UP_CODE = 'ECANCELED';
+
 /**
  * Which servers of one Kafka cluster let nobody connect, for all clients of this process (docs/adr/0082-who-lets-nobody-connect.md):
  * with a zone lost each would find that out by itself, and kafkajs does so one server after another, while nobody can publish.
@@ -82,14 +85,16 @@ export class KafkaReach {
   }
 
   /**
-   * One that has not been silent, if there is one. Of brokers that are silent one at a time is tried: undefined, this is under way, or was just
-   * now. Behind the one address of a bootstrap server there may be others that answer.
+   * One that has not been silent, if there is one; else the one whose silence is the longest ago, so that each has its turn. Of brokers that
+   * are silent one at a time is tried: undefined, this is under way, or was just now. Behind the one address of a bootstrap server there may
+   * be others that answer.
    */
   #choose<T extends { address: string }>(found: readonly T[], to: Destination): T | undefined {
     const of = ({ address }: T): Attempts | undefined => this.#attempts.get(keyOf(address, to.port));
-    const heard = found.find((one) => of(one)?.silentAt === undefined);
-    if (heard !== undefined || this.#isBootstrap(to)) return heard ?? found[0];
-    return found.find((one) => this.#isDue(of(one)));
+    // Never silent is longer ago than all else.
+    const silentAt = (one: T): number => of(one)?.silentAt ?? -1;
+    const worthIt = this.#isBootstrap(to) ? found : found.filter((one) => this.#isDue(of(one)));
+    return worthIt.toSorted((a, b) => silentAt(a) - silentAt(b))[0];
   }
 
   #isDue(attempts: Attempts | undefined): boolean {
@@ -127,9 +132,10 @@ export class KafkaReach {
     });
     // What was known stays known: it was given up before it could say anything.
     socket.once('close', () => over(attempts.silentAt));
-    socket.once('error', ({ code }: NodeJS.ErrnoException) =>
-      SILENT_CODES.has(code) ? silent() : over(undefined),
-    );
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => {
+      if (SILENT_CODES.has(code)) silent();
+      else if (code !== GIVEN_UP_CODE) over(undefined);
+    });
   }
 
   #meet(to: Destination): void {

@@ -4,10 +4,12 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import createRequest from 'kafkajs/src/protocol/request.js';
+import { lookup, requests } from 'kafkajs/src/protocol/requests/index.js';
 import { breakWhenSilent } from './kafka-silence.ts';
 
-const LIMITS = { answerMs: 60, fetchMs: 45, groupMs: 300, beatMs: 30 };
-const [FETCH, METADATA, JOIN_GROUP, HEARTBEAT] = [1, 3, 11, 12];
+const LIMITS = { answerMs: 60, knownMs: 20, fetchMs: 45, groupMs: 300, beatMs: 30 };
+const [PRODUCE, FETCH, METADATA, FIND_COORDINATOR, JOIN_GROUP, HEARTBEAT] = [0, 1, 3, 10, 11, 12];
 
 /** The begin of a request, which is all that is looked at. */
 function request(apiKey: number): Buffer {
@@ -15,6 +17,21 @@ function request(apiKey: number): Buffer {
   bytes.writeInt32BE(4);
   bytes.writeInt16BE(apiKey, 4);
   return bytes;
+}
+
+/** As kafkajs writes it. */
+async function joinGroup(memberId: string): Promise<Buffer> {
+  const asked = {
+    groupId: 'p-gateways',
+    sessionTimeout: 6_000,
+    rebalanceTimeout: 10_000,
+    memberId,
+    protocolType: 'consumer',
+    groupProtocols: [],
+  };
+  const newest = lookup({ [JOIN_GROUP]: { maxVersion: 9 } })(JOIN_GROUP, requests.JoinGroup)(asked);
+  const of = { clientId: 'p-0', correlationId: 7, request: newest.request };
+  return (await createRequest(of)).buffer;
 }
 
 describe('a connection to Kafka', { timeout: 10_000 }, () => {
@@ -51,7 +68,7 @@ describe('a connection to Kafka', { timeout: 10_000 }, () => {
   it('breaks when an answer is overdue', async () => {
     answers = false;
     const { socket, ended } = await open();
-    socket.write(request(METADATA));
+    socket.write(request(PRODUCE));
     const [ms, why] = await ended;
     assert.ok(ms < LIMITS.groupMs, `after ${ms} ms`);
     assert.equal(why, 'Kafka has not answered for 60 ms');
@@ -64,6 +81,27 @@ describe('a connection to Kafka', { timeout: 10_000 }, () => {
     const [ms, why] = await ended;
     assert.ok(ms >= LIMITS.groupMs - 5, `after ${ms} ms`);
     assert.equal(why, 'Kafka has not answered for 300 ms');
+  });
+
+  it('does not wait longer for an id, which is given at once', async () => {
+    answers = false;
+    for (const [memberId, ms] of [
+      ['', LIMITS.answerMs],
+      ['m-1', LIMITS.groupMs],
+    ] as const) {
+      const { socket, ended } = await open();
+      socket.write(await joinGroup(memberId));
+      assert.equal((await ended)[1], `Kafka has not answered for ${ms} ms`);
+    }
+  });
+
+  it('does not wait as long for what a broker knows: who leads, who coordinates', async () => {
+    answers = false;
+    for (const apiKey of [METADATA, FIND_COORDINATOR]) {
+      const { socket, ended } = await open();
+      socket.write(request(apiKey));
+      assert.equal((await ended)[1], 'Kafka has not answered for 20 ms');
+    }
   });
 
   it('does not wait as long for an answer to a fetch', async () => {
@@ -79,7 +117,7 @@ describe('a connection to Kafka', { timeout: 10_000 }, () => {
     alone.socket.write(request(HEARTBEAT));
     assert.equal((await alone.ended)[1], 'Kafka has not answered for 30 ms');
     const behind = await open();
-    behind.socket.write(request(METADATA));
+    behind.socket.write(request(PRODUCE));
     behind.socket.write(request(HEARTBEAT));
     assert.equal((await behind.ended)[1], 'Kafka has not answered for 60 ms');
   });
@@ -87,7 +125,7 @@ describe('a connection to Kafka', { timeout: 10_000 }, () => {
   it('says so when a request came too late: when the other side had closed it, or it was closed', async () => {
     for (const event of ['end', 'close']) {
       const { socket, ended } = await open();
-      socket.once(event, () => socket.write(request(METADATA)));
+      socket.once(event, () => socket.write(request(PRODUCE)));
       for (const one of accepted) one.end();
       const [ms, why] = await ended;
       assert.ok(ms < LIMITS.answerMs, `after ${ms} ms`);
@@ -100,7 +138,7 @@ describe('a connection to Kafka', { timeout: 10_000 }, () => {
     const { socket, ended } = await open();
     const broken = Promise.race([ended, delay(5 * LIMITS.answerMs, 'whole')]);
     for (let i = 0; i < 3; i += 1) {
-      socket.write(request(METADATA));
+      socket.write(request(PRODUCE));
       await once(socket, 'data');
     }
     assert.equal(await broken, 'whole');

@@ -4,18 +4,37 @@ import type { Socket } from 'node:net';
 export interface SilenceLimits {
   /** To most requests. Kafka answers at once, but for those that wait: Produce 5 s at most (our setting). */
   answerMs: number;
+  /**
+   * To those that a broker answers from what it knows: who leads, and who coordinates. Who asks waits with all else, and may have asked a broker
+   * that is gone: kafkajs takes each for alive whose connection has not failed.
+   */
+  knownMs: number;
   /** To Fetch, which waits for 0.3 s at most (our setting). A member that is to join again waits for the end of all its fetches. */
   fetchMs: number;
-  /** To those that wait for other members of a group. Longer than the time-out of a rebalance. */
+  /**
+   * To those that wait for other members of a group. Longer than kafkajs waits for them itself: for JoinGroup the time-out of a rebalance and
+   * 5 s more, 15 s, and for SyncGroup 8 s (kafka-client.ts).
+   */
   groupMs: number;
   /** To heartbeats, of which several go into one session (6 s): so a member finds its next coordinator before it is over. */
   beatMs: number;
 }
 
-export const SILENCE: SilenceLimits = { answerMs: 6_000, fetchMs: 3_000, groupMs: 16_000, beatMs: 3_000 };
+export const SILENCE: SilenceLimits = {
+  answerMs: 6_000,
+  knownMs: 1_500,
+  fetchMs: 3_000,
+  groupMs: 16_000,
+  beatMs: 3_000,
+};
 
-/** API keys of requests that wait for other members of a group: JoinGroup, SyncGroup (Kafka protocol guide). */
-const GROUP_REQUESTS: ReadonlySet<number> = new Set([11, 14]);
+/** API keys (Kafka protocol guide) of requests that wait for other members of a group. */
+const JOIN_GROUP = 11;
+const SYNC_GROUP = 14;
+/** From this version of JoinGroup on who has no id is given one at once (KIP-394). */
+const WITH_IDS = 4;
+/** API keys of Metadata and FindCoordinator. */
+const KNOWN_REQUESTS: ReadonlySet<number> = new Set([3, 10]);
 /** API keys of Fetch and Heartbeat. */
 const FETCH = 1;
 const HEARTBEAT = 12;
@@ -61,10 +80,29 @@ export function breakWhenSilent(socket: Socket, limits: SilenceLimits = SILENCE)
 }
 
 /** A request begins with its size, four bytes, and its API key, two. */
-function limitOf(request: unknown, { answerMs, fetchMs, groupMs, beatMs }: SilenceLimits): number {
-  if (!Buffer.isBuffer(request) || request.length < 6) return answerMs;
+function limitOf(request: unknown, limits: SilenceLimits): number {
+  if (!Buffer.isBuffer(request) || request.length < 6) return limits.answerMs;
   const apiKey = request.readInt16BE(4);
-  if (apiKey === HEARTBEAT) return beatMs;
-  if (apiKey === FETCH) return fetchMs;
-  return GROUP_REQUESTS.has(apiKey) ? groupMs : answerMs;
+  if (apiKey === HEARTBEAT) return limits.beatMs;
+  if (apiKey === FETCH) return limits.fetchMs;
+  if (KNOWN_REQUESTS.has(apiKey)) return limits.knownMs;
+  const isWaiting = apiKey === SYNC_GROUP || (apiKey === JOIN_GROUP && !asksForId(request));
+  return isWaiting ? limits.groupMs : limits.answerMs;
+}
+
+/**
+ * Whether a JoinGroup is answered with an id, and has none yet. After the API key: the version, INT16, correlation_id, INT32, client_id, STRING; and
+ * group_id, STRING, session_timeout and rebalance_timeout, INT32 each, member_id, STRING. A STRING is its length, INT16, -1 for none, and its bytes.
+ */
+function asksForId(request: Buffer): boolean {
+  const afterString = (at: number): number => at + 2 + Math.max(0, request.readInt16BE(at));
+  try {
+    if (request.readInt16BE(6) < WITH_IDS) return false;
+    const memberId = afterString(afterString(12)) + 8;
+    return request.readInt16BE(memberId) === 0;
+  } catch (error) {
+    // It is shorter than that.
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
 }

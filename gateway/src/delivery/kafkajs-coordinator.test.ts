@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import { mendKafkaCoordinators, MOVED_MS } from './kafkajs-coordinator.ts';
 import { LEADERS_MS } from './kafkajs-leaders.ts';
+import { mendKafkaSeeks } from './kafkajs-seek.ts';
 
 // By their numbers in Kafka's protocol guide.
 const loading = (): Error => createErrorFromCode(14);
@@ -120,6 +122,24 @@ describe('a member whose coordinator is another broker', () => {
     await beat();
     assert.deepEqual([looked, asked.at(-1)], [[3], 'broker 3: heartbeat of m-1 in 4']);
     assert.equal(asked.length, 4);
+  });
+
+  it('asks for them whom a heartbeat has reached, and not any that it is connected to', async (test) => {
+    mendKafkaSeeks();
+    const { group, beat } = await member();
+    const brokerPool = group.cluster.brokerPool;
+    // As kafkajs chooses among its brokers, of which this one is gone.
+    const gone = { isConnected: () => true };
+    Object.assign(brokerPool, { brokers: { 7: gone }, findBroker: async () => gone });
+    const asked = (): Promise<unknown> => BrokerPool.prototype.findConnectedBroker.call(brokerPool);
+    // Long after it joined.
+    const later = performance.now() + 60_000;
+    test.mock.method(performance, 'now', () => later);
+    Object.assign(group, { lastRequest: Date.now() - 1_000 });
+    await group.heartbeat({ interval: 60_000 });
+    assert.equal(await asked(), gone, 'that heartbeat was not due');
+    await beat();
+    assert.equal(await asked(), group.coordinator);
   });
 
   it('is not held up meanwhile, and looks once', async () => {

@@ -108,18 +108,25 @@ function lookFor(group: ConsumerGroup): void {
   if (!searches.has(group)) searches.set(group, new Search(group));
 }
 
-/** A search is not waited for, since fetches wait for heartbeats: until it is over the member is one, as it is between two heartbeats. */
+/**
+ * A search is not waited for, since fetches wait for heartbeats: until it is over the member is one, as it is between two heartbeats. Who has
+ * answered one is asked who leads, too: any other that kafkajs is connected to may be gone.
+ */
 async function beat(this: ConsumerGroup, options: { interval: number }): Promise<void> {
   const begun = searches.get(this);
   if (begun?.isUnderWay) return;
   searches.delete(this);
   await begun?.outcome;
+  const { lastRequest } = this;
   try {
     await heartbeat.call(this, options);
   } catch (error) {
     if (!isOf(error, OF_COORDINATOR)) throw error;
     lookFor(this);
+    return;
   }
+  // Most are not due yet, and ask nothing.
+  if (this.coordinator && this.lastRequest !== lastRequest) hasAnswered(this.cluster, this.coordinator);
 }
 
 /** Asks the coordinator, and the next one where that has changed. */

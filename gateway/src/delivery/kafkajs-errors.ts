@@ -13,9 +13,14 @@ export const OF_COORDINATOR: ReadonlySet<string> = new Set([
   'GROUP_LOAD_IN_PROGRESS',
   'NOT_COORDINATOR_FOR_GROUP',
 ]);
-/** Errors of one who looks for a coordinator while there is none, by kafkajs's names or types. */
+/**
+ * Errors of one who looks for a coordinator while there is none, by kafkajs's names or types, and by ours: it was not connected to in time,
+ * and nobody is known who could be asked.
+ */
 export const OF_SEARCH: ReadonlySet<string> = new Set([
   ...OF_COORDINATOR,
+  'OverdueError',
+  'AggregateError',
   'KafkaJSBrokerNotFound',
   'KafkaJSLockTimeout',
   'KafkaJSGroupCoordinatorNotFound',

@@ -18,7 +18,8 @@ const EMPTY = {
   messages: [],
   offsetLag: zero,
   offsetLagLow: zero,
-  firstOffset: zero,
+  fetchedOffset: '0',
+  firstOffset: zero as () => string | null,
   lastOffset: zero,
   isEmpty: () => true,
   isEmptyDueToFiltering: () => false,
@@ -129,6 +130,20 @@ describe('a consumer one of whose brokers does not answer', () => {
     await runner.start();
     await runner.stop();
     assert.equal(seen.left, true);
+  });
+});
+
+describe('a batch', () => {
+  mendKafkaRunners();
+
+  it('begins where it was fetched from, to those who are told of it', async () => {
+    const { runner } = consumer();
+    await runner.start();
+    // Its first records were compacted away.
+    const batch = { ...EMPTY, fetchedOffset: '4', firstOffset: () => '6' };
+    await runner.handleBatch(batch);
+    assert.equal(batch.firstOffset(), '4');
+    await runner.stop();
   });
 });
 

@@ -1,5 +1,6 @@
 /** Lets consumers of kafkajs 2.2.4 end, and join again, without waiting for what they fetch. */
 import Runner from 'kafkajs/src/consumer/runner.js';
+import type { Batch } from 'kafkajs/src/consumer/runner.js';
 
 /** Of each consumer, what ends the fetches that are under way. */
 const underWay = new WeakMap<Runner, Set<() => void>>();
@@ -13,6 +14,9 @@ let mended = false;
  * And one that is stopped while it waits for the end of the old ones makes the new ones all the same. Nobody stops these, and all that they
  * fetch is the empty answer that kafkajs gives who does not run: at once, again and again, in one turn that never ends. The whole
  * process stood still. Here who fetches for one that does not run is stopped.
+ *
+ * And it tells of a batch which offset its first record has, if it has any; not from where it was fetched, which is less where Kafka has
+ * compacted a log. Who has to know whether a batch follows the last one needs the latter. Here that is its first offset.
  */
 export function mendKafkaRunners(): void {
   if (mended) return;
@@ -27,7 +31,8 @@ export function mendKafkaRunners(): void {
     if (!isSame(brokers, this.consumerGroup.getNodeIds())) endFetches(this);
     return batches;
   };
-  Runner.prototype.handleBatch = function handleOrEnd(batch): Promise<void> {
+  Runner.prototype.handleBatch = function handleOrEnd(batch: Batch): Promise<void> {
+    batch.firstOffset = () => batch.fetchedOffset;
     return endingOthers(this, handleBatch.call(this, batch));
   };
   Runner.prototype.stop = async function stopFetches(): Promise<void> {

@@ -6,6 +6,7 @@ import type { Broker } from 'kafkajs/src/cluster/index.js';
 import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
 import { waitFor } from '../../../e2e/tools/index.ts';
 import { ASK_MS, hasAnswered, mendKafkaSeeks } from './kafkajs-seek.ts';
+import { OverdueError } from './within.ts';
 
 // By their numbers in Kafka's protocol guide.
 const notAvailable = (): Error => createErrorFromCode(15);
@@ -22,6 +23,8 @@ function brokers() {
     /** How each of them is connected to, and answers. */
     connect: {} as Record<string, () => Promise<void>>,
     answer: {} as Record<string, () => Promise<void>>,
+    /** What is read of who there is. */
+    refresh: () => void (pool.brokers = all),
   };
   const asked: string[] = [];
   const make = (id: string): Broker => ({
@@ -46,13 +49,13 @@ function brokers() {
   const cluster = Object.assign(Object.create(Cluster.prototype) as Cluster, {
     brokerPool: Object.assign(pool, { findBroker }),
     findBroker,
-    refreshMetadata: async () => void (pool.brokers = all),
+    refreshMetadata: async () => world.refresh(),
   });
   const seek = async (): Promise<string | undefined> => {
     const found = await cluster.findGroupCoordinator({ groupId: 'g' });
     return Object.keys(all).find((id) => all[id] === found);
   };
-  return { world, asked, connections, pool, seek };
+  return { world, asked, connections, pool, seek, all };
 }
 
 describe('a client that asks any broker', () => {
@@ -89,6 +92,32 @@ describe('a client that seeks the coordinator', () => {
     const { asked, connections, seek } = brokers();
     assert.equal(await seek(), '3');
     assert.deepEqual([asked, connections], [['3'], []]);
+  });
+
+  it('asks another one each time: who is wrong is not asked for ever', async () => {
+    const { world, asked, seek } = brokers();
+    world.connected = ['2', '3'];
+    for (let i = 0; i < 4; i += 1) await seek();
+    assert.deepEqual(asked, ['2', '3', '2', '3']);
+  });
+
+  it('asks on when nobody is known, and when it was not connected to in time', async () => {
+    const { world, asked, pool, seek, all } = brokers();
+    world.answer = { 3: () => Promise.reject(new OverdueError('connection', 1)) };
+    for (const id of ['1', '2']) world.answer[id] = world.answer[3]!;
+    pool.brokers = {};
+    const refreshed = Promise.withResolvers<void>();
+    let refreshes = 0;
+    world.refresh = () => {
+      refreshes += 1;
+      if (refreshes === 2) refreshed.resolve();
+      if (refreshes > 1) pool.brokers = all;
+    };
+    const found = seek();
+    await refreshed.promise;
+    await waitFor('all have failed', () => asked.length >= 3, { intervalMs: 5 });
+    world.answer = {};
+    assert.equal(await found, '3');
   });
 
   it('reads first who there is, where it does not know', async () => {

@@ -30,8 +30,8 @@ let mended = false;
  * are connected, and one that says nothing does not keep others from being asked; and while the one that it was told of
  * does not answer it is asked again who it is.
  *
- * Whom it asks for all else, such as who leads partitions, is any that it is connected to, as it thinks. Here it is one that has
- * answered just now.
+ * Whom it asks for all else, such as who leads partitions, is any that it is connected to, as it thinks. Here it is the coordinator, if that
+ * has answered a seek or a heartbeat within the last {@link ALIVE_MS} and its connection has not failed since.
  */
 export function mendKafkaSeeks(): void {
   if (mended) return;
@@ -78,15 +78,19 @@ async function coordinatorNow(cluster: Cluster, sought: Sought): Promise<Broker>
 
 type Answer = Awaited<ReturnType<Broker['findGroupCoordinator']>>;
 
-/** Those who are connected come first. */
-function askers(
-  { brokerPool }: Cluster,
-  { groupId, coordinatorType = 0 }: Sought,
-): (() => Promise<Answer>)[] {
+/** Of each client, how often it has sought. */
+const times = new WeakMap<Cluster, number>();
+
+/** Those who are connected come first; of these another one each time: what the last one said may have been old, and brings us back. */
+function askers(cluster: Cluster, { groupId, coordinatorType = 0 }: Sought): (() => Promise<Answer>)[] {
+  const { brokerPool } = cluster;
   const brokers = Object.entries(brokerPool.brokers);
   const connected = brokers.filter(([, broker]) => broker.isConnected());
   const others = brokers.filter(([, broker]) => !broker.isConnected());
-  return [...connected, ...others].map(([nodeId]) => async () => {
+  const nth = times.get(cluster) ?? 0;
+  times.set(cluster, nth + 1);
+  const first = nth % Math.max(connected.length, 1);
+  return [...connected.slice(first), ...connected.slice(0, first), ...others].map(([nodeId]) => async () => {
     const broker = await brokerPool.findBroker({ nodeId });
     return broker.findGroupCoordinator({ groupId, coordinatorType });
   });

@@ -330,9 +330,10 @@ export class Gateway {
   }
 
   /** Makes a client for one purpose. */
-  #kafka(role: 'publish' | 'carry'): () => ReturnType<typeof createKafka> {
+  #kafka(role: 'publish' | 'carry'): (over?: AbortSignal) => ReturnType<typeof createKafka> {
     const { config, podName, log } = this.#parts;
-    return () => createKafka({ connection: config.kafka, clientId: kafkaClientId(podName, role), log });
+    const options = { connection: config.kafka, clientId: kafkaClientId(podName, role), log };
+    return (over) => createKafka({ ...options, ...(over && { over }) });
   }
 
   #createPresence(store: RedisPresence): Presence {

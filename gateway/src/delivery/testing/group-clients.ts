@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { Kafka as KafkaClient, logLevel } from 'kafkajs';
 import type { Admin, Consumer, GroupDescription, Producer } from 'kafkajs';
 import type { Kafka } from '../../../../e2e/harness/index.ts';
+import { waitFor } from '../../../../e2e/tools/index.ts';
 import { Payload } from '../../protocol/index.ts';
 import { encodeEnvelope } from '../index.ts';
 
@@ -52,6 +53,26 @@ export class GroupClients {
       value,
     }));
     await this.producer.send({ topic: TOPIC, messages });
+  }
+
+  /** What the topic's records are by now, those of each partition in order. */
+  async read(): Promise<string[]> {
+    const ends = await this.admin.fetchTopicOffsets(TOPIC);
+    const count = ends.reduce((sum, { high }) => sum + Number(high), 0);
+    const found: string[] = [];
+    const reader = this.#client.consumer({ groupId: 'reader' });
+    await reader.connect();
+    try {
+      await reader.subscribe({ topics: [TOPIC], fromBeginning: true });
+      await reader.run({
+        autoCommit: false,
+        eachMessage: async ({ message }) => void found.push(String(message.value)),
+      });
+      await waitFor('all records', () => found.length >= count);
+    } finally {
+      await reader.disconnect();
+    }
+    return found;
   }
 
   /** Joins, and then never hears that the group changes: whoever joins waits until it leaves. To be disconnected. */

@@ -11,6 +11,8 @@ import { breakWhenSilent } from './kafka-silence.ts';
 const LIMITS = { answerMs: 60, knownMs: 20, fetchMs: 45, groupMs: 300, beatMs: 30 };
 const [PRODUCE, FETCH, METADATA, FIND_COORDINATOR, JOIN_GROUP, HEARTBEAT] = [0, 1, 3, 10, 11, 12];
 
+const ANSWER = Buffer.from([0, 0, 0, 2, 1, 2]);
+
 /** The begin of a request, which is all that is looked at. */
 function request(apiKey: number): Buffer {
   const bytes = Buffer.alloc(8);
@@ -44,7 +46,7 @@ describe('a connection to Kafka', { timeout: 10_000 }, () => {
       accepted.add(socket);
       socket.on('error', () => undefined);
       socket.on('close', () => accepted.delete(socket));
-      socket.on('data', () => answers && socket.write('answer'));
+      socket.on('data', () => answers && socket.write(ANSWER));
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -120,6 +122,29 @@ describe('a connection to Kafka', { timeout: 10_000 }, () => {
     behind.socket.write(request(PRODUCE));
     behind.socket.write(request(HEARTBEAT));
     assert.equal((await behind.ended)[1], 'Kafka has not answered for 60 ms');
+  });
+
+  it('waits for each as long as it may take, from when what it stands behind was answered', async () => {
+    answers = false;
+    const { socket, ended } = await open();
+    for (const apiKey of [HEARTBEAT, JOIN_GROUP]) socket.write(request(apiKey));
+    const [peer] = [...accepted].slice(-1);
+    peer?.write(ANSWER);
+    await once(socket, 'data');
+    socket.write(request(METADATA));
+    assert.equal((await ended)[1], 'Kafka has not answered for 300 ms');
+  });
+
+  it('counts answers, however they come: in pieces, or many at once', async () => {
+    answers = false;
+    const { socket, ended } = await open();
+    for (const apiKey of [PRODUCE, PRODUCE, JOIN_GROUP, METADATA]) socket.write(request(apiKey));
+    const [peer] = [...accepted].slice(-1);
+    for (const piece of [ANSWER.subarray(0, 3), Buffer.concat([ANSWER.subarray(3), ANSWER, ANSWER])]) {
+      peer?.write(piece);
+      await once(socket, 'data');
+    }
+    assert.equal((await ended)[1], 'Kafka has not answered for 20 ms');
   });
 
   it('says so when a request came too late: when the other side had closed it, or it was closed', async () => {

@@ -51,10 +51,19 @@ const HEARTBEAT = 12;
  * To be called before anything is written. Counts on kafkajs' writing each request with one call.
  */
 export function breakWhenSilent(socket: Socket, limits: SilenceLimits = SILENCE): void {
+  /** What is owed, by how long each may take; the oldest is first, and answered first (Kafka keeps the order of a connection). */
+  let owed: number[] = [];
   let timer: NodeJS.Timeout | undefined;
-  const settled = (): void => {
+  const answers = new Answers();
+  const watchOldest = (): void => {
     clearTimeout(timer);
-    timer = undefined;
+    const [limit] = owed;
+    if (limit === undefined) return;
+    timer = setTimeout(() => socket.destroy(new Error(`Kafka has not answered for ${limit} ms`)), limit);
+  };
+  const settled = (): void => {
+    owed = [];
+    watchOldest();
   };
   const closed = (): boolean => socket.emit('error', new Error('closed before Kafka answered'));
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
@@ -63,20 +72,53 @@ export function breakWhenSilent(socket: Socket, limits: SilenceLimits = SILENCE)
       process.nextTick(closed);
       return false;
     }
-    const limit = limitOf(args[0], limits);
-    timer ??= setTimeout(() => socket.destroy(new Error(`Kafka has not answered for ${limit} ms`)), limit);
+    owed.push(limitOf(args[0], limits));
+    if (owed.length === 1) watchOldest();
     return write(...args);
   };
   socket.write = watched;
-  // With the last two kafkajs rejects all that is under way.
-  for (const event of ['data', 'end', 'error']) socket.on(event, settled);
+  socket.on('data', (data: Buffer) => {
+    owed.splice(0, answers.count(data));
+    // A part of an answer is a sign of life too.
+    watchOldest();
+  });
+  // With these kafkajs rejects all that is under way.
+  for (const event of ['end', 'error']) socket.on(event, settled);
   // Node puts a function of its own there when the other side has closed.
   socket.on('end', () => (socket.write = watched));
   socket.on('close', () => {
-    const isOwed = timer !== undefined;
+    const isOwed = owed.length > 0;
     settled();
     if (isOwed) closed();
   });
+}
+
+/** Answers of one connection. Each begins with its size, four bytes. */
+class Answers {
+  /** Bytes of the size that have come. */
+  #known = 0;
+  /** Bytes of the answer that are still to come, as far as its size is known. */
+  #missing = 0;
+
+  /** How many of them end in what has come. */
+  count(data: Buffer): number {
+    let ended = 0;
+    for (let at = 0; at < data.length;) {
+      if (this.#known < 4) {
+        this.#missing = this.#missing * 256 + (data[at] ?? 0);
+        this.#known += 1;
+        at += 1;
+      } else {
+        const part = Math.min(this.#missing, data.length - at);
+        this.#missing -= part;
+        at += part;
+      }
+      if (this.#known < 4 || this.#missing > 0) continue;
+      this.#known = 0;
+      ended += 1;
+    }
+    return ended;
+  }
 }
 
 /** A request begins with its size, four bytes, and its API key, two. */

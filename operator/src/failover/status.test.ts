@@ -131,7 +131,11 @@ describe('the queue of a platform', () => {
     const begun = { ...fire, status: failoverStatus(fire, draining, NOW) };
     assert.equal(queueOf(own, [own, begun]).emergency, 'fire', 'a drill does not wait for its end');
     const planned = failover({ name: 'planned', spec: { mode: 'Planned' } });
-    assert.deepEqual(queueOf(planned, [planned, begun]), { ahead: 'fire', emergency: undefined });
+    assert.deepEqual(queueOf(planned, [planned, begun]), {
+      ahead: 'fire',
+      emergency: undefined,
+      emergencyZones: [],
+    });
     const over = { ...fire, status: failoverStatus(fire, { ...draining, phase: 'Succeeded' as const }, NOW) };
     assert.equal(queueOf(own, [own, over]).emergency, undefined);
     assert.equal(queueOf(own, [own, younger]).emergency, undefined);

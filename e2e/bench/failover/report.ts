@@ -45,7 +45,8 @@ publishers with ${shown(setting.perSecond)} publications a second connect throug
 come back after 0.5 to 1 s, then ever later, take a silent server for gone after its ping interval and \`maxServerPingDelay\` (${setting.pingDelays.join(' s and ')} s;
 the SDK's own is 10 s), and recover what they missed. Before the first run they do so for a minute. The home zone is left each time. There is a name
 server in each zone; in \`-two-servers\` two for the cluster (docs/operations.md, "Kafka's names"). A drained zone sends ${shown(setting.drainPerSecond)} clients a
-second away; ${setting.typed ? 'a zone that is gone is left by command' : `a zone that has been gone for ${setting.unhealthyAfter} is left by itself`}. Whatever was acknowledged must reach every client of its channel, once; a checker judges all that all
+second away; ${setting.typed ? 'a zone that is gone is left by command' : `a zone that has been gone for ${setting.unhealthyAfter} is left by itself`}, and comes back once all
+have received without it for 10 s. Whatever was acknowledged must reach every client of its channel, once; a checker judges all that all
 clients saw (e2e/deliveries). _Blackout_: for each client the longest time from when an acknowledged publication was
 sent until it came. All in seconds, over runs.
 

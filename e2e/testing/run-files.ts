@@ -3,6 +3,9 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { stripVTControlCharacters } from 'node:util';
 
+/** A file may end this long after its last test, milliseconds. */
+const END_MS = 60_000;
+
 export interface Count {
   passed: number;
   failed: number;
@@ -80,9 +83,6 @@ export async function runFiles(files: readonly string[], options: RunOptions): P
   if (watchdog.signal.aborted) result.failed = Math.max(result.failed, 1);
   return result;
 }
-
-/** A file may end this long after its last test, milliseconds. */
-const END_MS = 60_000;
 
 /** Ends a run in which nothing happens any more: node:test bounds each test, and no process that does not end after its last one. */
 class Watchdog {

@@ -3,24 +3,24 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Consumer, GroupDescription, Kafka as KafkaClient } from 'kafkajs';
-import { startKafka } from '../../../e2e/harness/index.ts';
-import type { Kafka } from '../../../e2e/harness/index.ts';
-import { freePort, waitFor } from '../../../e2e/tools/index.ts';
+import { waitFor } from '../../../e2e/tools/index.ts';
 import { createLog } from '../log/index.ts';
-import { startTcpProxy } from '../testing/index.ts';
 import type { TcpProxy } from '../testing/index.ts';
 import type { CarrierOptions } from './carrier.ts';
 import { createKafka } from './index.ts';
 import type { Carrier } from './index.ts';
 import { startCarrier } from './testing/carrier.ts';
-import { GroupClients, TOPIC } from './testing/group-clients.ts';
+import { TOPIC } from './testing/group-clients.ts';
+import type { GroupClients } from './testing/group-clients.ts';
+import { startKafkaByProxy } from './testing/kafka-by-proxy.ts';
+import type { KafkaByProxy } from './testing/kafka-by-proxy.ts';
 import { MemoryStreams } from './testing/memory-streams.ts';
 
 /** Less than a session, 6 s, for which a ghost holds up all. */
 const SOON = { timeoutMs: 4_000, intervalMs: 50 };
 
 describe('a member whose way to Kafka breaks while it joins', { timeout: 120_000 }, () => {
-  let kafka: Kafka;
+  let kafka: KafkaByProxy;
   let clients: GroupClients;
   /** The way of one member to Kafka. */
   let way: TcpProxy;
@@ -32,18 +32,10 @@ describe('a member whose way to Kafka breaks while it joins', { timeout: 120_000
   const log = createLog({ component: 'test' });
 
   before(async () => {
-    const port = await freePort();
-    way = await startTcpProxy(port);
-    kafka = await startKafka({
-      listeners: [{ name: 'AROUND', brokers: [{ port, advertisedPort: way.port }] }],
-    });
-    clients = await GroupClients.connect(kafka);
+    kafka = await startKafkaByProxy();
+    ({ way, clients } = kafka);
   });
-  after(async () => {
-    await clients.close();
-    way.close();
-    await kafka.stop();
-  });
+  after(() => kafka.stop());
   beforeEach(() => {
     nth += 1;
     group = `p-gateways-${nth}`;

@@ -2,17 +2,17 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Kafka as KafkaClient } from 'kafkajs';
-import { startKafka } from '../../../e2e/harness/index.ts';
-import type { Kafka } from '../../../e2e/harness/index.ts';
-import { freePort, waitFor } from '../../../e2e/tools/index.ts';
+import { waitFor } from '../../../e2e/tools/index.ts';
 import type { Log } from '../log/index.ts';
-import { startTcpProxy } from '../testing/index.ts';
 import type { TcpProxy } from '../testing/index.ts';
 import { BackendAwayError, createKafka, KafkaLog } from './index.ts';
-import { GroupClients, TOPIC } from './testing/group-clients.ts';
+import { TOPIC } from './testing/group-clients.ts';
+import type { GroupClients } from './testing/group-clients.ts';
+import { startKafkaByProxy } from './testing/kafka-by-proxy.ts';
+import type { KafkaByProxy } from './testing/kafka-by-proxy.ts';
 
 describe('a log whose way to Kafka is lost for a while', { timeout: 120_000 }, () => {
-  let kafka: Kafka;
+  let kafka: KafkaByProxy;
   let clients: GroupClients;
   let way: TcpProxy;
   /** What kafkajs and the log say. */
@@ -21,18 +21,10 @@ describe('a log whose way to Kafka is lost for a while', { timeout: 120_000 }, (
   const log: Log = { debug: note, info: note, warn: note, error: note };
 
   before(async () => {
-    const port = await freePort();
-    way = await startTcpProxy(port);
-    kafka = await startKafka({
-      listeners: [{ name: 'AROUND', brokers: [{ port, advertisedPort: way.port }] }],
-    });
-    clients = await GroupClients.connect(kafka);
+    kafka = await startKafkaByProxy();
+    ({ way, clients } = kafka);
   });
-  after(async () => {
-    await clients.close();
-    way.close();
-    await kafka.stop();
-  });
+  after(() => kafka.stop());
 
   it('writes nothing of a publication any more whose send was given up', async () => {
     /** What kafkajs still does, whoever waits for it. */

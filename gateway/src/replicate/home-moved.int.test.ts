@@ -83,6 +83,24 @@ describe('replicate: the home moves', () => {
     await equal('zone-a', 'zone-b');
   };
 
+  /** zone-b is made anew, with nothing in it. */
+  const loseVolume = async (): Promise<Zone> => {
+    const lost = await Zone.start('zone-b');
+    await zones['zone-b'].stop();
+    zones['zone-b'] = lost;
+    return lost;
+  };
+
+  /** zone-b became home, zone-c followed it, and zone-b is made anew. */
+  const followedAndLost = async (): Promise<Zone> => {
+    await behind();
+    await admin.promote('zone-b', 2, 'zone-a');
+    await stopAll();
+    await follow('zone-b', 'zone-c', 2);
+    await stopAll();
+    return loseVolume();
+  };
+
   it('a third zone follows the new home from its state, not from a revision of the old one', async () => {
     await behind();
     const { 'zone-b': b, 'zone-c': c } = zones;
@@ -215,9 +233,7 @@ describe('replicate: the home moves', () => {
   it('a new home that lost everything after its promotion does not empty the others', async () => {
     await behind();
     await stopAll();
-    const lost = await Zone.start('zone-b');
-    await zones['zone-b'].stop();
-    zones['zone-b'] = lost;
+    await loseVolume();
     const replicator = startReplicator(config('zone-b', 'zone-c', 2), silent);
     running.push(replicator);
     await waitFor('blocked', () => replicator.status.phase === 'Blocked');
@@ -226,14 +242,7 @@ describe('replicate: the home moves', () => {
   });
 
   it('a home that lost its volume and has been written since is not taken for the one it was', async () => {
-    await behind();
-    await admin.promote('zone-b', 2, 'zone-a');
-    await stopAll();
-    await follow('zone-b', 'zone-c', 2);
-    await stopAll();
-    const lost = await Zone.start('zone-b');
-    await zones['zone-b'].stop();
-    zones['zone-b'] = lost;
+    const lost = await followedAndLost();
     const { revision } = await checkpoint('zone-c');
     // Two keys of three: enough not to be taken for one that still lacks most of what it had.
     for (let n = 0; (await lost.client.head()).revision <= BigInt(revision); n++)
@@ -244,14 +253,7 @@ describe('replicate: the home moves', () => {
   });
 
   it('a home that lost its volume and has a first key again does not take the others’ keys, until it has most of them', async () => {
-    await behind();
-    await admin.promote('zone-b', 2, 'zone-a');
-    await stopAll();
-    await follow('zone-b', 'zone-c', 2);
-    await stopAll();
-    const lost = await Zone.start('zone-b');
-    await zones['zone-b'].stop();
-    zones['zone-b'] = lost;
+    const lost = await followedAndLost();
     await lost.put(['/config/a', 'of an application that found nothing']);
     const replicator = startReplicator(config('zone-b', 'zone-c', 2), silent);
     running.push(replicator);

@@ -4,8 +4,7 @@ import { FAILOVER_KIND, type FailoverObject } from '../failover/index.ts';
 import type { Cluster } from './connect.ts';
 import { exitCodeOf, failoverLine, failoverText, progressLine } from './failover-text.ts';
 import { styleOf, type Io } from './io.ts';
-import { Screen } from './screen.ts';
-import { shortDuration } from './table.ts';
+import { mayBeOld, Screen } from './screen.ts';
 
 /** For people, or a line of JSON for each change. */
 export type WatchOutput = 'text' | 'json';
@@ -63,18 +62,15 @@ export async function follow({ api, namespace }: Cluster, following: Following):
   };
   failovers.onChange({ add: look, update: look, delete: ({ metadata }) => metadata.name === name && gone() });
   const stop = new AbortController();
-  const interrupted = (): void => ended.reject(signal.reason);
-  signal.addEventListener('abort', interrupted, { once: true });
   const running = failovers.run(stop.signal);
   const looking = setInterval(() => {
     contact.check();
     look();
   }, LOOK_MS);
   try {
-    return await ended.promise;
+    return await abortable(ended.promise, signal);
   } finally {
     clearInterval(looking);
-    signal.removeEventListener('abort', interrupted);
     view.close();
     stop.abort();
     await running;
@@ -120,8 +116,7 @@ class Contact {
     // An answer takes its time.
     const isAnswering = this.#problem === '' && (!this.#asking || Date.now() - this.#askedAt < silentMs);
     if (ms < silentMs || isAnswering) return '';
-    const why = this.#problem === '' ? '' : ` (${this.#problem})`;
-    return `The API server has said nothing for ${shortDuration(ms)}${why}: this may be old.`;
+    return mayBeOld(ms, this.#problem);
   }
 
   /** Asks when it is time to. */

@@ -197,15 +197,12 @@ async function follow(
     ended.reject(new Error(`not done after ${timeout / 1000} s; it goes on: ${where}.`));
   }, timeout);
   platforms.onChange({ add: look, update: look, delete: look });
-  const interrupted = (): void => ended.reject(signal.reason);
-  signal.addEventListener('abort', interrupted, { once: true });
   const stop = new AbortController();
   const running = platforms.run(stop.signal);
   try {
-    await ended.promise;
+    await abortable(ended.promise, signal);
   } finally {
     clearTimeout(late);
-    signal.removeEventListener('abort', interrupted);
     stop.abort();
     await running;
   }

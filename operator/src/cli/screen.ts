@@ -1,5 +1,6 @@
 /** What commands show that follow something. */
 import type { Io } from './io.ts';
+import { shortDuration } from './table.ts';
 
 // What terminals understand (ECMA-48).
 const HOME = '\u001b[H';
@@ -69,4 +70,9 @@ function clipLine(line: string, columns: number): string {
     else if (character === 'm') inEscape = false;
   }
   return clipped;
+}
+
+/** What comes before a picture for which the API server has said nothing for `ms`. `why`: what it was asked last came to, if it failed. */
+export function mayBeOld(ms: number, why = ''): string {
+  return `The API server has said nothing for ${shortDuration(ms)}${why === '' ? '' : ` (${why})`}: this may be old.`;
 }

@@ -19,11 +19,10 @@ import {
 } from './connect.ts';
 import { processIo, styleOf, type Io } from './io.ts';
 import { machineText, outputOption, type OutputFormat } from './output.ts';
-import { Screen } from './screen.ts';
+import { mayBeOld, Screen } from './screen.ts';
 import { untilSignal } from './signals.ts';
 import { listText, statusText } from './status-text.ts';
 import { statusView, type StatusView } from './status-view.ts';
-import { shortDuration } from './table.ts';
 
 /** What `causeway status` is told. */
 export interface StatusOptions extends ClusterOptions {
@@ -251,9 +250,7 @@ async function redrawUntil(
 /** What is on the screen may be old when the API server says nothing: then that comes first. */
 function silence(informer: Informer<MessagePlatform>): string {
   const ms = informer.stalenessMs();
-  return ms < SILENT_MS
-    ? ''
-    : `The API server has said nothing for ${shortDuration(ms)}: this may be old.\n\n`;
+  return ms < SILENT_MS ? '' : `${mayBeOld(ms)}\n\n`;
 }
 
 function whenAborted(signal: AbortSignal): Promise<void> {

@@ -52,12 +52,17 @@ export class Replicators {
     return this.#running.get(zone)?.replicator.status.state();
   }
 
-  /** Whether all zones but home have exactly what it has; throws while that cannot be said. */
-  async areEqual(home: Zone): Promise<boolean> {
+  /**
+   * Whether all zones but home have exactly what it has, up to `revision` of it; throws while that cannot be said. Who is behind has
+   * what the home had earlier, and equals that.
+   */
+  async areEqual(home: Zone, revision: bigint): Promise<boolean> {
     const results = await Promise.all(
       ZONES.filter((zone) => zone !== home).map(async (zone) => {
         const running = this.#running.get(zone);
         if (running?.config.homeZone !== home) throw new Error(`${zone} does not follow ${home}`);
+        const reached = running.replicator.status.state().revision ?? '0';
+        if (BigInt(reached) < revision) throw new Error(`${zone} is at ${reached}, ${home} at ${revision}`);
         return verifier(running.config, this.#ending.signal)();
       }),
     );

@@ -101,6 +101,17 @@ export class Stores {
     );
   }
 
+  /** The last revision of a zone's etcd. */
+  async revision(zone: Zone): Promise<bigint> {
+    const client = this.client(zone, 'orders inner');
+    try {
+      const { header } = await client.range({ key: Buffer.from(ETCD_KEY.homes) });
+      return BigInt(header.revision);
+    } finally {
+      client.close();
+    }
+  }
+
   /** Notes all that is there, for the end of a history. `prefix`: of what writers write. */
   async note(history: HomesHistory, home: Zone, prefix: string): Promise<void> {
     for (const zone of ZONES) {

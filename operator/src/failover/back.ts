@@ -17,6 +17,7 @@ import {
 import type { Act, FailoverWish, Observed, ZoneSight } from './observed.ts';
 import {
   enter,
+  HOMELESS,
   HOMELESS_CAUSES,
   isUnsettled,
   phaseSince,
@@ -31,8 +32,10 @@ interface Step {
   lookAfter: number | undefined;
 }
 
-/** How often it is looked, milliseconds. */
+/** How often it is looked while nobody has a home, milliseconds. */
 const POLL = 200;
+/** The same while there is one: each look takes time of all who serve meanwhile. */
+const PATIENT_POLL = 1_000;
 /** How long each step may take while an Emergency waits, milliseconds: more than replicators take that start, and gateways that serve again. */
 export const EMERGENCY_PATIENCE = 10_000;
 
@@ -73,7 +76,8 @@ function to(state: FailoverState, now: number, step: BackStep): Step {
 function wait(state: FailoverState, { gate, acts }: Part): Step {
   const waiting = waitingAt(state, gate);
   const message = state.cause === undefined ? waiting.message : state.message;
-  return { state: { ...waiting, message }, acts, lookAfter: POLL };
+  const lookAfter = HOMELESS.has(state.step ?? state.phase) ? POLL : PATIENT_POLL;
+  return { state: { ...waiting, message }, acts, lookAfter };
 }
 
 /** The old home has what the present one has: it follows, and is not far behind. */
@@ -194,7 +198,11 @@ function finish(wish: FailoverWish, before: FailoverState, { seen, late }: Look)
   }
   // What Kafka could not be given back in time it is given back afterwards.
   const holds = state.orders.length > 0;
-  return { state: end(wish, { ...state, holds }, seen.now), acts: [], lookAfter: holds ? POLL : undefined };
+  return {
+    state: end(wish, { ...state, holds }, seen.now),
+    acts: [],
+    lookAfter: holds ? PATIENT_POLL : undefined,
+  };
 }
 
 function end(wish: FailoverWish, state: FailoverState, now: number): FailoverState {

@@ -7,6 +7,7 @@ import { TestClock } from '../controller/testing/index.ts';
 import { failoverReconciler, type FailoverWorld } from './controller.ts';
 import { FAILOVER_FINALIZER, FAILOVER_KIND } from './kind.ts';
 import { failoverMetrics } from './metrics.ts';
+import type { Needs } from './needs.ts';
 import type { FailoverObject } from './ports.ts';
 import { Model, wishFor } from './testing/model.ts';
 
@@ -99,8 +100,10 @@ it('decides phases that need no other look on the same one, and does what is ali
   };
   const reconcile = failoverReconciler(world);
   const context = { signal: new AbortController().signal, log: silentLogger, clock, failures: 0 };
-  for (let pass = 0; pass < 200 && stored.status?.phase !== 'Succeeded'; pass += 1)
-    await reconcile(ref, context);
+  for (let pass = 0; pass < 200 && stored.status?.phase !== 'Succeeded'; pass += 1) {
+    const { requeueAfterMs = 0 } = (await reconcile(ref, context)) ?? {};
+    await clock.advance(requeueAfterMs);
+  }
   assert.equal(stored.status?.phase, 'Succeeded');
   assert.equal(model.home, 'zone-b');
   const move = story.slice(story.indexOf('saved Fence'));
@@ -122,6 +125,79 @@ it('decides phases that need no other look on the same one, and does what is ali
     'looked',
     'saved Verify',
   ]);
+});
+
+it('looks seldom while gateways start and clients go, however much changes: stores now and then, Kafka once there is capacity', async () => {
+  const model = new Model();
+  const clock = new TestClock(1_000_000);
+  let stored = storedFailover();
+  const looks: { at: number; phase: string; needs: Needs }[] = [];
+  const world: FailoverWorld = {
+    clock,
+    kube: {
+      apply: (_kind: unknown, { status }: FailoverObject) => {
+        stored = { ...stored, status } as FailoverObject;
+        return Promise.resolve(stored);
+      },
+    } as unknown as KubeApi,
+    cache: { get: () => stored, all: () => [stored], hasSeenOurWrites: () => true },
+    events: { event: () => undefined },
+    ports: {
+      observe: (_failover, needs) => {
+        looks.push({ at: clock.now(), phase: stored.status?.phase ?? 'Queued', needs });
+        const { kafka, ...seen } = model.observe();
+        return Promise.resolve({ ...seen, now: clock.now(), kafka: needs.kafka ? kafka : undefined });
+      },
+      perform: (_failover, act) => {
+        model.performAll([act]);
+        return Promise.resolve();
+      },
+      release: () => Promise.resolve(),
+    },
+    metrics: failoverMetrics(new Registry(), () => 0),
+  };
+  const reconcile = failoverReconciler(world);
+  const context = { signal: new AbortController().signal, log: silentLogger, clock, failures: 0 };
+  const reaches = async (phase: string, step: () => void): Promise<void> => {
+    for (let pass = 0; pass < 2_000 && stored.status?.phase !== phase; pass += 1) {
+      await reconcile(ref, context);
+      // Something changes ten times a second.
+      await clock.advance(100);
+      step();
+    }
+    assert.equal(stored.status?.phase, phase);
+  };
+  const capacityAt = 1_012_000;
+  await reaches('Prepare', () => undefined);
+  await reaches('Drain', () => (clock.now() < capacityAt ? undefined : model.tick(100)));
+  await reaches('Fence', () => model.tick(100));
+
+  const waiting = looks.filter(({ at, phase }) => phase === 'Prepare' && at < capacityAt);
+  const gaps = waiting.slice(2).map(({ at }, index) => at - (waiting[index + 1]?.at ?? 0));
+  assert.ok(gaps.length > 15 && gaps.every((gap) => gap === 500), gaps.join());
+  const asked = (part: 'stores' | 'kafka') => waiting.filter(({ needs }) => needs[part]).length;
+  assert.deepEqual(
+    [asked('stores'), asked('kafka')],
+    [2, 0],
+    'the first look of Preflight was enough for five seconds',
+  );
+  const ready = looks.filter(({ at, phase }) => phase === 'Prepare' && at >= capacityAt);
+  assert.ok(ready.some(({ needs }) => needs.kafka));
+  const drained = looks.filter(({ phase }) => phase === 'Drain').length;
+
+  // Whoever says something else is heard at once.
+  stored = { ...stored, status: { ...stored.status, phase: 'Drain' } } as FailoverObject;
+  await reconcile(ref, context);
+  const before = looks.length;
+  await reconcile(ref, context);
+  assert.equal(looks.length, before, `it rests, as it did in ${drained} looks`);
+  stored = {
+    ...stored,
+    metadata: { ...stored.metadata, generation: 9 },
+    spec: { ...stored.spec, abort: true },
+  };
+  await reconcile(ref, context);
+  assert.equal(stored.status?.phase, 'RollingBack');
 });
 
 it('one whose turn does not come in time ends as if it had never been; one that has begun goes on', async () => {

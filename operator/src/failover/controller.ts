@@ -1,6 +1,6 @@
 /** The controller of ZoneFailovers: looks, decides, saves, acts. Level-triggered, one step for each pass. */
 import { isDeepStrictEqual } from 'node:util';
-import { LABEL, type ZoneFailoverSpec } from '@causeway/crds';
+import { LABEL } from '@causeway/crds';
 import { applyStatus, isStored } from '../controller/apply-status.ts';
 import type { Clock } from '../controller/clock.ts';
 import type { ReconcileContext, Reconciler, ReconcileResult } from '../controller/controller.ts';
@@ -11,7 +11,7 @@ import { isConflict, isNotFound, type KubeApi, type ObjectRef } from '../control
 import { FAILOVER_FINALIZER, FAILOVER_KIND } from './kind.ts';
 import { nextStep, type FailoverStep } from './machine.ts';
 import type { FailoverMetrics } from './metrics.ts';
-import { needsOf } from './needs.ts';
+import { needsOf, type Needs } from './needs.ts';
 import type { Act, FailoverWish, Observed } from './observed.ts';
 import type { FailoverObject, FailoverPorts } from './ports.ts';
 import { queueOf } from './queue.ts';
@@ -39,6 +39,10 @@ const CATCH_UP_MS = 50;
 const CHANGED_MS = 200;
 /** What only people read is written this often, milliseconds. */
 const PROGRESS_MS = 1_000;
+/** While there is a home the next look comes so long after the last one, however much changes meanwhile; milliseconds. */
+const LOOKS_APART_MS = 500;
+/** Phases, and steps of the way back, in which many things change that are only waited for: gateways start, clients come to them. */
+const UNHURRIED: ReadonlySet<string> = new Set(['Prepare', 'Drain', 'Verify', 'Hold', 'GiveBack']);
 /** Phases that one look is used for at most: more than follow each other. */
 const MOST_PHASES = 5;
 /** How soon a platform that is not there is looked for again, milliseconds. */
@@ -58,12 +62,21 @@ export function failoverReconciler(world: FailoverWorld): Reconciler {
   };
 }
 
-type Mode = ZoneFailoverSpec['mode'];
+/** What is known of a failover beside its status. Lost with the process, and not missed. */
+interface Memory {
+  /** When its progress was last written, milliseconds. */
+  writtenAt: number;
+  /** When stores were last asked for it. */
+  storesAt: number;
+  /** Until when nothing is looked at, of that generation of it. */
+  rest: { until: number; generation: number | undefined } | undefined;
+  /** Why its last act failed. */
+  trouble: string | undefined;
+}
 
 class Passes {
   readonly #world: FailoverWorld;
-  /** When each failover's progress was last written, and why its last act failed. Lost with the process, and not missed. */
-  readonly #memory = new Map<string, { writtenAt: number; trouble: string | undefined }>();
+  readonly #memory = new Map<string, Memory>();
 
   constructor(world: FailoverWorld) {
     this.#world = world;
@@ -83,27 +96,45 @@ class Passes {
     if (isOver(state.phase) && !state.holds) return this.#afterEnd(stored, state);
     const failover = await this.#held(stored);
     if (failover === undefined) return {};
-    const seen = await ports.observe(failover, needsOf(state, failover.spec.mode));
+    const queue = queueOf(failover, cache.all(namespace));
+    const early = queue.emergency === undefined ? this.#restOf(failover) : 0;
+    if (early > 0) return { requeueAfterMs: early };
+    const needs = this.#needsOf(failover, state);
+    const seen = await ports.observe(failover, needs);
     if (seen === 'behind') return { requeueAfterMs: CATCH_UP_MS };
     if (seen === undefined) return this.#withoutPlatform(failover, state);
-    const queue = queueOf(failover, cache.all(namespace));
-    return this.#advance(failover, { ...seen, ...queue }, context);
+    const memory = this.#memoryOf(failover);
+    if (needs.stores) memory.storesAt = seen.now;
+    return this.#advance(failover, { ...seen, ...queue }, { needs, context });
+  }
+
+  #needsOf(failover: FailoverObject, state: FailoverState): Needs {
+    const storesAge = this.#world.clock.now() - this.#memoryOf(failover).storesAt;
+    return needsOf(state, failover.spec.mode, storesAge);
+  }
+
+  /** How long it still waits for the next look, milliseconds. Who changed what it is to do is heard at once. */
+  #restOf(failover: FailoverObject): number {
+    const { rest } = this.#memoryOf(failover);
+    const { generation, deletionTimestamp } = failover.metadata;
+    if (rest === undefined || rest.generation !== generation || deletionTimestamp !== undefined) return 0;
+    return rest.until - this.#world.clock.now();
   }
 
   /** Takes the next step; what that look decides further is done at once, since between two phases nobody may have a home. */
   async #advance(
     failover: FailoverObject,
     seen: Observed,
-    context: ReconcileContext,
+    { needs, context }: { needs: Needs; context: ReconcileContext },
   ): Promise<ReconcileResult> {
-    const { mode } = failover.spec;
     const wish = wishOf(failover);
     const states = [stateOf(failover)];
     for (;;) {
       const before = states.at(-1) ?? stateOf(failover);
       const step = nextStep(wish, before, seen);
       states.push(step.state);
-      if (states.length <= MOST_PHASES && needsNoLook(step, before, mode)) continue;
+      const isEnough = isDeepStrictEqual(this.#needsOf(failover, step.state), needs);
+      if (states.length <= MOST_PHASES && isEnough && isNextPhase(step, before)) continue;
       await this.#save(failover, states);
       return this.#take(failover, step, { seen, context });
     }
@@ -135,6 +166,8 @@ class Passes {
       await this.#world.ports.release(failover.metadata);
     if (isOver(state.phase) && !state.holds) return { requeueAfterMs: CATCH_UP_MS };
     if (lookAfter === undefined) return {};
+    this.#memoryOf(failover).rest =
+      acts.length > 0 ? undefined : restAfter(failover, state, { lookAfter, now: this.#world.clock.now() });
     // What was done is seen in a moment, and while the home moves each counts.
     return { requeueAfterMs: Math.max(1, Math.min(lookAfter, done ? CATCH_UP_MS : lookAfter)) };
   }
@@ -162,9 +195,10 @@ class Passes {
     }
   }
 
-  #memoryOf({ metadata }: FailoverObject): { writtenAt: number; trouble: string | undefined } {
+  #memoryOf({ metadata }: FailoverObject): Memory {
     const key = keyOf(metadata);
-    const memory = this.#memory.get(key) ?? { writtenAt: 0, trouble: undefined };
+    const none: Memory = { writtenAt: 0, storesAt: -Infinity, rest: undefined, trouble: undefined };
+    const memory = this.#memory.get(key) ?? none;
     this.#memory.set(key, memory);
     return memory;
   }
@@ -240,11 +274,20 @@ class Passes {
   }
 }
 
-/** It went on to a phase that is decided on the same look. */
-function needsNoLook({ state, acts, lookAfter }: FailoverStep, before: FailoverState, mode: Mode): boolean {
+/** It went on to another phase, and nothing is to be done before that is decided on. */
+function isNextPhase({ state, acts, lookAfter }: FailoverStep, before: FailoverState): boolean {
   const wentOn = state.phase !== before.phase || state.step !== before.step;
-  const isSame = isDeepStrictEqual(needsOf(state, mode), needsOf(before, mode));
-  return wentOn && isSame && acts.length === 0 && lookAfter === 0 && !isOver(state.phase);
+  return wentOn && acts.length === 0 && lookAfter === 0 && !isOver(state.phase);
+}
+
+/** Until when it is not looked again, after a look at which nothing was to be done. */
+function restAfter(
+  { metadata, spec }: FailoverObject,
+  { phase, step }: FailoverState,
+  { lookAfter, now }: { lookAfter: number; now: number },
+): Memory['rest'] {
+  if (spec.mode === 'Emergency' || !UNHURRIED.has(step ?? phase)) return undefined;
+  return { until: now + Math.min(lookAfter, LOOKS_APART_MS), generation: metadata.generation };
 }
 
 /** Acts of one kind that follow each other are for different zones or pods, and need not wait for each other. */

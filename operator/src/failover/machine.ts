@@ -64,7 +64,7 @@ export interface FailoverStep {
 /** How often it is looked while something is waited for and nobody has a home, milliseconds. */
 const POLL = 200;
 /** The same while there is one: each look takes time of all who serve meanwhile. */
-const PATIENT_POLL = 500;
+const PATIENT_POLL = 1_000;
 /** The same while it only waits for its turn or for a person. */
 const IDLE = 2_000;
 /** How long Preflight waits for what may come right by itself, milliseconds. */
@@ -329,6 +329,9 @@ function prepare(wish: FailoverWish, before: FailoverState, seen: Observed): Fai
     ]);
   const gate = wish.spec.mode === 'Emergency' ? undefined : capacityGate(wish, before, seen);
   if (gate !== undefined) return rest(before, gate, PATIENT_POLL);
+  // Kafka is asked from the next look on.
+  if (wish.spec.mode !== 'Emergency' && before.figures.capacityMs === undefined)
+    return go(withCapacity(before, seen));
   const { state, ...leaders } = leadersAway(wish, withCapacity(before, seen), seen);
   if (leaders.gate !== undefined) return rest(state, leaders.gate, PATIENT_POLL, leaders.acts);
   const clients = connectionsOf(zoneOf(seen, wish.spec.fromZone) ?? NOWHERE);

@@ -18,23 +18,31 @@ export interface Needs {
 const need = (clients: boolean, stores: boolean, kafka = false): Needs => ({ clients, stores, kafka });
 
 /**
- * What the next step is decided on. An Emergency asks as little as it can: each question to a zone that is gone takes a
- * second to be given up.
+ * How often stores are asked in Prepare and Drain, milliseconds: nothing is decided there on what they say, and only the report shows
+ * how far they are behind.
  */
-export function needsOf(state: FailoverState, mode: Mode): Needs {
-  const { phase, step, holds } = state;
+export const LAG_EVERY_MS = 5_000;
+
+/**
+ * What the next step is decided on. An Emergency asks as little as it can: each question to a zone that is gone takes a
+ * second to be given up. `storesAge`: milliseconds since stores were asked.
+ */
+export function needsOf(state: FailoverState, mode: Mode, storesAge: number): Needs {
+  const { phase, step, holds, figures } = state;
   // Whether gateways of the zone answer says more than Kubernetes does, which takes 40 s to hear of a zone that is gone.
   if (isOver(phase)) return need(holds && mode === 'Emergency', holds, holds && state.orders.length > 0);
   const urgent = mode === 'Emergency';
+  const lag = !urgent && storesAge >= LAG_EVERY_MS;
   switch (phase) {
     case 'Queued':
       return need(false, false);
     case 'Preflight':
       return { ...need(!urgent, true, !urgent), mirror: !urgent };
     case 'Prepare':
-      return need(!urgent, !urgent, !urgent && mayMoveLeaders(state));
+      // Leaders move once there is capacity.
+      return need(!urgent, lag, !urgent && figures.capacityMs !== undefined && mayMoveLeaders(state));
     case 'Drain':
-      return need(!urgent, !urgent);
+      return need(!urgent, lag);
     case 'Verify':
     case 'Hold':
       return need(true, true);

@@ -490,8 +490,8 @@ export class Carrier {
   /** False: the partition goes on elsewhere. */
   async #carryChunk(source: Source, chunk: KafkaMessage[], payload: EachBatchPayload): Promise<boolean> {
     const { records, notes } = this.#read(source, chunk);
-    const { streams } = this.#options;
-    while (isCurrent(payload)) {
+    const { streams, log } = this.#options;
+    for (let failed = 0; isCurrent(payload); failed += 1) {
       try {
         // A Redis that says nothing is given up only when a session would be over.
         const put = streams.note(notes).then(() => streams.append(records));
@@ -506,13 +506,16 @@ export class Carrier {
           return true;
         }
         if (!payload.isRunning()) return false;
-        this.#options.log.warn('Redis is not where it was', { source: nameOf(source), found: trouble });
+        log.warn('Redis is not where it was', { source: nameOf(source), found: trouble });
         this.#placed = this.#place([source], this.#assignment);
         return false;
       } catch (error) {
         if (error instanceof BeatFailedError) throw error.cause;
         this.#options.failed('append');
-        this.#options.log.debug('records not appended', { reason: reason(error) });
+        // One that refuses may do so for long: an old home, or one that no other zone follows.
+        const refused = { source: nameOf(source), reason: reason(error) };
+        if (failed === 0) log.warn('records not appended, trying again', refused);
+        else log.debug('records not appended', refused);
         await this.#pause();
         await payload.heartbeat();
       }

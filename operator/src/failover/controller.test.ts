@@ -183,14 +183,13 @@ it('looks seldom while gateways start and clients go, however much changes: stor
   );
   const ready = looks.filter(({ at, phase }) => phase === 'Prepare' && at >= capacityAt);
   assert.ok(ready.some(({ needs }) => needs.kafka));
-  const drained = looks.filter(({ phase }) => phase === 'Drain').length;
 
   // Whoever says something else is heard at once.
-  stored = { ...stored, status: { ...stored.status, phase: 'Drain' } } as FailoverObject;
+  stored = { ...stored, status: { ...stored.status, phase: 'Drain' } };
   await reconcile(ref, context);
   const before = looks.length;
   await reconcile(ref, context);
-  assert.equal(looks.length, before, `it rests, as it did in ${drained} looks`);
+  assert.equal(looks.length, before, 'it rests');
   stored = {
     ...stored,
     metadata: { ...stored.metadata, generation: 9 },

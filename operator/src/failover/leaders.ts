@@ -42,9 +42,9 @@ interface LeaderPlan {
   elections: readonly PartitionName[];
 }
 
-/** True while Kafka is worth a question in Prepare. */
+/** True while Kafka is worth a question in Prepare: once there is capacity. */
 export function mayMoveLeaders({ figures }: FailoverState): boolean {
-  return figures.leadersMoved === undefined;
+  return figures.capacityMs !== undefined && figures.leadersMoved === undefined;
 }
 
 /** True while Kafka is worth a question when all is given back. An Emergency that waits does not wait for Kafka. */

@@ -414,11 +414,11 @@ describe('an emergency', () => {
       return nextStep(run.wish, run.state, { ...seen, zones }).lookAfter;
     };
     const { etcd, redis } = zoneOf(run.model.observe(), 'zone-b') ?? {};
-    assert.equal(lookAfter(), 2_000, 'nothing of it answers');
+    assert.equal(lookAfter(), 1_000, 'nothing of it answers');
     assert.equal(lookAfter(undefined, redis), 200, 'its Redis does');
     assert.equal(lookAfter(etcd && { ...etcd, epoch: 1 }, redis), 200, 'its etcd is not fenced');
     const follows = redis && ({ ...redis, role: 'replica', follows: 'zone-b' } as const);
-    assert.equal(lookAfter(etcd, follows), 2_000, 'it is told, and its nodes are not ready yet');
+    assert.equal(lookAfter(etcd, follows), 1_000, 'it is told, and its nodes are not ready yet');
   });
 
   it('goes back to an old home that was away when it was out of time, once that follows', () => {

@@ -77,6 +77,11 @@ export const STUCK_PATIENCE = 30_000;
 export const ARRIVAL = 3_000;
 /** How long a zone must be back without a break, after an automatic Emergency, before it serves; milliseconds. */
 export const STEADY = 30_000;
+/**
+ * How often it is looked for a zone that is gone, milliseconds: until it is told that it is home no more, its gateways carry nothing of
+ * what they are given to carry.
+ */
+const GONE_POLL = 1_000;
 /** How long a drill is held that says nothing, as the CRD has it. */
 const HOLD = '30s';
 
@@ -585,7 +590,7 @@ function aftercare(wish: FailoverWish, state: FailoverState, seen: Observed): Fa
     return {
       state: { ...notBack(state), message: gate.waitingFor },
       acts: oldHomeActs(state, seen),
-      lookAfter: isComingBack(state, seen) ? POLL : IDLE,
+      lookAfter: isComingBack(state, seen) ? POLL : GONE_POLL,
     };
   const waits = isAway ? steadying(wish, state, seen) : undefined;
   if (waits !== undefined) return waits;

@@ -13,6 +13,8 @@ export interface Needs {
   kafka: boolean;
   /** How far the mirror of Kafka's topics is behind. */
   mirror?: boolean;
+  /** Nobody has a home, or may not have one: the zone that is left is not waited for once it has said nothing. */
+  hurry?: boolean;
 }
 
 const need = (clients: boolean, stores: boolean, kafka = false): Needs => ({ clients, stores, kafka });
@@ -28,7 +30,13 @@ export const LAG_EVERY_MS = 5_000;
  * second to be given up. `storesAge`: milliseconds since stores were asked.
  */
 export function needsOf(state: FailoverState, mode: Mode, storesAge: number): Needs {
-  const { phase, step, holds, figures } = state;
+  const needs = partsOf(state, mode, storesAge);
+  // After the end a zone that comes back is to be heard with its first answer, however slow that is.
+  return mode === 'Emergency' && !isOver(state.phase) ? { ...needs, hurry: true } : needs;
+}
+
+function partsOf(state: FailoverState, mode: Mode, storesAge: number): Needs {
+  const { phase, step, holds } = state;
   // Whether gateways of the zone answer says more than Kubernetes does, which takes 40 s to hear of a zone that is gone.
   if (isOver(phase)) return need(holds && mode === 'Emergency', holds, holds && state.orders.length > 0);
   const urgent = mode === 'Emergency';
@@ -39,8 +47,7 @@ export function needsOf(state: FailoverState, mode: Mode, storesAge: number): Ne
     case 'Preflight':
       return { ...need(!urgent, true, !urgent), mirror: !urgent };
     case 'Prepare':
-      // Leaders move once there is capacity.
-      return need(!urgent, lag, !urgent && figures.capacityMs !== undefined && mayMoveLeaders(state));
+      return need(!urgent, lag, !urgent && mayMoveLeaders(state));
     case 'Drain':
       return need(!urgent, lag);
     case 'Verify':

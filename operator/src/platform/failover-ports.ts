@@ -20,7 +20,7 @@ export function failoverPorts(world: FailoverPlatformWorld, silence: SilenceMemo
       if (!world.cache.hasSeenOurWrites(KIND.platform, ref)) return 'behind';
       const platform = platformAt(ref);
       if (platform !== undefined)
-        return lookForFailover(world, platform, { ...spec, needs, memory, silence });
+        return lookForFailover(world, platform, { fromZone: spec.fromZone, needs, memory, silence });
       // With its platform all that a failover holds is given up: the cache alone is no proof that it is gone.
       const stored = await world.kube.get(KIND.platform, ref);
       return stored === undefined || stored.metadata.deletionTimestamp !== undefined ? undefined : 'behind';

@@ -138,7 +138,6 @@ describe('what an etcd holds of an earlier time of its home', () => {
     } as unknown as FailoverPlatformWorld;
     const { zones } = await lookForFailover(world, platform, {
       fromZone: 'zone-b',
-      mode: 'Emergency',
       needs: { stores: true, clients: false, kafka: false, mirror: false },
       memory: new FenceMemory(),
       silence: new SilenceMemory(),
@@ -188,8 +187,8 @@ describe('a zone that says nothing', () => {
     status: { podIP: zone },
   }));
 
-  /** Looks by the mode's failover of zone-a, one after another; how long zone-a was waited for each time. */
-  async function waits(mode: 'Planned' | 'Emergency', answers: readonly boolean[]): Promise<number[]> {
+  /** Looks by a failover of zone-a, one after another; how long zone-a was waited for each time. */
+  async function waits(hurry: boolean, answers: readonly boolean[]): Promise<number[]> {
     const waited: number[] = [];
     let isThere = false;
     // Who answers is waited for as long as ever.
@@ -213,8 +212,7 @@ describe('a zone that says nothing', () => {
       least = Infinity;
       await lookForFailover(world, platform, {
         fromZone: 'zone-a',
-        mode,
-        needs: { stores: false, clients: true, kafka: false, mirror: false },
+        needs: { stores: false, clients: true, kafka: false, mirror: false, hurry },
         memory,
         silence,
       });
@@ -223,14 +221,14 @@ describe('a zone that says nothing', () => {
     return waited;
   }
 
-  it('is waited for a second, and for less once an Emergency has waited so long, until it answers again', async () => {
+  it('is waited for a second, and in a hurry for less once that was in vain, until it answers again', async () => {
     assert.deepEqual(
-      await waits('Emergency', [false, false, true, true, false, false]),
+      await waits(true, [false, false, true, true, false, false]),
       [1_000, 200, 200, 1_000, 1_000, 200],
     );
   });
 
-  it('is waited for a second each time before it may be left in order', async () => {
-    assert.deepEqual(await waits('Planned', [false, false]), [1_000, 1_000]);
+  it('is waited for a second each time where there is no hurry', async () => {
+    assert.deepEqual(await waits(false, [false, false]), [1_000, 1_000]);
   });
 });

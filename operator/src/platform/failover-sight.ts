@@ -9,7 +9,6 @@ import {
   type HomeRecord,
   type ReplicationCheckpoint,
   type ReplicationState,
-  type ZoneFailoverSpec,
 } from '@causeway/crds';
 import type { SecretData } from '../certificates/index.ts';
 import type { Clock } from '../controller/clock.ts';
@@ -46,7 +45,7 @@ export type FailoverPlatformWorld = PlatformWorld & { gateways: GatewayProbe };
 /** Time for each answer, milliseconds. A zone that is gone must not hold up what is done about it. */
 const PATIENCE = 1_000;
 /**
- * The same for the zone that an Emergency leaves, when it said nothing the last time: four to six looks follow each other,
+ * The same in a hurry, for a zone that said nothing the last time: four to six looks of an Emergency follow each other,
  * and nobody has a home meanwhile. One that answers again later than this is told what it is once it has been left.
  */
 const IMPATIENCE = 200;
@@ -56,7 +55,6 @@ const KAFKA_PATIENCE = 8_000;
 /** What is looked for, and what earlier looks of this process know. */
 export interface LookWish {
   fromZone: string;
-  mode: ZoneFailoverSpec['mode'];
   needs: Needs;
   memory: FenceMemory;
   silence: SilenceMemory;
@@ -240,8 +238,8 @@ class Look {
 
   /** What is asked in a zone, if it answers in time. */
   #answer<T>(zone: string, asked: Promise<T>): Promise<T | undefined> {
-    const { fromZone, mode, silence } = this.#parts;
-    const isGone = mode === 'Emergency' && zone === fromZone && silence.wasSilent(this.#platform, zone);
+    const { fromZone, needs, silence } = this.#parts;
+    const isGone = needs.hurry === true && zone === fromZone && silence.wasSilent(this.#platform, zone);
     return answerOf(this.#world.clock, asked, isGone ? IMPATIENCE : PATIENCE);
   }
 

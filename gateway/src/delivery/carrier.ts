@@ -26,6 +26,8 @@ const CHUNK = 500;
  * and Redis 4, for each partition.
  */
 const RETRY_MS = 200;
+/** After so many tries in vain it is told that records are not appended: two seconds at least. */
+const SAID_AFTER = 10;
 const RESTART_MS = 1_000;
 /** How often offsets are committed. */
 const COMMIT_MS = 1_000;
@@ -491,7 +493,7 @@ export class Carrier {
   async #carryChunk(source: Source, chunk: KafkaMessage[], payload: EachBatchPayload): Promise<boolean> {
     const { records, notes } = this.#read(source, chunk);
     const { streams, log } = this.#options;
-    for (let failed = 0; isCurrent(payload); failed += 1) {
+    for (let failed = 1; isCurrent(payload); failed += 1) {
       try {
         // A Redis that says nothing is given up only when a session would be over.
         const put = streams.note(notes).then(() => streams.append(records));
@@ -512,9 +514,9 @@ export class Carrier {
       } catch (error) {
         if (error instanceof BeatFailedError) throw error.cause;
         this.#options.failed('append');
-        // One that refuses may do so for long: an old home, or one that no other zone follows.
-        const refused = { source: nameOf(source), reason: reason(error) };
-        if (failed === 0) log.warn('records not appended, trying again', refused);
+        const refused = { source: nameOf(source), tries: failed, reason: reason(error) };
+        // Moves of the home end sooner. Longer refuses an old home, or one that no other zone follows.
+        if (failed === SAID_AFTER) log.warn('records are not appended, trying on', refused);
         else log.debug('records not appended', refused);
         await this.#pause();
         await payload.heartbeat();

@@ -112,6 +112,35 @@ describe('a carrier in its group', { timeout: 120_000 }, () => {
     await waitFor('what was published then', () => streams.carried.length === carried + PARTITIONS);
   });
 
+  it('says once for each partition that Redis takes nothing for long, and carries all when it does', async () => {
+    const told: string[] = [];
+    const silent = (): undefined => undefined;
+    const noting: Log = { debug: silent, info: silent, error: silent, warn: (text) => void told.push(text) };
+    const streams = new MemoryStreams();
+    const append = streams.append.bind(streams);
+    let tries = 0;
+    streams.append = () => {
+      tries += 1;
+      return Promise.reject(new Error('NOREPLICAS Not enough good replicas to write.'));
+    };
+    carry(streams, { group: 'p-refused', log: noting });
+    await clients.publish();
+    await waitFor('it to be told', () => told.length > 0);
+    assert.ok(tries >= 10, `${tries} tries`);
+    assert.ok(
+      told.every((text) => text.startsWith('records are not appended')),
+      told.join(),
+    );
+    await waitFor('many more tries', () => tries >= 25 * PARTITIONS);
+    assert.equal(told.length, PARTITIONS);
+    streams.append = append;
+    const isCarried = (): boolean =>
+      Array.from({ length: PARTITIONS }, (_, partition) => `${TOPIC}/${partition} `).every((name) =>
+        streams.carried.some((record) => record.startsWith(name)),
+      );
+    await waitFor('all partitions to be carried', isCarried);
+  });
+
   it('carries all records of a topic that was made anew, and was longer than the old one when that was seen', async () => {
     const topic = 'p.anew';
     const options = { group: 'p-anew', namespaces: new Map([[topic, 'chat']]) };

@@ -66,6 +66,12 @@ export const ANNOTATION = {
    */
   drain: `${API_GROUP}/drain`,
   /**
+   * On a gateway pod: when a failover said last whether it is to drain (RFC 3339). Kubelets lose a changed annotation that comes while they
+   * write the one before into the pod's volume, until they look at the pod again after 60 to 90 s (kubernetes issue 29633); a new
+   * time here makes them look at once.
+   */
+  drainToldAt: `${API_GROUP}/drain-told-at`,
+  /**
    * On a gateway pod: `<zone>/<epoch>` of the present home, see {@link homeNotice}. Its configuration says the same, but the
    * kubelet may take a minute to bring a mounted ConfigMap up to date; the higher epoch counts.
    */

@@ -10,7 +10,7 @@ const SEED = 1;
 describe('the home of a platform under partitions', () => {
   it(
     'is in one zone at a time, and nothing that was acknowledged is gone',
-    { timeout: 240_000 },
+    { timeout: 300_000 },
     async (test) => {
       const episodes = everyBuild(SEED);
       const outcome = await run(SEED, episodes);

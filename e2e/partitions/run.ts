@@ -20,7 +20,7 @@ import { PREFIX, Writers } from './writers.ts';
 /** How long all may take to be at rest after an episode, and to be equal at the end; milliseconds. */
 const SETTLE_MS = 60_000;
 /** How long a failover may take to end, whatever is cut; milliseconds. */
-const END_MS = 120_000;
+const END_MS = 180_000;
 /** Of a failover that waits for what is cut: then it turns back. A busy machine takes most of it for what waits for nothing. */
 const TIMEOUT = '45s';
 /** The same of one that is to run out of it: longer than a drain, whose last clients have three seconds to arrive. */

@@ -26,8 +26,8 @@ const CHUNK = 500;
  * and Redis 4, for each partition.
  */
 const RETRY_MS = 200;
-/** After so many tries in vain it is told that records are not appended: two seconds at least. */
-const SAID_AFTER = 10;
+/** After so long it is told that records are not appended, milliseconds. */
+const REFUSED_MS = 5_000;
 const RESTART_MS = 1_000;
 /** How often offsets are committed. */
 const COMMIT_MS = 1_000;
@@ -493,7 +493,9 @@ export class Carrier {
   async #carryChunk(source: Source, chunk: KafkaMessage[], payload: EachBatchPayload): Promise<boolean> {
     const { records, notes } = this.#read(source, chunk);
     const { streams, log } = this.#options;
-    for (let failed = 1; isCurrent(payload); failed += 1) {
+    const began = performance.now();
+    let isTold = false;
+    while (isCurrent(payload)) {
       try {
         // A Redis that says nothing is given up only when a session would be over.
         const put = streams.note(notes).then(() => streams.append(records));
@@ -505,6 +507,7 @@ export class Carrier {
             outcomes.filter((outcome) => outcome === what).length;
           this.#options.carried(count('ok'), count('doubled'));
           if (this.#options.tracer) endSpans(records, outcomes);
+          if (isTold) log.info('records are appended again', { source: nameOf(source) });
           return true;
         }
         if (!payload.isRunning()) return false;
@@ -514,10 +517,11 @@ export class Carrier {
       } catch (error) {
         if (error instanceof BeatFailedError) throw error.cause;
         this.#options.failed('append');
-        const refused = { source: nameOf(source), tries: failed, reason: reason(error) };
+        const refused = { source: nameOf(source), reason: reason(error) };
         // Moves of the home end sooner. Longer refuses an old home, or one that no other zone follows.
-        if (failed === SAID_AFTER) log.warn('records are not appended, trying on', refused);
-        else log.debug('records not appended', refused);
+        if (isTold || performance.now() - began < REFUSED_MS) log.debug('records not appended', refused);
+        else log.warn('records are not appended, trying on', refused);
+        isTold ||= performance.now() - began >= REFUSED_MS;
         await this.#pause();
         await payload.heartbeat();
       }

@@ -14,7 +14,7 @@ import {
   type Move,
   type Part,
 } from './move.ts';
-import type { Act, FailoverWish, Observed, ZoneSight } from './observed.ts';
+import type { Act, FailoverWish, GatewaySight, Observed, ZoneSight } from './observed.ts';
 import {
   enter,
   HOMELESS,
@@ -32,10 +32,12 @@ interface Step {
   lookAfter: number | undefined;
 }
 
-/** How often it is looked while nobody has a home, milliseconds. */
+/** How often it is looked while nobody has a home, or an Emergency waits; milliseconds. */
 const POLL = 200;
 /** The same while there is one: each look takes time of all who serve meanwhile. */
 const PATIENT_POLL = 1_000;
+/** How long a gateway has to do what it was told, milliseconds: it hears in less than one second, or the word was lost and is said again. */
+export const HEARD = 5_000;
 /** How long each step may take while an Emergency waits, milliseconds: more than replicators take that start, and gateways that serve again. */
 export const EMERGENCY_PATIENCE = 10_000;
 
@@ -73,10 +75,11 @@ function to(state: FailoverState, now: number, step: BackStep): Step {
 }
 
 /** What made it go back stays the message; what is waited for is with the step. */
-function wait(state: FailoverState, { gate, acts }: Part): Step {
+function wait(state: FailoverState, { emergency }: Observed, { gate, acts }: Part): Step {
   const waiting = waitingAt(state, gate);
   const message = state.cause === undefined ? waiting.message : state.message;
-  const lookAfter = HOMELESS.has(state.step ?? state.phase) ? POLL : PATIENT_POLL;
+  const isUrgent = emergency !== undefined || HOMELESS.has(state.step ?? state.phase);
+  const lookAfter = isUrgent ? POLL : PATIENT_POLL;
   return { state: { ...waiting, message }, acts, lookAfter };
 }
 
@@ -91,7 +94,7 @@ function catchUp(wish: FailoverWish, state: FailoverState, { seen, late }: Look)
     return { ...next, state: { ...next.state, epoch: nextEpoch(state, seen) } };
   }
   // Who was away when the home moved away from there is told now: before it follows there is nothing to wait for.
-  if (!late && !isDeserted(seen)) return wait(state, { gate, acts: oldHomeActs(state, seen) });
+  if (!late && !isDeserted(seen)) return wait(state, seen, { gate, acts: oldHomeActs(state, seen) });
   return homeStays(state, seen, gate);
 }
 
@@ -136,11 +139,11 @@ function moveBack(state: FailoverState, { seen, late }: Look): Step {
     const part = fence(move, seen, 0);
     if (part.gate === undefined) return to(state, seen.now, 'Promote');
     const isTooLong = isLate(state, { seen, late }) || isDeserted(seen);
-    return isTooLong ? toLift(state, seen, part.gate) : wait(state, part);
+    return isTooLong ? toLift(state, seen, part.gate) : wait(state, seen, part);
   }
   if (state.step === 'Promote') return promoteBack(move, state, { seen, late });
   const part = shift(move, seen);
-  return part.gate === undefined || late ? to(state, seen.now, 'GiveBack') : wait(state, part);
+  return part.gate === undefined || late ? to(state, seen.now, 'GiveBack') : wait(state, seen, part);
 }
 
 /** Up to where the platform says that the home is back it may stay where it is; after that it is there, come what may. */
@@ -149,8 +152,9 @@ function promoteBack(move: Move, state: FailoverState, { seen, late }: Look): St
   const isBack = hasMoved(move, seen);
   const next = isBack ? { ...state, moved: false } : state;
   if (part.gate === undefined) return to(next, seen.now, 'Shift');
-  if (!isBack) return isLate(state, { seen, late }) ? toLift(state, seen, part.gate) : wait(state, part);
-  return late || isDeserted(seen) ? homeLost(next, seen, part.gate) : wait(state, part);
+  if (!isBack)
+    return isLate(state, { seen, late }) ? toLift(state, seen, part.gate) : wait(state, seen, part);
+  return late || isDeserted(seen) ? homeLost(next, seen, part.gate) : wait(state, seen, part);
 }
 
 /** Nobody takes writes meanwhile. */
@@ -178,7 +182,7 @@ function lift(state: FailoverState, { seen, late }: Look): Step {
   if (part.gate === undefined) return to(state, seen.now, 'GiveBack');
   // A promotion of another zone that is on its way would be on its way still when the Emergency promotes a third one.
   const isInVain = isDeserted(seen) && part.gate.name !== 'OthersFenced';
-  if (!late && !isInVain) return wait(state, part);
+  if (!late && !isInVain) return wait(state, seen, part);
   const message = `No zone takes writes: ${part.gate.waitingFor} ${moveOn(zone)} ${state.message}`;
   return to({ ...state, cause: 'HomeFenced', message }, seen.now, 'GiveBack');
 }
@@ -186,15 +190,15 @@ function lift(state: FailoverState, { seen, late }: Look): Step {
 /** The zone serves again; then the others give their extra gateways back. */
 function finish(wish: FailoverWish, before: FailoverState, { seen, late }: Look): Step {
   const zone = zoneOf(seen, wish.spec.fromZone);
-  const part = giveBack(wish, zone);
+  const part = giveBack(wish, zone, seen.now);
   const leaders = leadersBack(wish, before, seen);
   const { state } = leaders;
   if (part.gate !== undefined && !(late && part.acts.length === 0))
-    return wait(state, { gate: part.gate, acts: [...part.acts, ...leaders.acts] });
-  if (waitsForLeaders(wish, leaders, seen)) return wait(state, leaders);
+    return wait(state, seen, { gate: part.gate, acts: [...part.acts, ...leaders.acts] });
+  if (waitsForLeaders(wish, leaders, seen)) return wait(state, seen, leaders);
   if (seen.away.some(({ failover }) => failover === wish.name)) {
     const gate = shut('CapacityReturned', 'The platform still has the gateways that it was given.');
-    return wait(state, { gate, acts: [{ act: 'takeIn', zone: wish.spec.fromZone }] });
+    return wait(state, seen, { gate, acts: [{ act: 'takeIn', zone: wish.spec.fromZone }] });
   }
   // What Kafka could not be given back in time it is given back afterwards.
   const holds = state.orders.length > 0;
@@ -215,13 +219,22 @@ function end(wish: FailoverWish, state: FailoverState, now: number): FailoverSta
   return enter(state, now, { phase: 'Succeeded', message: `${wish.spec.fromZone} serves again.${where}` });
 }
 
-/** The zone's gateways go into service again, and are waited for where there is a node for them. */
-export function giveBack(wish: FailoverWish, zone: ZoneSight | undefined): Part {
+/** A failover told it to serve, and it does not yet. */
+function isUnheard({ told, toldAt, drain: said }: GatewaySight): boolean {
+  return told === undefined && toldAt !== undefined && said !== undefined && said.phase !== 'Serving';
+}
+
+/** The zone's gateways go into service again, and are waited for where there is a node for them. `now`: milliseconds. */
+export function giveBack(wish: FailoverWish, zone: ZoneSight | undefined, now: number): Part {
   if (zone === undefined) return { gate: undefined, acts: [] };
-  const out = zone.pods.filter(({ outBy }) => outBy === wish.name);
+  const unheard = zone.pods.filter(isUnheard);
+  // To those the word was lost on its way.
+  const deaf = unheard.filter(({ toldAt = now }) => now - toldAt >= HEARD);
+  const out = [...zone.pods.filter(({ outBy }) => outBy === wish.name), ...deaf];
   const acts: Act[] = out.length === 0 ? [] : [{ act: 'intoService', pods: out }];
   const wanted = Math.min(zone.desired, wish.spec.limits.minReadyPerZone);
-  if (acts.length === 0 && (zone.nodes === 0 || zone.ready >= wanted)) return { gate: undefined, acts };
+  const isServing = zone.ready >= wanted && unheard.length === 0;
+  if (acts.length === 0 && (zone.nodes === 0 || isServing)) return { gate: undefined, acts };
   return {
     gate: shut('Serving', `${zone.name} has ${zone.ready} gateways that serve; it is to have ${wanted}.`),
     acts,

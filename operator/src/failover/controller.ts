@@ -42,7 +42,14 @@ const PROGRESS_MS = 1_000;
 /** While there is a home the next look comes so long after the last one, however much changes meanwhile; milliseconds. */
 const LOOKS_APART_MS = 500;
 /** Phases, and steps of the way back, in which many things change that are only waited for: gateways start, clients come to them. */
-const UNHURRIED: ReadonlySet<string> = new Set(['Prepare', 'Drain', 'Verify', 'Hold', 'GiveBack']);
+const UNHURRIED: ReadonlySet<string> = new Set([
+  'Preflight',
+  'Prepare',
+  'Drain',
+  'Verify',
+  'Hold',
+  'GiveBack',
+]);
 /** Phases that one look is used for at most: more than follow each other. */
 const MOST_PHASES = 5;
 /** How soon a platform that is not there is looked for again, milliseconds. */
@@ -109,16 +116,19 @@ class Passes {
   }
 
   #needsOf(failover: FailoverObject, state: FailoverState): Needs {
-    const storesAge = this.#world.clock.now() - this.#memoryOf(failover).storesAt;
-    return needsOf(state, failover.spec.mode, storesAge);
+    const age = this.#world.clock.now() - this.#memoryOf(failover).storesAt;
+    // The clock may have been set back.
+    return needsOf(state, failover.spec.mode, age < 0 ? Infinity : age);
   }
 
-  /** How long it still waits for the next look, milliseconds. Who changed what it is to do is heard at once. */
+  /** How long it still waits for the next look, milliseconds. Who changed what it is to do, or deleted it, is heard at once. */
   #restOf(failover: FailoverObject): number {
     const { rest } = this.#memoryOf(failover);
     const { generation, deletionTimestamp } = failover.metadata;
     if (rest === undefined || rest.generation !== generation || deletionTimestamp !== undefined) return 0;
-    return rest.until - this.#world.clock.now();
+    const left = rest.until - this.#world.clock.now();
+    // Or the clock was set back.
+    return left <= LOOKS_APART_MS ? left : 0;
   }
 
   /** Takes the next step; what that look decides further is done at once, since between two phases nobody may have a home. */

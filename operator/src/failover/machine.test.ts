@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { EMERGENCY_PATIENCE } from './back.ts';
+import { EMERGENCY_PATIENCE, HEARD } from './back.ts';
 import { zoneOf } from './gates.ts';
 import { LEADERS_PATIENCE } from './leaders.ts';
 import { ARRIVAL, nextStep, PREFLIGHT_PATIENCE, STEADY } from './machine.ts';
@@ -144,6 +144,26 @@ describe('a drill', () => {
     const began = run.model.now;
     run.to('Restore');
     assert.ok(run.model.now - began >= 7_000 && run.model.now - began < 9_500);
+  });
+
+  it('tells a gateway again that does not do what it was told: its kubelet lost the word', () => {
+    const run = new Run();
+    const [pod] = run.model.zone('zone-a').pods;
+    assert.ok(pod);
+    pod.deaf = 2;
+    run.to('Drain');
+    const began = run.model.now;
+    run.to('Fence');
+    const words = run.model.done.filter(({ act }) => act === 'drain').length;
+    assert.equal(words, 3, 'twice in vain');
+    assert.ok(run.model.now - began < 2 * HEARD + 10_000, `${run.model.now - began} ms`);
+    pod.deaf = 1;
+    run.end();
+    assert.deepEqual(
+      [run.state.phase, pod.outBy, pod.told, pod.lost],
+      ['Succeeded', undefined, undefined, undefined],
+    );
+    assert.equal(run.model.done.filter(({ act }) => act === 'intoService').length, 2);
   });
 
   it('leaves a gateway to the person who empties it', () => {

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { parseDuration } from '@causeway/crds';
-import { giveBack, returnStep } from './back.ts';
+import { giveBack, HEARD, returnStep } from './back.ts';
 import {
   answers,
   candidates,
@@ -139,8 +139,9 @@ function rest(
   return { state: waitingAt(state, gate), acts, lookAfter };
 }
 
-function wait(state: FailoverState, { gate, acts }: Part): FailoverStep {
-  return rest(state, gate, HOMELESS.has(state.phase) ? POLL : PATIENT_POLL, acts);
+function wait({ spec }: FailoverWish, state: FailoverState, { gate, acts }: Part): FailoverStep {
+  const isUrgent = spec.mode === 'Emergency' || HOMELESS.has(state.phase);
+  return rest(state, gate, isUrgent ? POLL : PATIENT_POLL, acts);
 }
 
 /** Since when it rests. A pause that comes where it goes on all the same stops no clock. */
@@ -297,7 +298,7 @@ function preflight(wish: FailoverWish, state: FailoverState, seen: Observed): Fa
   const gate = firstShut(preflightGates(wish, seen));
   const figures = { ...state.figures, ...preflightFigures(seen) };
   if (gate !== undefined) {
-    if (elapsed(state, seen) < PREFLIGHT_PATIENCE) return rest(state, gate, POLL);
+    if (elapsed(state, seen) < PREFLIGHT_PATIENCE) return wait(wish, state, { gate, acts: [] });
     const refused = { phase: 'Failed', cause: gate.name, message: gate.waitingFor } as const;
     return go(enter({ ...state, figures }, seen.now, refused));
   }
@@ -336,7 +337,7 @@ function prepare(wish: FailoverWish, before: FailoverState, seen: Observed): Fai
   if (gate !== undefined) return rest(before, gate, PATIENT_POLL);
   // Kafka is asked from the next look on.
   if (wish.spec.mode !== 'Emergency' && before.figures.capacityMs === undefined)
-    return go(withCapacity(before, seen));
+    return rest(withCapacity(before, seen), undefined, 0);
   const { state, ...leaders } = leadersAway(wish, withCapacity(before, seen), seen);
   if (leaders.gate !== undefined) return rest(state, leaders.gate, PATIENT_POLL, leaders.acts);
   const clients = connectionsOf(zoneOf(seen, wish.spec.fromZone) ?? NOWHERE);
@@ -366,10 +367,10 @@ const NOWHERE: ZoneSight = {
 function drain(wish: FailoverWish, state: FailoverState, seen: Observed): FailoverStep {
   const zone = zoneOf(seen, wish.spec.fromZone) ?? NOWHERE;
   const held = keepOut(wish, zone, seen);
-  if (held.gate?.name === 'OutOfService') return wait(state, held);
+  if (held.gate?.name === 'OutOfService') return wait(wish, state, held);
   const moved = withMoved(state, zone, seen);
   const waits = wish.spec.mode === 'Emergency' ? undefined : (held.gate ?? arrivalGate(moved, seen));
-  if (waits !== undefined) return wait(moved, { gate: waits, acts: held.acts });
+  if (waits !== undefined) return wait(wish, moved, { gate: waits, acts: held.acts });
   const next = state.home === undefined ? 'Verify' : 'Fence';
   const entered = enter(moved, seen.now, { phase: next });
   return {
@@ -399,7 +400,7 @@ function keepOut(wish: FailoverWish, zone: ZoneSight, seen: Observed): Part {
   // A node that is gone would hear of it when it is back: just when its gateways are to serve again.
   const reached = wish.spec.mode === 'Emergency' && zone.nodes === 0 ? [] : zone.pods;
   const perSecond = rateOf(seen.drainPerSecond, zone.pods.length);
-  const untold = reached.filter(({ told }) => told === undefined);
+  const untold = reached.filter((pod) => pod.told === undefined || isDeaf(pod, wish, seen));
   const acts: Act[] =
     untold.length === 0 ? [] : [{ act: 'drain', pods: untold.map((pod) => ({ pod, perSecond })) }];
   const open = zone.pods.filter(isOccupied);
@@ -414,6 +415,15 @@ function keepOut(wish: FailoverWish, zone: ZoneSight, seen: Observed): Part {
 /** At least one client in ten seconds, or a zone with many small pods would never be empty. */
 function rateOf(perSecond: number, pods: number): number {
   return Math.max(0.1, Math.round((10 * perSecond) / Math.max(1, pods)) / 10);
+}
+
+/** We told it to be empty, and it serves: the word was lost on its way. */
+function isDeaf(
+  { outBy, toldAt = Infinity, drain: said }: GatewaySight,
+  { name }: FailoverWish,
+  { now }: Observed,
+): boolean {
+  return outBy === name && said?.phase === 'Serving' && now - toldAt >= HEARD;
 }
 
 /** It may still have clients. One that does not answer and is not ready has none that anybody could send away. */
@@ -460,7 +470,7 @@ function moveHome(wish: FailoverWish, state: FailoverState, seen: Observed): Fai
   }
   const part = shift(move, seen);
   if (part.gate === undefined) return go(enter(state, seen.now, { phase: 'Verify' }));
-  return wait(state, { ...part, acts: withOldHome(part.acts, state, seen) });
+  return wait(wish, state, { ...part, acts: withOldHome(part.acts, state, seen) });
 }
 
 /** Waits while nobody has a home; but for an Emergency, not for long. `waited`: milliseconds. */
@@ -470,7 +480,7 @@ function withoutHome(
   { seen, part, waited }: { seen: Observed; part: Part; waited: number },
 ): FailoverStep {
   const isTooLong = wish.spec.mode !== 'Emergency' && waited >= HOMELESS_PATIENCE;
-  if (!isTooLong || part.gate === undefined || isMoved(state, seen)) return wait(state, part);
+  if (!isTooLong || part.gate === undefined || isMoved(state, seen)) return wait(wish, state, part);
   const message = `It did not come through ${state.phase} in ${HOMELESS_PATIENCE / 1_000} s, while no zone took writes: ${part.gate.waitingFor}`;
   return go(turnBack(wish, state, seen, { cause: 'TimedOut', message }));
 }
@@ -594,7 +604,7 @@ function aftercare(wish: FailoverWish, state: FailoverState, seen: Observed): Fa
     };
   const waits = isAway ? steadying(wish, state, seen) : undefined;
   if (waits !== undefined) return waits;
-  const part = giveBack(wish, zone);
+  const part = giveBack(wish, zone, seen.now);
   if (part.acts.length > 0) return { state, acts: part.acts, lookAfter: POLL };
   const message = `${wish.spec.fromZone} is back, and serves again.`;
   if (isAway)

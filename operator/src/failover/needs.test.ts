@@ -13,6 +13,10 @@ describe('a look', () => {
       assert.equal(needsOf(at(phase), 'Emergency', Infinity).stores, false);
     });
 
+  it('asks stores at the end of Drain, so that Fence finds connections that are made', () => {
+    assert.equal(needsOf(at('Drain', { figures: { drainMs: 9_000 } }), 'Planned', 0).stores, true);
+  });
+
   for (const phase of ['Preflight', 'Fence', 'Promote', 'Shift', 'Verify', 'Hold'] as const)
     it(`asks stores each time in ${phase}`, () => {
       assert.equal(needsOf(at(phase), 'Drill', 0).stores, true);

@@ -20,8 +20,8 @@ export interface Needs {
 const need = (clients: boolean, stores: boolean, kafka = false): Needs => ({ clients, stores, kafka });
 
 /**
- * How often stores are asked in Prepare and Drain, milliseconds: nothing is decided there on what they say, and only the report shows
- * how far they are behind.
+ * How often stores are asked in Prepare and Drain, up to its end, milliseconds: nothing is decided there on what they say, and only the
+ * report shows how far they are behind.
  */
 export const LAG_EVERY_MS = 5_000;
 
@@ -36,7 +36,7 @@ export function needsOf(state: FailoverState, mode: Mode, storesAge: number): Ne
 }
 
 function partsOf(state: FailoverState, mode: Mode, storesAge: number): Needs {
-  const { phase, step, holds } = state;
+  const { phase, holds } = state;
   // Whether gateways of the zone answer says more than Kubernetes does, which takes 40 s to hear of a zone that is gone.
   if (isOver(phase)) return need(holds && mode === 'Emergency', holds, holds && state.orders.length > 0);
   const urgent = mode === 'Emergency';
@@ -49,18 +49,26 @@ function partsOf(state: FailoverState, mode: Mode, storesAge: number): Needs {
     case 'Prepare':
       return need(!urgent, lag, !urgent && mayMoveLeaders(state));
     case 'Drain':
-      return need(!urgent, lag);
+      return need(!urgent, lag || isArriving(state));
     case 'Verify':
     case 'Hold':
       return need(true, true);
     case 'Restore':
-    case 'RollingBack': {
-      if (step !== 'GiveBack') return need(false, true);
-      // Leaders come back when the others follow the home again.
-      const leaders = mayReturnLeaders(state);
-      return need(true, leaders, leaders);
-    }
+    case 'RollingBack':
+      return onTheWayBack(state);
     default:
       return need(false, true);
   }
+}
+
+/** The zone is empty: Fence, which is next, is to find connections that are made. */
+function isArriving({ figures }: FailoverState): boolean {
+  return figures.drainMs !== undefined;
+}
+
+/** Leaders come back when the others follow the home again. */
+function onTheWayBack(state: FailoverState): Needs {
+  if (state.step !== 'GiveBack') return need(false, true);
+  const leaders = mayReturnLeaders(state);
+  return need(true, leaders, leaders);
 }

@@ -10,6 +10,8 @@ export interface GatewaySight {
   outBy: string | undefined;
   /** Clients that it is told to send away per second; undefined: it is to serve. */
   told: number | undefined;
+  /** When a failover said that last, milliseconds since the epoch; undefined: none did. */
+  toldAt: number | undefined;
   /** What it says of its clients; undefined: it does not answer. */
   drain: DrainState | undefined;
 }

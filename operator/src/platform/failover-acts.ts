@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ANNOTATION, COMPONENT, LABEL, PORT, type MessagePlatformStatus } from '@causeway/crds';
 import { applyShare } from '../controller/apply-status.ts';
+import { toMicroTime } from '../controller/conditions.ts';
 import { keyOf } from '../controller/keys.ts';
 import { isNotFound, isConflict } from '../controller/kube-api.ts';
 import type { Act, GatewaySight } from '../failover/index.ts';
@@ -181,6 +182,7 @@ async function tellPods(
   act: Extract<Act, { act: 'outOfService' | 'intoService' | 'drain' }>,
 ): Promise<void> {
   const { namespace } = platform.metadata;
+  const toldAt = { [ANNOTATION.drainToldAt]: toMicroTime(world.clock.now()) };
   const tell = async ({ name: pod, uid }: GatewaySight, metadata: object): Promise<void> => {
     try {
       await world.kube.mergePatch(KIND.pod, { namespace, name: pod }, { metadata: { uid, ...metadata } });
@@ -192,7 +194,7 @@ async function tellPods(
   if (act.act === 'drain') {
     await Promise.all(
       act.pods.map(({ pod, perSecond }) =>
-        tell(pod, { annotations: { [ANNOTATION.drain]: String(perSecond) } }),
+        tell(pod, { annotations: { [ANNOTATION.drain]: String(perSecond), ...toldAt } }),
       ),
     );
     return;
@@ -202,7 +204,7 @@ async function tellPods(
     labels: { [LABEL.serving]: out ? 'false' : 'true' },
     annotations: out
       ? { [ANNOTATION.failover]: name }
-      : { [ANNOTATION.failover]: null, [ANNOTATION.drain]: null },
+      : { [ANNOTATION.failover]: null, [ANNOTATION.drain]: null, ...toldAt },
   };
   await Promise.all(act.pods.map((pod) => tell(pod, metadata)));
 }

@@ -12,6 +12,7 @@ import {
 } from '@causeway/crds';
 import type { SecretData } from '../certificates/index.ts';
 import type { Clock } from '../controller/clock.ts';
+import { fromRfc3339 } from '../controller/conditions.ts';
 import type { KubeObject } from '../controller/kube-api.ts';
 import type {
   EtcdSight,
@@ -109,6 +110,8 @@ function noteSilence(
   if (zone === undefined || !(needs.stores || (needs.clients && zone.pods.length > 0))) return;
   const { etcd, redis, pods } = zone;
   const isSilent = [etcd, redis, ...pods.map(({ drain }) => drain)].every((said) => said === undefined);
+  // Gateways alone may be gone, where there is time to see that.
+  if (isSilent && !needs.stores && needs.hurry !== true) return;
   silence.noted(platform, fromZone, isSilent);
 }
 
@@ -227,6 +230,7 @@ class Look {
       ready: isServing(pod),
       outBy: annotations[ANNOTATION.failover],
       told: annotations[ANNOTATION.drain] === undefined || Number.isNaN(told) ? undefined : told,
+      toldAt: fromRfc3339(annotations[ANNOTATION.drainToldAt]),
       drain: await this.#clientsOf(pod, zone),
     };
   }

@@ -34,6 +34,11 @@ interface ModelPod {
   name: string;
   outBy?: string | undefined;
   told?: number | undefined;
+  toldAt?: number | undefined;
+  /** So many words to it are lost. */
+  deaf?: number;
+  /** The last one was; what it heard before that. */
+  lost?: { told: number | undefined } | undefined;
   connections: number;
   sent: number;
 }
@@ -141,10 +146,9 @@ export class Model {
     this.now += ms;
     for (const zone of this.zones) {
       if (!zone.alive) continue;
-      zone.ready = zone.pods.filter(({ told }) => told === undefined).length;
+      zone.ready = zone.pods.filter((pod) => heardBy(pod) === undefined).length;
       for (const pod of zone.pods) {
-        if (pod.told === undefined) continue;
-        const gone = Math.min(pod.connections, Math.ceil((pod.told * ms) / 1_000));
+        const gone = Math.min(pod.connections, Math.ceil(((heardBy(pod) ?? 0) * ms) / 1_000));
         pod.connections -= gone;
         pod.sent += gone;
       }
@@ -193,13 +197,13 @@ export class Model {
         for (const { name } of act.pods) this.#pod(name).outBy = 'drill';
         return;
       case 'drain':
-        for (const { pod, perSecond } of act.pods) this.#pod(pod.name).told = perSecond;
+        for (const { pod, perSecond } of act.pods) this.#tellPod(this.#pod(pod.name), perSecond);
         return;
       case 'intoService':
         for (const { name } of act.pods) {
           const pod = this.#pod(name);
           pod.outBy = undefined;
-          pod.told = undefined;
+          this.#tellPod(pod, undefined);
         }
         return;
       case 'orderReplicas':
@@ -235,6 +239,12 @@ export class Model {
     const pod = this.zones.flatMap(({ pods }) => pods).find((one) => one.name === name);
     if (pod === undefined) throw new Error(`there is no pod ${name}`);
     return pod;
+  }
+
+  #tellPod(pod: ModelPod, told: number | undefined): void {
+    const { deaf = 0 } = pod;
+    pod.lost = deaf > 0 ? { told: heardBy(pod) } : undefined;
+    Object.assign(pod, { told, toldAt: this.now, deaf: Math.max(0, deaf - 1) });
   }
 
   #moveHome(zone: string, epoch: number): void {
@@ -349,15 +359,22 @@ export class Model {
   }
 }
 
-function podSight({ name, outBy, told, connections, sent }: ModelPod, { alive }: ModelZone): GatewaySight {
-  const phase: DrainState['phase'] =
-    told === undefined ? 'Serving' : connections > 0 ? 'Draining' : 'Drained';
+/** What it was told, as far as that came to it. */
+function heardBy({ told, lost }: ModelPod): number | undefined {
+  return lost === undefined ? told : lost.told;
+}
+
+function podSight(pod: ModelPod, { alive }: ModelZone): GatewaySight {
+  const { name, outBy, told, toldAt, connections, sent } = pod;
+  const isServing = heardBy(pod) === undefined;
+  const phase: DrainState['phase'] = isServing ? 'Serving' : connections > 0 ? 'Draining' : 'Drained';
   return {
     name,
     uid: name,
-    ready: alive && told === undefined,
+    ready: alive && isServing,
     outBy,
     told,
+    toldAt,
     drain: alive ? { phase, connections, sent } : undefined,
   };
 }

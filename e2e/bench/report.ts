@@ -23,6 +23,8 @@ const root = join(import.meta.dirname, '../..');
 
 /** results/replication.json, as far as the page needs it. */
 interface ReplicationResult {
+  /** Absent in older results, which have some of it in the setting. */
+  machine?: Partial<Machine>;
   setting: Partial<Machine> & { etcd: string; keys: number; steadySeconds: number };
   medians: { what: string; causeway: number; makeMirror: number; ratio: number }[];
   runs: unknown[];
@@ -41,7 +43,13 @@ interface ReplicationResult {
 const LEAST_THROUGHPUT = 3;
 const THROUGHPUT = ['live: keys/s in the target', 'backlog: keys/s'];
 
-function replicationSection({ setting, medians, runs, crashes = [] }: ReplicationResult): Section {
+function replicationSection({
+  setting,
+  machine = setting,
+  medians,
+  runs,
+  crashes = [],
+}: ReplicationResult): Section {
   const rows = medians.map(({ what, causeway, makeMirror, ratio }) => [
     what,
     shown(causeway),
@@ -59,7 +67,7 @@ ${markdownTable([['', 'causeway', 'make-mirror', 'better by'], ...rows])}${crash
   return {
     title: 'etcd replication beside make-mirror',
     command: 'node e2e/bench/main.ts replication',
-    machine: setting,
+    machine,
     body,
     shortfalls: medians
       .filter(({ what, ratio }) => ratio < (THROUGHPUT.includes(what) ? LEAST_THROUGHPUT : 1))

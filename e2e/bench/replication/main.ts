@@ -14,12 +14,13 @@
  * On a busy machine the source is what is measured: `achievedPerSecond` and `load` in the raw numbers tell.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { Etcd3 } from 'etcd3';
 import { versions } from '../../binaries/catalog.ts';
 import { startEtcd } from '../../harness/index.ts';
+import { machineFacts } from '../common/machine.ts';
 import { causeway, defaultMain, makeMirror } from './contestants.ts';
 import type { Contestant, Route } from './contestants.ts';
 import { crashes } from './crashes.ts';
@@ -175,11 +176,11 @@ async function revisionOf(endpoint: string): Promise<string> {
 }
 
 const main = defaultMain(existsSync);
+const machine = await machineFacts();
 // Real fsync on both sides, as in production.
 const [source, target] = await Promise.all([startEtcd({ fsync: true }), startEtcd({ fsync: true })]);
 const runs: Run[] = [];
 const crashed: ({ contestant: Contestant['name'] } & CrashRun)[] = [];
-const loadBefore = loadavg()[0] ?? 0;
 try {
   const contestants = [causeway(main), await makeMirror()];
   for (let run = 1; run <= options.runs; run++) {
@@ -254,12 +255,7 @@ for (const { contestant, kills, transactions, skipped, repeated, halfSeen, wentB
   );
 mkdirSync(join(options.out, '..'), { recursive: true });
 const setting = {
-  at: new Date().toISOString(),
-  node: process.version,
   etcd: versions.etcd,
-  cpu: cpus()[0]?.model ?? 'unknown',
-  cores: availableParallelism(),
-  loadBefore,
   replicator: main.endsWith('.ts') ? 'sources' : 'bundle',
   keys: options.keys,
   valueBytes: VALUE_BYTES,
@@ -270,5 +266,5 @@ const setting = {
 };
 writeFileSync(
   options.out,
-  `${JSON.stringify(rounded({ setting, medians, crashes: crashed, runs }), undefined, 2)}\n`,
+  `${JSON.stringify(rounded({ machine, setting, medians, crashes: crashed, runs }), undefined, 2)}\n`,
 );

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ZoneFailoverStatus } from '@causeway/crds';
-import { partsOf } from './parts.ts';
+import { partsOf, wholeOf } from './parts.ts';
 
 const at = Date.parse('2026-11-26T04:00:00Z');
 const time = (seconds: number): string => new Date(at + seconds * 1000).toISOString();
@@ -30,4 +30,13 @@ test('the time of a failover is told by its phases, from the act on', () => {
 test('what there was not is no number', () => {
   const { shifted, homeless } = partsOf({ startedAt: time(1) }, at);
   assert.deepEqual([shifted, homeless], [Number.NaN, Number.NaN]);
+});
+
+test('the whole of a drill goes on until all is given back, and its hold is no part of it', () => {
+  const phases = { Prepare: 8, Shift: 2, Hold: 5, 'Restore/Shift': 1, 'Restore/GiveBack': 6 };
+  assert.equal(wholeOf({ detection: 0.5, phases }), 17.5);
+});
+
+test('what gave nothing back has no whole', () => {
+  assert.equal(wholeOf({ detection: 0.5, phases: { Prepare: 8, Verify: 2 } }), Number.NaN);
 });

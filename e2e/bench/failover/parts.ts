@@ -32,3 +32,13 @@ export function partsOf({ phases = [], ...status }: ZoneFailoverStatus, at: numb
     homeless: (status.figures?.homelessMs ?? Number.NaN) / 1000,
   };
 }
+
+/**
+ * From the act until all was given back, without the hold of a drill, in which nothing is done; seconds. NaN: it did not
+ * come to that. An Emergency never does: its zone is given back after its end, once it is there again.
+ */
+export function wholeOf({ detection, phases }: Pick<Parts, 'detection' | 'phases'>): number {
+  if (phases['Restore/GiveBack'] === undefined) return Number.NaN;
+  const all = Object.values(phases).reduce((sum, seconds) => sum + seconds, detection);
+  return all - (phases['Hold'] ?? 0);
+}

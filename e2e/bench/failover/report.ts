@@ -172,7 +172,7 @@ function drillText(groups: readonly Group[]): string {
   const whole = wholes(runs);
   if (whole.length === 0) return '';
   const lost = runs.reduce((sum, { verdict }) => sum + verdict.lost, 0);
-  const holds = runs.flatMap(({ parts }) => parts.phases['Hold'] ?? []);
+  const holds = runs.flatMap((run) => run.parts.phases['Hold'] ?? []);
   return `
 
 Beside it, quoted and not measured: a drill of a comparable platform took ${MOST_DRILL} s and lost nothing; on what machine, with how many clients

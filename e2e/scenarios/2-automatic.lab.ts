@@ -73,6 +73,7 @@ test('the home zone is cut off: the platform moves its home by itself, and the z
     const name = await outage(home, CUT, async () => {
       const emergency = await leaves(home, []);
       await traffic.flows(25);
+      await traffic.movedFrom(home);
       return emergency;
     });
     assert.equal(await own.ended(name), 'Succeeded');

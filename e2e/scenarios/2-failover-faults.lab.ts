@@ -47,6 +47,7 @@ test('the home zone is cut off: an emergency moves the home, and the zone follow
       assert.equal((await own.status()).homeZone, 'zone-b');
       await etcd.put('zone-b', '/config/while-cut', 'yes');
       await has('zone-c');
+      await traffic.movedFrom('zone-a');
     });
     assert.equal(await own.ended('fire'), 'Succeeded');
   });

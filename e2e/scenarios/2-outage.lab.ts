@@ -24,11 +24,12 @@ interface Fault {
   run: (place: Place) => Promise<void>;
 }
 
-/** Moves the home out of a zone that is gone, and says what became of it. */
+/** Moves the home out of a zone that is gone, for so long that its client has noticed, and says what became of it. */
 async function emergency(name: string, { home, next, traffic }: Place): Promise<void> {
   lab.progress.note((await own.start(name, '--from', home, '--mode', 'Emergency', '--to-home', next)).trim());
   assert.equal((await own.status()).homeZone, next);
   await traffic.flows(25);
+  await traffic.movedFrom(home);
 }
 
 /** Snapshots that a zone's replicator has begun for that reason since it began to run. */
@@ -78,6 +79,7 @@ const FAULTS: readonly Fault[] = [
         const to = zone === homeZone ? ['--to-home', next] : [];
         lab.progress.note((await own.start('leader', '--from', zone, '--mode', 'Emergency', ...to)).trim());
         await traffic.flows(25);
+        await traffic.movedFrom(zone);
       });
       assert.equal(await own.ended('leader'), 'Succeeded');
     },
@@ -151,6 +153,7 @@ const FAULTS: readonly Fault[] = [
         lab.progress.note((await own.start('urgent', ...args)).trim());
         assert.equal((await own.status()).homeZone, next);
         await traffic.flows(25);
+        await traffic.movedFrom(home);
       });
       await drill;
       assert.equal(await own.ended('turns-back'), 'RolledBack');

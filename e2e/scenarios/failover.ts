@@ -34,7 +34,7 @@ export interface Place {
 
 /**
  * Runs a fault under traffic. When it is over nothing that was acknowledged is lost, nobody who recovered saw anything twice,
- * all etcds are equal, and the platform is Ready and nobody's.
+ * all etcds are equal, and the platform is Ready and nobody's. Of each zone that was emptied on purpose a client has recovered.
  */
 export async function withstand(
   lab: Scenario,
@@ -45,12 +45,15 @@ export async function withstand(
   await lab.waitReady(name);
   const { homeZone: home = '' } = await own.status();
   const [next = '', third = ''] = zones.filter((zone) => zone !== home);
+  const known = new Set((await own.all()).map(({ metadata }) => metadata.uid));
   const traffic = await Traffic.start(lab, name);
   try {
     await traffic.flows(25);
     await fault({ home, next, third, traffic });
     await traffic.flows(25);
     await lab.waitReady(name);
+    const made = (await own.all()).filter(({ metadata }) => !known.has(metadata.uid));
+    for (const { spec } of made.filter(hasEmptied)) await traffic.movedFrom(spec.fromZone);
     lab.progress.note(await traffic.check());
   } finally {
     await traffic.stop();
@@ -59,6 +62,11 @@ export async function withstand(
   assert.deepEqual([away, failover], [undefined, undefined], 'nobody has the platform');
   await eventually('every etcd is equal', () => own.verify());
   await exchangeAgain(lab, name);
+}
+
+/** No client was left in its zone. An Emergency sends nobody away: whether an outage is long enough is the fault's to say. */
+function hasEmptied({ spec, status }: ZoneFailover): boolean {
+  return spec.mode !== 'Emergency' && status?.figures?.drainMs !== undefined;
 }
 
 /** An outage of a zone from `begin` to `end`, with what is done meanwhile; it ends however that goes. */
@@ -110,6 +118,12 @@ export class Failovers {
 
   async get(name: string): Promise<ZoneFailover> {
     return this.#lab.kube.json<ZoneFailover>(['-n', this.#lab.namespace, 'get', 'zonefailover', name]);
+  }
+
+  /** All of the namespace, also those that are over. */
+  async all(): Promise<ZoneFailover[]> {
+    const args = ['-n', this.#lab.namespace, 'get', 'zonefailovers'];
+    return (await this.#lab.kube.json<{ items: ZoneFailover[] }>(args)).items;
   }
 
   /** Undefined: there is none, or it has not been made yet. */

@@ -10,7 +10,8 @@ import { exchange, Traffic } from './traffic.ts';
 
 /**
  * Runs a failover of `name`, with the arguments of `causeway failover start`. Nothing that was acknowledged is lost or comes
- * twice, every zone has every write that was taken, and all is given back afterwards. Gives its last status.
+ * twice, also not of the client that had to leave the zone; every zone has every write that was taken, and all is given back
+ * afterwards. Gives its last status.
  */
 export async function moves(
   lab: Scenario,
@@ -25,6 +26,7 @@ export async function moves(
     await traffic.flows(25);
     lab.progress.note((await own.start(name, ...args)).trim());
     await traffic.flows(25);
+    await traffic.movedFrom((await own.get(name)).spec.fromZone);
     lab.progress.note(await traffic.check());
   } finally {
     await writer.stop();

@@ -72,9 +72,21 @@ const PAUSE_MS = 40;
 /** Channels, so that several partitions are in use. */
 const CHANNELS = Array.from({ length: 6 }, (_, index) => `chat:room-${index}`);
 
+/** A client that receives: where it began, and what became of its connection. */
+interface Receiver {
+  readonly name: string;
+  readonly zone: string;
+  readonly received: Set<string>;
+  /** How often it lost its connection. */
+  lost: number;
+  /** Subscriptions that it recovered after that. */
+  recovered: number;
+}
+
 /**
- * A publisher and receivers that recover, all through the front Service as real clients are. What they saw is judged by the
- * rules of e2e/deliveries.
+ * A publisher, and in each zone a receiver that recovers: its first connection is to a gateway of the zone, so that whoever leaves
+ * a zone has a client there. All else goes through the front Service as real clients do. What they saw is judged by the rules of
+ * e2e/deliveries.
  */
 export class Traffic {
   /** Publications that the platform acknowledged. */
@@ -82,8 +94,7 @@ export class Traffic {
   /** Publications that were answered by an error or a lost connection. */
   #refused = 0;
   readonly #history = new History();
-  /** Of each receiver: what came. */
-  readonly #received: Set<string>[] = [];
+  readonly #receivers: Receiver[] = [];
   /** What became of the receivers' connections. */
   readonly #story: string[] = [];
   readonly #began = performance.now();
@@ -93,12 +104,15 @@ export class Traffic {
   #publishing: Promise<void> = Promise.resolve();
 
   /** Starts the clients. `stop()` must be called. */
-  static async start(lab: Scenario, platform: string, receivers = 2): Promise<Traffic> {
+  static async start(lab: Scenario, platform: string): Promise<Traffic> {
     const traffic = new Traffic();
     const access = await platformAccess(lab.kube, lab.namespace, platform);
     const address = await frontAddress(lab, platform);
     try {
-      for (let index = 0; index < receivers; index += 1) await traffic.#receive(access, address, index);
+      for (const zone of zones) {
+        const first = await eventually(`a gateway in ${zone}`, () => gatewayIn(lab, platform, zone));
+        await traffic.#receive(access, first, address);
+      }
       const publisher = await connect(await sdkClient(access, () => address, { user: 'publisher' }));
       traffic.#clients.push(publisher);
       traffic.#publishing = traffic.#publish(publisher);
@@ -122,6 +136,21 @@ export class Traffic {
     await eventually(`${count} more acknowledged publications`, async () => this.acknowledged.size >= goal);
   }
 
+  /**
+   * Waits until the receiver that began in `zone` has lost its connection and recovered. Without one that did, it says nothing that
+   * nobody who recovered saw anything twice.
+   */
+  async movedFrom(zone: string): Promise<void> {
+    const receiver = this.#receivers.find((one) => one.zone === zone);
+    const moved = async (): Promise<true> => {
+      const { name, lost, recovered } = receiver ?? { name: 'nobody', lost: 0, recovered: 0 };
+      const said = `${name} lost its connection ${lost} times and recovered ${recovered} subscriptions`;
+      assert.ok(lost > 0 && recovered > 0, `${said}\nThe receivers' connections:\n${this.#story.join('\n')}`);
+      return true;
+    };
+    await eventually(`the client in ${zone} loses its connection and recovers`, moved, 60_000);
+  }
+
   /** While `work` runs Redis may lose its streams: they may be others afterwards. */
   async losingStreams<T>(note: string, work: () => Promise<T>): Promise<T> {
     this.#history.add({ kind: 'fault', what: 'streams lost', note });
@@ -139,10 +168,10 @@ export class Traffic {
   async check(): Promise<string> {
     this.#end.abort();
     await this.#publishing;
-    const hasAll = (received: ReadonlySet<string>): boolean =>
+    const hasAll = ({ received }: Receiver): boolean =>
       [...this.acknowledged].every((id) => received.has(id));
     // What is missing after that is said below.
-    await eventually('all receivers have all', async () => this.#received.every(hasAll), 60_000).catch(
+    await eventually('all receivers have all', async () => this.#receivers.every(hasAll), 60_000).catch(
       () => undefined,
     );
     const violations = describeViolations(check(this.#history.events));
@@ -165,21 +194,29 @@ export class Traffic {
     return longest / 1_000;
   }
 
-  async #receive(access: PlatformAccess, address: Address, index: number): Promise<void> {
-    const received = new Set<string>();
-    this.#received.push(received);
-    const subscriber = `receiver-${index}`;
-    const client = await connect(await sdkClient(access, () => address, { user: subscriber }));
+  async #receive(access: PlatformAccess, first: GatewayAddress, front: Address): Promise<void> {
+    const { zone } = first;
+    const subscriber = `receiver-${zone}`;
+    const receiver: Receiver = { name: subscriber, zone, received: new Set(), lost: 0, recovered: 0 };
+    this.#receivers.push(receiver);
+    let address: Address = first;
+    const client = await sdkClient(access, () => address, { user: subscriber });
     this.#clients.push(client);
+    await connect(client);
+    address = front;
     const tell = (what: string): void => void this.#story.push(`${this.#time()} ${subscriber} ${what}`);
-    client.on('connecting', ({ code, reason }) => tell(`connecting: ${code} ${reason}`));
+    client.on('connecting', ({ code, reason }) => {
+      receiver.lost += 1;
+      tell(`connecting: ${code} ${reason}`);
+    });
     client.on('connected', ({ client: id }) => tell(`connected as ${id}`));
     for (const channel of CHANNELS) {
       const subscription = client.newSubscription(channel);
       noteSubscription(subscription, { history: this.#history, subscriber, idOf });
-      subscription.on('publication', ({ data }) => void received.add(idOf(data)));
+      subscription.on('publication', ({ data }) => void receiver.received.add(idOf(data)));
       subscription.on('subscribed', ({ wasRecovering, recovered, streamPosition }) => {
         tell(`subscribed ${channel}: ${wasRecovering} ${recovered} ${JSON.stringify(streamPosition)}`);
+        if (wasRecovering && recovered && receiver.lost > 0) receiver.recovered += 1;
         if (wasRecovering && !recovered) this.#unrecovered.push(`${subscriber} of ${channel}`);
       });
       subscription.subscribe();

@@ -22,6 +22,10 @@ test('a drill of the home zone: the home goes to zone-b and comes back, and noth
   const args = ['--from', 'zone-a', '--to-home', 'zone-b', '--hold', '5s', '--min-ready', '1'];
   const { figures } = await moves(lab, NAME, { name: 'home', args });
   assert.notEqual(figures?.replicationLag, undefined, 'how far zone-b was behind was seen, and waited for');
+  assert.ok(
+    (figures?.partitionsLed ?? 0) > 0,
+    'Kafka led partitions from zone-a, whose leaders had to leave',
+  );
   const { homeZone, epoch } = await own.status();
   assert.deepEqual([homeZone, epoch], ['zone-a', 3]);
 });

@@ -7,7 +7,7 @@ import { nodes } from '../lab/index.ts';
 import { connect, platformAccess, sdkClient } from '../platform/index.ts';
 import { Failovers, readyToFail, withstand, type Place } from './failover.ts';
 import { eventually, scenario } from './support.ts';
-import { gatewayIn } from './traffic.ts';
+import { frontZones, gatewayIn } from './traffic.ts';
 
 const NAME = 'control';
 /** So many that sending them away, one a second, takes longer than it takes to say something. */
@@ -20,20 +20,29 @@ const lab = scenario('scenario-control', {
 });
 const own = new Failovers(lab, NAME);
 
-/** Clients that are on the home's gateway until it sends them away, and then on the next zone's, while `work` runs. */
-async function withCrowd({ home, next }: Place, work: () => Promise<void>): Promise<void> {
+/**
+ * Clients that are on the home's gateway until it sends them away, and then on the next zone's, while `work` runs. It is given who
+ * of them has lost a connection so far.
+ */
+async function withCrowd(
+  { home, next }: Place,
+  work: (sent: readonly string[]) => Promise<void>,
+): Promise<void> {
   const access = await platformAccess(lab.kube, lab.namespace, NAME);
   const [there, then] = [await gatewayIn(lab, NAME, home), await gatewayIn(lab, NAME, next)];
   const crowd: Centrifuge[] = [];
+  const sent: string[] = [];
   try {
     for (let index = 0; index < CROWD; index += 1) {
       let attempts = 0;
       const pick = (): typeof there => (attempts++ === 0 ? there : then);
-      const client = await sdkClient(access, pick, { user: `crowd-${index}` });
+      const user = `crowd-${index}`;
+      const client = await sdkClient(access, pick, { user });
       crowd.push(client);
       await connect(client);
+      client.on('connecting', () => void sent.push(user));
     }
-    await work();
+    await work(sent);
   } finally {
     for (const client of crowd) client.disconnect();
   }
@@ -81,9 +90,14 @@ test('a drill is paused while clients are sent away, goes on when it is told to,
   await withstand(lab, NAME, async (place) => {
     const { home, next, traffic } = place;
     const { epoch = 0 } = await own.status();
-    await withCrowd(place, async () => {
+    const isLedTo = async (): Promise<boolean> => (await frontZones(lab, NAME)).has(home);
+    await withCrowd(place, async (sent) => {
+      await eventually('the front Service leads to the home', isLedTo);
       const drill = wentBack(own.start('paused', '--from', home, '--to-home', next, '--hold', '10m'));
       await until('clients are sent away', 'paused', (status) => status.phase === 'Drain');
+      await eventually('the front Service leads to the home no more', async () => !(await isLedTo()));
+      // Its gateway gives notice for seconds first.
+      assert.deepEqual(sent, [], 'sent away while the front Service may have led them there again');
       await own.control('pause', 'paused');
       const paused = await until('it is paused', 'paused', ({ pausedSince }) => pausedSince !== undefined);
       assert.equal(paused.phase, 'Drain');
@@ -93,6 +107,8 @@ test('a drill is paused while clients are sent away, goes on when it is told to,
       const { status: held } = await own.get('paused');
       assert.deepEqual([empty.phase, held?.phase, held?.phases?.at(-1)?.gate], ['Drain', 'Drain', 'Paused']);
       assert.match(held?.message ?? '', /causeway failover pause --resume goes on/);
+      assert.equal(await isLedTo(), false, 'nobody is led there meanwhile');
+      assert.equal(new Set(sent).size, CROWD, 'the gateway sent all its clients away');
       assert.equal((await own.status()).homeZone, home, 'nothing moves meanwhile');
       await own.control('pause', 'paused', '--resume');
       await until('it is held', 'paused', ({ phase }) => phase === 'Hold');
@@ -105,6 +121,7 @@ test('a drill is paused while clients are sent away, goes on when it is told to,
     const { cause, pausedMs = 0 } = await assertWentBack('paused', home, epoch + 2);
     assert.equal(cause, 'Aborted');
     assert.ok(pausedMs > 0);
+    await eventually('the front Service leads to the home again', isLedTo);
   });
 });
 

@@ -253,6 +253,22 @@ function idOf(data: unknown): string {
 
 type Address = { host: string; port: number };
 
+interface EndpointSlice {
+  endpoints?: { zone?: string; conditions: { ready?: boolean; serving?: boolean } }[] | null;
+}
+
+/** Zones of the gateways to which the front Service leads: those that are ready, and those that still serve. */
+export async function frontZones(lab: Scenario, platform: string): Promise<Set<string | undefined>> {
+  const of = `kubernetes.io/service-name=${objectName.gateway(platform)}`;
+  const args = ['-n', lab.namespace, 'get', 'endpointslices', '-l', of];
+  const { items } = await lab.kube.json<{ items: EndpointSlice[] }>(args);
+  const leads = items
+    .flatMap(({ endpoints }) => endpoints ?? [])
+    // What is not said is true.
+    .filter(({ conditions: { ready = true, serving = true } }) => ready || serving);
+  return new Set(leads.map(({ zone }) => zone));
+}
+
 async function frontAddress(lab: Scenario, platform: string): Promise<Address> {
   const { spec } = await lab.kube.json<{ spec: { clusterIP: string; ports: { port: number }[] } }>([
     '-n',

@@ -127,27 +127,30 @@ it('decides phases that need no other look on the same one, and does what is ali
   ]);
 });
 
-it('looks seldom while gateways start and clients go, however much changes: stores now and then, Kafka once there is capacity', async () => {
-  const model = new Model();
-  const clock = new TestClock(1_000_000);
-  let stored = storedFailover();
-  const looks: { at: number; phase: string; needs: Needs }[] = [];
-  const world: FailoverWorld = {
+/** What is stored: the failover that is tested, and others beside it. */
+interface Shelf {
+  stored: FailoverObject;
+  others: readonly FailoverObject[];
+}
+
+/** A world with the model's platform, and with what is on the shelf; its time is the clock's. */
+function worldOf(model: Model, clock: TestClock, shelf: Shelf): FailoverWorld {
+  return {
     clock,
     kube: {
       apply: (_kind: unknown, { status }: FailoverObject) => {
-        stored = { ...stored, status } as FailoverObject;
-        return Promise.resolve(stored);
+        shelf.stored = { ...shelf.stored, status } as FailoverObject;
+        return Promise.resolve(shelf.stored);
       },
     } as unknown as KubeApi,
-    cache: { get: () => stored, all: () => [stored], hasSeenOurWrites: () => true },
+    cache: {
+      get: () => shelf.stored,
+      all: () => [shelf.stored, ...shelf.others],
+      hasSeenOurWrites: () => true,
+    },
     events: { event: () => undefined },
     ports: {
-      observe: (_failover, needs) => {
-        looks.push({ at: clock.now(), phase: stored.status?.phase ?? 'Queued', needs });
-        const { kafka, ...seen } = model.observe();
-        return Promise.resolve({ ...seen, now: clock.now(), kafka: needs.kafka ? kafka : undefined });
-      },
+      observe: () => Promise.resolve({ ...model.observe(), now: clock.now() }),
       perform: (_failover, act) => {
         model.performAll([act]);
         return Promise.resolve();
@@ -156,16 +159,29 @@ it('looks seldom while gateways start and clients go, however much changes: stor
     },
     metrics: failoverMetrics(new Registry(), () => 0),
   };
+}
+
+it('looks seldom while gateways start and clients go, however much changes: stores now and then, Kafka once there is capacity', async () => {
+  const model = new Model();
+  const clock = new TestClock(1_000_000);
+  const shelf: Shelf = { stored: storedFailover(), others: [] };
+  const looks: { at: number; phase: string; needs: Needs }[] = [];
+  const world = worldOf(model, clock, shelf);
+  world.ports.observe = (_failover, needs) => {
+    looks.push({ at: clock.now(), phase: shelf.stored.status?.phase ?? 'Queued', needs });
+    const { kafka, ...seen } = model.observe();
+    return Promise.resolve({ ...seen, now: clock.now(), kafka: needs.kafka ? kafka : undefined });
+  };
   const reconcile = failoverReconciler(world);
   const context = { signal: new AbortController().signal, log: silentLogger, clock, failures: 0 };
   const reaches = async (phase: string, step: () => void): Promise<void> => {
-    for (let pass = 0; pass < 2_000 && stored.status?.phase !== phase; pass += 1) {
+    for (let pass = 0; pass < 2_000 && shelf.stored.status?.phase !== phase; pass += 1) {
       await reconcile(ref, context);
       // Something changes ten times a second.
       await clock.advance(100);
       step();
     }
-    assert.equal(stored.status?.phase, phase);
+    assert.equal(shelf.stored.status?.phase, phase);
   };
   const capacityAt = 1_012_000;
   await reaches('Prepare', () => undefined);
@@ -185,67 +201,47 @@ it('looks seldom while gateways start and clients go, however much changes: stor
   assert.ok(ready.some(({ needs }) => needs.kafka));
 
   // Whoever says something else is heard at once.
-  stored = { ...stored, status: { ...stored.status, phase: 'Drain' } };
+  shelf.stored = { ...shelf.stored, status: { ...shelf.stored.status, phase: 'Drain' } };
   await reconcile(ref, context);
   const before = looks.length;
   await reconcile(ref, context);
   assert.equal(looks.length, before, 'it rests');
-  stored = {
-    ...stored,
-    metadata: { ...stored.metadata, generation: 9 },
-    spec: { ...stored.spec, abort: true },
+  shelf.stored = {
+    ...shelf.stored,
+    metadata: { ...shelf.stored.metadata, generation: 9 },
+    spec: { ...shelf.stored.spec, abort: true },
   };
   await reconcile(ref, context);
-  assert.equal(stored.status?.phase, 'RollingBack');
+  assert.equal(shelf.stored.status?.phase, 'RollingBack');
 });
 
 it('one whose turn does not come in time ends as if it had never been; one that has begun goes on', async () => {
   const model = new Model();
   const clock = new TestClock(1_000_000);
-  let stored = storedFailover({ startingDeadlineSeconds: 1_060 });
   const other = { ...storedFailover({ mode: 'Planned' }), status: { phase: 'Drain' } } as FailoverObject;
   other.metadata = { ...other.metadata, name: 'first', uid: 'uid-2' };
-  let all = [other];
-  const world: FailoverWorld = {
-    clock,
-    kube: {
-      apply: (_kind: unknown, { status }: FailoverObject) => {
-        stored = { ...stored, status } as FailoverObject;
-        return Promise.resolve(stored);
-      },
-    } as unknown as KubeApi,
-    cache: { get: () => stored, all: () => [stored, ...all], hasSeenOurWrites: () => true },
-    events: { event: () => undefined },
-    ports: {
-      observe: () => Promise.resolve({ ...model.observe(), now: clock.now() }),
-      perform: (_failover, act) => {
-        model.performAll([act]);
-        return Promise.resolve();
-      },
-      release: () => Promise.resolve(),
-    },
-    metrics: failoverMetrics(new Registry(), () => 0),
-  };
+  const shelf: Shelf = { stored: storedFailover({ startingDeadlineSeconds: 1_060 }), others: [other] };
+  const world = worldOf(model, clock, shelf);
   const context = { signal: new AbortController().signal, log: silentLogger, clock, failures: 0 };
   const passes = async (n: number): Promise<string | undefined> => {
     for (let pass = 0; pass < n; pass += 1) await failoverReconciler(world)(ref, context);
-    return stored.status?.phase;
+    return shelf.stored.status?.phase;
   };
   assert.equal(await passes(1), 'Queued');
-  const queued = stored;
+  const queued = shelf.stored;
   await clock.advance(59_000);
   assert.equal(await passes(1), 'Queued');
   await clock.advance(1_000);
   assert.equal(await passes(1), 'RolledBack');
-  assert.equal(stored.status?.cause, 'NotStartedInTime');
+  assert.equal(shelf.stored.status?.cause, 'NotStartedInTime');
   assert.deepEqual(model.done, [], 'nothing was changed');
-  [all, stored] = [[], queued];
+  Object.assign(shelf, { stored: queued, others: [] });
   await clock.advance(-1_000);
   await passes(5);
-  assert.notEqual(stored.status?.phase, 'Queued');
+  assert.notEqual(shelf.stored.status?.phase, 'Queued');
   await clock.advance(1_000);
   await passes(1);
-  assert.equal(stored.status?.cause, undefined);
+  assert.equal(shelf.stored.status?.cause, undefined);
 });
 
 it('one that is to be deleted after its end waits until it has given back what it holds', async () => {

@@ -519,9 +519,10 @@ export class Carrier {
         this.#options.failed('append');
         const refused = { source: nameOf(source), reason: reason(error) };
         // Moves of the home end sooner. Longer refuses an old home, or one that no other zone follows.
-        if (isTold || performance.now() - began < REFUSED_MS) log.debug('records not appended', refused);
-        else log.warn('records are not appended, trying on', refused);
-        isTold ||= performance.now() - began >= REFUSED_MS;
+        const isLong = performance.now() - began >= REFUSED_MS;
+        if (isLong && !isTold) log.warn('records are not appended, trying on', refused);
+        else log.debug('records not appended', refused);
+        isTold = isLong;
         await this.#pause();
         await payload.heartbeat();
       }

@@ -1,6 +1,6 @@
 /** The way back: of a drill that went well, and of a failover that did not. Pure. */
 import { parseDuration } from '@causeway/crds';
-import { answers, isDeserted, shut, zoneOf, type Gate } from './gates.ts';
+import { answers, isDeaf, isDeserted, isUnheard, shut, zoneOf, type Gate } from './gates.ts';
 import { leadersBack, waitsForLeaders } from './leaders.ts';
 import {
   fence,
@@ -14,13 +14,14 @@ import {
   type Move,
   type Part,
 } from './move.ts';
-import type { Act, FailoverWish, GatewaySight, Observed, ZoneSight } from './observed.ts';
+import type { Act, FailoverWish, Observed, ZoneSight } from './observed.ts';
 import {
   enter,
-  HOMELESS,
   HOMELESS_CAUSES,
   isUnsettled,
+  PATIENT_POLL,
   phaseSince,
+  pollOf,
   waitingAt,
   type BackStep,
   type FailoverState,
@@ -32,12 +33,6 @@ interface Step {
   lookAfter: number | undefined;
 }
 
-/** How often it is looked while nobody has a home, or an Emergency waits; milliseconds. */
-const POLL = 200;
-/** The same while there is one: each look takes time of all who serve meanwhile. */
-const PATIENT_POLL = 1_000;
-/** How long a gateway has to do what it was told, milliseconds: it hears in less than one second, or the word was lost and is said again. */
-export const HEARD = 5_000;
 /** How long each step may take while an Emergency waits, milliseconds: more than replicators take that start, and gateways that serve again. */
 export const EMERGENCY_PATIENCE = 10_000;
 
@@ -78,9 +73,11 @@ function to(state: FailoverState, now: number, step: BackStep): Step {
 function wait(state: FailoverState, { emergency }: Observed, { gate, acts }: Part): Step {
   const waiting = waitingAt(state, gate);
   const message = state.cause === undefined ? waiting.message : state.message;
-  const isUrgent = emergency !== undefined || HOMELESS.has(state.step ?? state.phase);
-  const lookAfter = isUrgent ? POLL : PATIENT_POLL;
-  return { state: { ...waiting, message }, acts, lookAfter };
+  return {
+    state: { ...waiting, message },
+    acts,
+    lookAfter: pollOf(state, { isUrgent: emergency !== undefined }),
+  };
 }
 
 /** The old home has what the present one has: it follows, and is not far behind. */
@@ -219,17 +216,11 @@ function end(wish: FailoverWish, state: FailoverState, now: number): FailoverSta
   return enter(state, now, { phase: 'Succeeded', message: `${wish.spec.fromZone} serves again.${where}` });
 }
 
-/** A failover told it to serve, and it does not yet. */
-function isUnheard({ told, toldAt, drain: said }: GatewaySight): boolean {
-  return told === undefined && toldAt !== undefined && said !== undefined && said.phase !== 'Serving';
-}
-
 /** The zone's gateways go into service again, and are waited for where there is a node for them. `now`: milliseconds. */
 export function giveBack(wish: FailoverWish, zone: ZoneSight | undefined, now: number): Part {
   if (zone === undefined) return { gate: undefined, acts: [] };
-  const unheard = zone.pods.filter(isUnheard);
-  // To those the word was lost on its way.
-  const deaf = unheard.filter(({ toldAt = now }) => now - toldAt >= HEARD);
+  const unheard = zone.pods.filter((pod) => pod.told === undefined && isUnheard(pod));
+  const deaf = unheard.filter((pod) => isDeaf(pod, now));
   const out = [...zone.pods.filter(({ outBy }) => outBy === wish.name), ...deaf];
   const acts: Act[] = out.length === 0 ? [] : [{ act: 'intoService', pods: out }];
   const wanted = Math.min(zone.desired, wish.spec.limits.minReadyPerZone);

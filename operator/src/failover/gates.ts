@@ -1,5 +1,5 @@
 /** What must hold before a failover goes on: pure questions, each with a name. The first that does not hold is waited at. */
-import type { FailoverWish, KafkaSight, Observed, ZoneSight } from './observed.ts';
+import type { FailoverWish, GatewaySight, KafkaSight, Observed, ZoneSight } from './observed.ts';
 import type { FailoverState } from './state.ts';
 
 /** A gate that is shut. */
@@ -33,6 +33,19 @@ export function zoneOf({ zones }: Observed, name: string): ZoneSight | undefined
 export function answers(name: string, seen: Observed): boolean {
   const zone = zoneOf(seen, name);
   return (!seen.moves.etcd || zone?.etcd !== undefined) && (!seen.moves.redis || zone?.redis !== undefined);
+}
+
+/** How long a gateway has to do what it was told, milliseconds: it hears in less than one second, or the word was lost on its way. */
+export const HEARD = 5_000;
+
+/** A failover told it last whether it is to be empty, and it does not do so, or not yet. */
+export function isUnheard({ told, toldAt, drain: said }: GatewaySight): boolean {
+  return toldAt !== undefined && said !== undefined && (told === undefined) !== (said.phase === 'Serving');
+}
+
+/** It has had its time for that, and is to be told again. `now`: milliseconds. */
+export function isDeaf(pod: GatewaySight, now: number): boolean {
+  return isUnheard(pod) && now - (pod.toldAt ?? now) >= HEARD;
 }
 
 /** The home does not answer, and an Emergency waits that moves it on: whoever waits for that home only keeps it from doing so. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { EMERGENCY_PATIENCE, HEARD } from './back.ts';
-import { zoneOf } from './gates.ts';
+import { EMERGENCY_PATIENCE } from './back.ts';
+import { HEARD, zoneOf } from './gates.ts';
 import { LEADERS_PATIENCE } from './leaders.ts';
 import { ARRIVAL, nextStep, PREFLIGHT_PATIENCE, STEADY } from './machine.ts';
 import { HOMELESS_PATIENCE } from './move.ts';

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { parseDuration } from '@causeway/crds';
-import { giveBack, HEARD, returnStep } from './back.ts';
+import { giveBack, returnStep } from './back.ts';
 import {
   answers,
   candidates,
@@ -12,6 +12,7 @@ import {
   connectionsOf,
   firstShut,
   gatewaysGate,
+  isDeaf,
   isDeserted,
   movesHome,
   othersOf,
@@ -46,7 +47,10 @@ import {
   HOMELESS_CAUSES,
   isOver,
   isUnsettled,
+  PATIENT_POLL,
   phaseSince,
+  POLL,
+  pollOf,
   waitingAt,
   type FailoverState,
   type Phase,
@@ -61,11 +65,7 @@ export interface FailoverStep {
   lookAfter: number | undefined;
 }
 
-/** How often it is looked while something is waited for and nobody has a home, milliseconds. */
-const POLL = 200;
-/** The same while there is one: each look takes time of all who serve meanwhile. */
-const PATIENT_POLL = 1_000;
-/** The same while it only waits for its turn or for a person. */
+/** How often it is looked while it only waits for its turn or for a person, milliseconds. */
 const IDLE = 2_000;
 /** How long Preflight waits for what may come right by itself, milliseconds. */
 export const PREFLIGHT_PATIENCE = 30_000;
@@ -77,11 +77,6 @@ export const STUCK_PATIENCE = 30_000;
 export const ARRIVAL = 3_000;
 /** How long a zone must be back without a break, after an automatic Emergency, before it serves; milliseconds. */
 export const STEADY = 30_000;
-/**
- * How often it is looked for a zone that is gone, milliseconds: until it is told that it is home no more, its gateways carry nothing of
- * what they are given to carry.
- */
-const GONE_POLL = 1_000;
 /** How long a drill is held that says nothing, as the CRD has it. */
 const HOLD = '30s';
 
@@ -140,8 +135,7 @@ function rest(
 }
 
 function wait({ spec }: FailoverWish, state: FailoverState, { gate, acts }: Part): FailoverStep {
-  const isUrgent = spec.mode === 'Emergency' || HOMELESS.has(state.phase);
-  return rest(state, gate, isUrgent ? POLL : PATIENT_POLL, acts);
+  return rest(state, gate, pollOf(state, { isUrgent: spec.mode === 'Emergency' }), acts);
 }
 
 /** Since when it rests. A pause that comes where it goes on all the same stops no clock. */
@@ -334,12 +328,12 @@ function prepare(wish: FailoverWish, before: FailoverState, seen: Observed): Fai
       { act: 'takeOut', zone: wish.spec.fromZone, replicas },
     ]);
   const gate = wish.spec.mode === 'Emergency' ? undefined : capacityGate(wish, before, seen);
-  if (gate !== undefined) return rest(before, gate, PATIENT_POLL);
+  if (gate !== undefined) return wait(wish, before, { gate, acts: [] });
   // Kafka is asked from the next look on.
   if (wish.spec.mode !== 'Emergency' && before.figures.capacityMs === undefined)
     return rest(withCapacity(before, seen), undefined, 0);
   const { state, ...leaders } = leadersAway(wish, withCapacity(before, seen), seen);
-  if (leaders.gate !== undefined) return rest(state, leaders.gate, PATIENT_POLL, leaders.acts);
+  if (leaders.gate !== undefined) return wait(wish, state, leaders);
   const clients = connectionsOf(zoneOf(seen, wish.spec.fromZone) ?? NOWHERE);
   return go({
     ...enter(state, seen.now, { phase: 'Drain', message: leadersLeft(wish, state) }),
@@ -400,7 +394,9 @@ function keepOut(wish: FailoverWish, zone: ZoneSight, seen: Observed): Part {
   // A node that is gone would hear of it when it is back: just when its gateways are to serve again.
   const reached = wish.spec.mode === 'Emergency' && zone.nodes === 0 ? [] : zone.pods;
   const perSecond = rateOf(seen.drainPerSecond, zone.pods.length);
-  const untold = reached.filter((pod) => pod.told === undefined || isDeaf(pod, wish, seen));
+  const untold = reached.filter(
+    (pod) => pod.told === undefined || (pod.outBy === wish.name && isDeaf(pod, seen.now)),
+  );
   const acts: Act[] =
     untold.length === 0 ? [] : [{ act: 'drain', pods: untold.map((pod) => ({ pod, perSecond })) }];
   const open = zone.pods.filter(isOccupied);
@@ -415,15 +411,6 @@ function keepOut(wish: FailoverWish, zone: ZoneSight, seen: Observed): Part {
 /** At least one client in ten seconds, or a zone with many small pods would never be empty. */
 function rateOf(perSecond: number, pods: number): number {
   return Math.max(0.1, Math.round((10 * perSecond) / Math.max(1, pods)) / 10);
-}
-
-/** We told it to be empty, and it serves: the word was lost on its way. */
-function isDeaf(
-  { outBy, toldAt = Infinity, drain: said }: GatewaySight,
-  { name }: FailoverWish,
-  { now }: Observed,
-): boolean {
-  return outBy === name && said?.phase === 'Serving' && now - toldAt >= HEARD;
 }
 
 /** It may still have clients. One that does not answer and is not ready has none that anybody could send away. */
@@ -547,7 +534,7 @@ function verify(wish: FailoverWish, state: FailoverState, seen: Observed): Failo
     () => guard(seen).gate,
   ];
   const gate = firstShut([() => gatewaysGate(wish, seen, { all: !urgent }), ...(state.moved ? ofHome : [])]);
-  if (gate !== undefined) return rest(state, gate, urgent ? POLL : PATIENT_POLL, upkeep(wish, state, seen));
+  if (gate !== undefined) return wait(wish, state, { gate, acts: upkeep(wish, state, seen) });
   const recovery = `${(elapsed(state, seen) / 1000).toFixed(1)}s`;
   const verified = { ...state, verifiedAt: seen.now, figures: { ...state.figures, recovery } };
   if (urgent) {
@@ -600,7 +587,8 @@ function aftercare(wish: FailoverWish, state: FailoverState, seen: Observed): Fa
     return {
       state: { ...notBack(state), message: gate.waitingFor },
       acts: oldHomeActs(state, seen),
-      lookAfter: isComingBack(state, seen) ? POLL : GONE_POLL,
+      // Until it is told that it is home no more, its gateways carry nothing of what they are given to carry.
+      lookAfter: isComingBack(state, seen) ? POLL : PATIENT_POLL,
     };
   const waits = isAway ? steadying(wish, state, seen) : undefined;
   if (waits !== undefined) return waits;

@@ -130,6 +130,16 @@ export function phaseSince({ phases }: FailoverState, now: number): number {
 /** Phases, and steps of going back, in which the platform may have no home that takes writes: nothing stops there. */
 export const HOMELESS: ReadonlySet<Phase | BackStep> = new Set(['Fence', 'Promote', 'Shift', 'Lift']);
 
+/** How often it is looked while something is waited for and nobody has a home, or an Emergency waits; milliseconds. */
+export const POLL = 200;
+/** The same while there is one: each look takes time of all who serve meanwhile (docs/adr/0085). */
+export const PATIENT_POLL = 1_000;
+
+/** How soon it is looked again for what is waited for, milliseconds. */
+export function pollOf({ phase, step }: FailoverState, { isUrgent }: { isUrgent: boolean }): number {
+  return isUrgent || HOMELESS.has(step ?? phase) ? POLL : PATIENT_POLL;
+}
+
 /** Why it ends with a home that takes no writes, as far as anybody knows: fenced, or gone while it was lent. */
 export const HOMELESS_CAUSES: ReadonlySet<string> = new Set(['HomeFenced', 'HomeLost']);
 
